@@ -1,0 +1,79 @@
+package trainer
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Config is the `train` section of a config file: how long and how fast to train.
+type Config struct {
+	// Epochs is how often training goes over the training rows; a fraction stops part of the way. 0 leaves
+	// the length to Steps.
+	Epochs float64 `yaml:"epochs"`
+	// Steps caps the run at so many optimizer steps; 0 means no cap.
+	Steps int `yaml:"steps"`
+	// Batch is the number of samples per optimizer step.
+	Batch int `yaml:"batch"`
+	// MicroTokens bounds the tokens of one forward pass and with it the memory. It never changes the
+	// result beyond rounding; a longer sample gets a pass of its own.
+	MicroTokens int `yaml:"micro_tokens"`
+	// LR is the learning rate at the top of the schedule.
+	LR float64 `yaml:"lr"`
+	// Schedule names the course of the learning rate over the run.
+	Schedule string `yaml:"schedule"`
+	// Warmup is the part of all optimizer steps, 0 to 1, in which the learning rate rises from 0.
+	Warmup float64 `yaml:"warmup"`
+	// WeightDecay is AdamW's decoupled decay.
+	WeightDecay float64 `yaml:"weight_decay"`
+	// Clip bounds the norm of a step's whole gradient; 0 never clips.
+	Clip float64 `yaml:"clip"`
+	// Patience is the number of evaluations in a row without a better score after which training stops; 0
+	// never stops early.
+	Patience int `yaml:"patience"`
+	// Seed keys every random draw of the run: initial values, order of rows, dropout.
+	Seed uint64 `yaml:"seed"`
+}
+
+// Default returns the settings of a run that names none.
+func Default() Config {
+	return Config{
+		Epochs: 3, Batch: 16, MicroTokens: 2048, LR: 2e-4, Schedule: "cosine", Warmup: 0.03,
+		Clip: 1, Patience: 3, Seed: 42,
+	}
+}
+
+// Validate reports every value out of bounds, joined, each as `key: what is wrong`.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf(key+": "+format, args...))
+	}
+	whole := func(key string, v, least int) {
+		if v < least {
+			bad(key, "must be at least %d, got %d", least, v)
+		}
+	}
+	notNegative := func(key string, v float64) {
+		if !(v >= 0) || math.IsInf(v, 0) {
+			bad(key, "must be 0 or more, got %v", v)
+		}
+	}
+	notNegative("epochs", c.Epochs)
+	whole("steps", c.Steps, 0)
+	if c.Epochs == 0 && c.Steps == 0 {
+		bad("epochs", "must be above 0 unless train.steps is given")
+	}
+	whole("batch", c.Batch, 1)
+	whole("micro_tokens", c.MicroTokens, 1)
+	if !(c.LR > 0) || math.IsInf(c.LR, 0) {
+		bad("lr", "must be above 0, got %v", c.LR)
+	}
+	if !(c.Warmup >= 0 && c.Warmup <= 1) {
+		bad("warmup", "must be from 0 to 1 (a part of all steps), got %v", c.Warmup)
+	}
+	notNegative("weight_decay", c.WeightDecay)
+	notNegative("clip", c.Clip)
+	whole("patience", c.Patience, 0)
+	return errors.Join(errs...)
+}
