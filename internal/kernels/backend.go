@@ -1,0 +1,111 @@
+package kernels
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"ft/internal/quant"
+)
+
+// backend is one implementation of the arithmetic for a class of CPUs.
+type backend struct {
+	name string
+	// mr×nr is the largest tile. nr divides 32, so panels hold whole quantisation blocks.
+	mr, nr int
+	// tile does t.rows × nr of C. Each element is the sum over k in ascending order, so it does not depend
+	// on t.rows.
+	tile func(t *tile)
+	// transpose writes src [nr,k] with row distance ld to the panel dst [k,nr].
+	transpose func(dst, src []float32, ld, k int)
+	// dequantize is quant.Dequantize, bit for bit.
+	dequantize func(dst []float32, t quant.Type, src []byte)
+	vec        vectors
+}
+
+// tile is one call of a micro-kernel: C[rows,nr] = alpha·A·B (+ C if add), for one chunk of k. A's element
+// (r,i) is a[r·rowStep+i·kStep], B is a panel [k,nr].
+type tile struct {
+	rows, k        int
+	a              []float32
+	rowStep, kStep int
+	b              []float32
+	c              []float32
+	ldc            int
+	alpha          float32
+	add            bool
+}
+
+// active is the backend in use.
+var active atomic.Pointer[backend]
+
+// backends are those that this machine can run and that passed the self-test, best first.
+var backends = usable(append(assembly(), &generic))
+
+func init() { active.Store(backends[0]) }
+
+// Backends names what this machine can run, best first: "avx512", "avx2", "generic".
+func Backends() []string {
+	names := make([]string, len(backends))
+	for i, b := range backends {
+		names[i] = b.name
+	}
+	return names
+}
+
+// Use selects a backend by name. It is not meant to be called while work is under way. The error for an
+// unknown or unavailable name lists Backends.
+func Use(name string) error {
+	for _, b := range backends {
+		if b.name == name {
+			active.Store(b)
+			return nil
+		}
+	}
+	return fmt.Errorf("kernels: no backend %q on this machine (have %s)", name, strings.Join(Backends(), ", "))
+}
+
+// Backend is the name of the backend in use.
+func Backend() string { return active.Load().name }
+
+// usable keeps the candidates that agree with the generic twin on a small product: a CPU or hypervisor
+// that claims an instruction set it gets wrong must not train a model.
+func usable(candidates []*backend) []*backend {
+	var ok []*backend
+	for _, b := range candidates {
+		if b == &generic || selfTest(b) {
+			ok = append(ok, b)
+		}
+	}
+	return ok
+}
+
+// selfTest compares a product with edges in every direction, small whole numbers so that all sums are exact.
+func selfTest(b *backend) bool {
+	const m, n, k = 17, 35, 21
+	x, w := make([]float32, m*k), make([]float32, n*k)
+	for i := range x {
+		x[i] = float32(i%11 - 5)
+	}
+	for i := range w {
+		w[i] = float32(i%13 - 6)
+	}
+	want, got := make([]float32, m*n), make([]float32, m*n)
+	for _, trans := range []bool{true, false} {
+		ld := n
+		if trans {
+			ld = k
+		}
+		p := product{a: x, lda: k, b: operand{f: w, ld: ld, trans: trans}, m: m, n: n, k: k, alpha: 2, ldc: n}
+		p.c = want
+		p.block(&generic, 0, m, 0, n)
+		p.c = got
+		p.block(b, 0, m, 0, n)
+		for i := range want {
+			if want[i] != got[i] {
+				return false
+			}
+		}
+	}
+	return true
+}

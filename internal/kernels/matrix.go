@@ -1,0 +1,109 @@
+package kernels
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"unsafe"
+
+	"ft/internal/quant"
+)
+
+// Matrix is a frozen weight [Rows,Cols] (= [out,in]) in its file's number type, row-major. Data is usually
+// a read-only mapping of any alignment and is never written. A Matrix made by FromFloat32 or NewMatrix may
+// be copied, and its Perm set, but its other fields must not change.
+type Matrix struct {
+	Rows, Cols int
+	Type       quant.Type
+	Data       []byte
+	Perm       []int32 // logical row r is stored row Perm[r]; nil is the identity
+
+	floats []float32 // Data as values, where memory allows that view
+}
+
+// NewMatrix describes a weight [rows,cols] stored in data as type t. It returns an error if ft cannot read
+// the type, a row is not whole blocks, or data has not exactly the size.
+func NewMatrix(rows, cols int, t quant.Type, data []byte) (*Matrix, error) {
+	switch {
+	case !t.Known():
+		return nil, fmt.Errorf("kernels: matrix [%d,%d]: unsupported number format %v", rows, cols, t)
+	case rows < 0 || cols < 0:
+		return nil, fmt.Errorf("kernels: matrix [%d,%d]: negative size", rows, cols)
+	case cols%t.Block() != 0:
+		return nil, fmt.Errorf("kernels: matrix [%d,%d]: %d columns are not whole %v blocks of %d", rows, cols, cols, t, t.Block())
+	case cols > math.MaxInt/8:
+		return nil, fmt.Errorf("kernels: matrix [%d,%d]: rows too long", rows, cols)
+	}
+	row := t.RowBytes(cols)
+	if row > 0 && (rows > math.MaxInt/row || rows*row != len(data)) || row == 0 && len(data) != 0 {
+		return nil, fmt.Errorf("kernels: matrix [%d,%d] of %v: %d bytes a row, but %d bytes in all", rows, cols, t, row, len(data))
+	}
+	m := &Matrix{Rows: rows, Cols: cols, Type: t, Data: data}
+	if t == quant.F32 {
+		m.floats = viewFloats(data)
+	}
+	return m, nil
+}
+
+// FromFloat32 is the F32 matrix [rows,cols] that shares w's memory: it sees later changes of w.
+func FromFloat32(rows, cols int, w []float32) *Matrix {
+	if rows < 0 || cols < 0 || len(w) != rows*cols {
+		panic(fmt.Sprintf("kernels: FromFloat32: %d values for [%d,%d]", len(w), rows, cols))
+	}
+	m := &Matrix{Rows: rows, Cols: cols, Type: quant.F32, floats: w}
+	if len(w) > 0 {
+		m.Data = unsafe.Slice((*byte)(unsafe.Pointer(&w[0])), 4*len(w))
+	}
+	return m
+}
+
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+// viewFloats is data read as little-endian float32 in place, or nil where alignment or byte order forbid it.
+func viewFloats(data []byte) []float32 {
+	if len(data) < 4 || !littleEndian {
+		return nil
+	}
+	p := unsafe.Pointer(&data[0])
+	if uintptr(p)%4 != 0 {
+		return nil
+	}
+	return unsafe.Slice((*float32)(p), len(data)/4)
+}
+
+// Row writes logical row r, dequantised, to dst [Cols].
+func (m *Matrix) Row(dst []float32, r int) {
+	if len(dst) != m.Cols || r < 0 || r >= m.Rows {
+		panic(fmt.Sprintf("kernels: Row: row %d of [%d,%d] into %d values", r, m.Rows, m.Cols, len(dst)))
+	}
+	v := m.part(active.Load(), dst, r, 0, m.Cols)
+	if len(v) > 0 && &v[0] != &dst[0] {
+		copy(dst, v)
+	}
+}
+
+// part is columns lo to hi of logical row r: a view where the values lie in memory as they are, else
+// dequantised into tmp. lo and hi are block boundaries.
+func (m *Matrix) part(be *backend, tmp []float32, r, lo, hi int) []float32 {
+	if m.Perm != nil {
+		r = int(m.Perm[r])
+	}
+	if m.floats != nil {
+		return m.floats[r*m.Cols+lo : r*m.Cols+hi]
+	}
+	row := m.Type.RowBytes(m.Cols)
+	src := m.Data[r*row : (r+1)*row][m.Type.RowBytes(lo):m.Type.RowBytes(hi)]
+	tmp = tmp[:hi-lo]
+	be.dequantize(tmp, m.Type, src)
+	return tmp
+}
+
+// check panics if the matrix is inconsistent.
+func (m *Matrix) check(fn string) {
+	if m.Perm != nil && len(m.Perm) != m.Rows {
+		panic(fmt.Sprintf("kernels: %s: %d rows, but a row map of %d", fn, m.Rows, len(m.Perm)))
+	}
+	if !m.Type.Known() || m.Type.Block() == 0 || m.Cols%m.Type.Block() != 0 || len(m.Data) != m.Rows*m.Type.RowBytes(m.Cols) {
+		panic(fmt.Sprintf("kernels: %s: inconsistent matrix [%d,%d] of %v with %d bytes", fn, m.Rows, m.Cols, m.Type, len(m.Data)))
+	}
+}

@@ -1,0 +1,98 @@
+package kernels
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// maxThreads bounds the helpers: more than that many cores are not used.
+const maxThreads = 256
+
+// pool is the package's set of workers: the caller of Parallel and helpers that wait on wake.
+var pool = struct {
+	threads atomic.Int32
+	running sync.Mutex // held by the one Parallel that may use the helpers
+	helpers int        // started so far; guarded by running
+	wake    chan *job
+}{wake: make(chan *job, maxThreads)}
+
+func init() { SetThreads(0) }
+
+// SetThreads sets how many threads Parallel and the products use; 0 is all CPUs available to the process
+// (GOMAXPROCS). Results do not depend on it. It is not meant to change while work is under way.
+func SetThreads(n int) {
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	pool.threads.Store(int32(min(n, maxThreads)))
+}
+
+// Threads is the number of threads in use.
+func Threads() int { return int(pool.threads.Load()) }
+
+// job is one call of Parallel. Workers take task numbers from next; the call is over when all tasks are
+// finished, not when all workers have come by, so a helper that the system has not scheduled holds up nobody.
+type job struct {
+	f          func(int)
+	n          int64
+	next, done atomic.Int64
+	over       chan struct{}
+}
+
+// work runs tasks until none is left.
+func (j *job) work() {
+	for {
+		i := j.next.Add(1) - 1
+		if i >= j.n {
+			return
+		}
+		j.f(int(i))
+		if j.done.Add(1) == j.n {
+			close(j.over)
+		}
+	}
+}
+
+// Parallel runs f(0) to f(n-1), each once, on up to Threads threads and returns when all are done. Tasks
+// are handed out in order, one by one. A call from inside a task, or while another goroutine's call is
+// under way, runs its tasks serially. f must not panic.
+func Parallel(n int, f func(i int)) {
+	threads := min(Threads(), n)
+	if threads <= 1 || !pool.running.TryLock() {
+		for i := range n {
+			f(i)
+		}
+		return
+	}
+	defer pool.running.Unlock()
+	j := &job{f: f, n: int64(n), over: make(chan struct{})}
+	for ; pool.helpers < threads-1; pool.helpers++ {
+		go help()
+	}
+	for range threads - 1 {
+		select {
+		case pool.wake <- j:
+		default: // helpers are far behind: do without
+		}
+	}
+	j.work()
+	<-j.over
+}
+
+// help serves jobs for the life of the process.
+func help() {
+	for j := range pool.wake {
+		j.work()
+	}
+}
+
+// parallelRange runs f over consecutive pieces of [0,n), grain long but for the last: for steps in which
+// elements do not touch each other.
+func parallelRange(n, grain int, f func(lo, hi int)) {
+	if n <= grain || Threads() == 1 {
+		f(0, n)
+		return
+	}
+	Parallel((n+grain-1)/grain, func(i int) { f(i*grain, min(n, (i+1)*grain)) })
+}
