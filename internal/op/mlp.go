@@ -1,0 +1,77 @@
+package op
+
+import "ft/internal/kernels"
+
+// MLP is the second half of a block: RMS norm, gate and up projections, SwiGLU (Shazeer 2020,
+// arXiv:2002.05202), down projection, residual.
+type MLP struct {
+	Gain           []float32 // [D]
+	Eps            float32
+	Gate, Up, Down *Linear // [F,D], [F,D], [D,F]
+}
+
+// MLPState is what the stage's backward pass needs.
+type MLPState struct {
+	gate, up   []float32 // [T,F] before the activation
+	inv        []float32 // [T]
+	ug, uu, ud []float32
+}
+
+// MLPForward computes out = x + down(silu(gate(norm x))·up(norm x)). x and out are [T,D] and must not overlap.
+func MLPForward(p *Pass, w *MLP, out, x []float32) MLPState {
+	t, d, f := p.T, w.Gate.W.Cols, w.Gate.W.Rows
+	st := MLPState{
+		gate: p.Floats(t * f), up: p.Floats(t * f), inv: p.Floats(t),
+		ug: w.Gate.inner(p, t), uu: w.Up.inner(p, t), ud: w.Down.inner(p, t),
+	}
+	mark := p.Arena.Mark()
+	defer p.Arena.Release(mark)
+	h := p.Floats(t * d)
+	rmsNorm(h, st.inv, x, w.Gain, t, d, w.Eps)
+	LinearForward(p, w.Gate, st.gate, h, st.ug, t, false)
+	LinearForward(p, w.Up, st.up, h, st.uu, t, false)
+	act := p.Floats(t * f)
+	swiGLU(act, st.gate, st.up, t, f)
+	copyRows(out, x)
+	LinearForward(p, w.Down, out, act, st.ud, t, true)
+	return st
+}
+
+// MLPBackward turns dx, which holds the gradient of out on entry, into the gradient of x in place (the residual's
+// part is already there), and adds the slots' gradients. With needDx false only the slots' gradients are computed.
+func MLPBackward(p *Pass, w *MLP, st *MLPState, dx, x []float32, needDx bool) {
+	t, d, f := p.T, w.Gate.W.Cols, w.Gate.W.Rows
+	mark := p.Arena.Mark()
+	defer p.Arena.Release(mark)
+	if !needDx && w.Gate.Delta == nil && w.Up.Delta == nil {
+		act := p.Floats(t * f)
+		swiGLU(act, st.gate, st.up, t, f)
+		LinearBackward(p, w.Down, nil, dx, act, st.ud, t, false)
+		return
+	}
+	act, dact := p.Floats(t*f), p.Floats(t*f)
+	swiGLU(act, st.gate, st.up, t, f)
+	LinearBackward(p, w.Down, dact, dx, act, st.ud, t, false)
+	dgate, dup := act, p.Floats(t*f)
+	parallelRows(t, func(lo, hi int) {
+		r := func(b []float32) []float32 { return b[lo*f : hi*f] }
+		kernels.SwiGLUBackward(r(dgate), r(dup), r(dact), r(st.gate), r(st.up))
+	})
+	h := p.Floats(t * d)
+	scaleNorm(h, st.inv, x, w.Gain, t, d)
+	var dh []float32
+	if needDx {
+		dh = p.Floats(t * d)
+	}
+	LinearBackward(p, w.Gate, dh, dgate, h, st.ug, t, false)
+	LinearBackward(p, w.Up, dh, dup, h, st.uu, t, true)
+	if needDx {
+		rmsNormBackward(dx, dh, x, st.inv, w.Gain, t, d)
+	}
+}
+
+func swiGLU(dst, gate, up []float32, t, f int) {
+	parallelRows(t, func(lo, hi int) {
+		kernels.SwiGLU(dst[lo*f:hi*f], gate[lo*f:hi*f], up[lo*f:hi*f])
+	})
+}

@@ -1,0 +1,41 @@
+package op
+
+import "ft/internal/kernels"
+
+// Pass is what all stages of one forward pass share: how the T tokens divide into samples, the dropout keys
+// of the step, and the arena that buffers come from.
+type Pass struct {
+	T      int
+	Starts []int32  // [S+1] sample s is tokens Starts[s] to Starts[s+1]
+	Pos    []int32  // [T] position of each token in its sequence
+	Keys   []uint64 // [S] sample identities for dropout; may be nil when Train is false
+	Train  bool     // dropout is on
+	Seed   uint64
+	Step   uint64
+	Arena  *kernels.Arena
+}
+
+// Floats gives an uninitialised buffer that lives until the arena is released past it.
+func (p *Pass) Floats(n int) []float32 { return p.Arena.Floats(n) }
+
+// rowBlock is how many rows one parallel task of an elementwise loop takes.
+const rowBlock = 32
+
+// parallelRows runs f over [0,t) in blocks of rows on the worker pool.
+func parallelRows(t int, f func(lo, hi int)) {
+	kernels.Parallel((t+rowBlock-1)/rowBlock, func(i int) {
+		f(i*rowBlock, min(t, (i+1)*rowBlock))
+	})
+}
+
+// parallelSamples runs f over the tokens lo to hi of sample s, in blocks of rows.
+func parallelSamples(p *Pass, f func(s, lo, hi int)) {
+	type span struct{ s, lo, hi int }
+	var spans []span
+	for s := 0; s+1 < len(p.Starts); s++ {
+		for lo := int(p.Starts[s]); lo < int(p.Starts[s+1]); lo += rowBlock {
+			spans = append(spans, span{s, lo, min(lo+rowBlock, int(p.Starts[s+1]))})
+		}
+	}
+	kernels.Parallel(len(spans), func(i int) { f(spans[i].s, spans[i].lo, spans[i].hi) })
+}

@@ -1,0 +1,208 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+	"sort"
+)
+
+// Config is the part of a Hugging Face config.json that decoders share. Families embed it beside fields of their own.
+type Config struct {
+	ModelType   string   `json:"model_type"`
+	Vocab       int      `json:"vocab_size"`
+	Dim         int      `json:"hidden_size"`
+	Layers      int      `json:"num_hidden_layers"`
+	Heads       int      `json:"num_attention_heads"`
+	KVHeads     *int     `json:"num_key_value_heads"`
+	HeadDim     *int     `json:"head_dim"`
+	FF          int      `json:"intermediate_size"`
+	Eps         *float64 `json:"rms_norm_eps"`
+	Act         string   `json:"hidden_act"`
+	Context     int      `json:"max_position_embeddings"`
+	Tied        *bool    `json:"tie_word_embeddings"`
+	BOS         *int32   `json:"bos_token_id"`
+	EOS         tokenIDs `json:"eos_token_id"`
+	RopeTheta   *float64 `json:"rope_theta"`
+	RopeScaling *ropeCfg `json:"rope_scaling"`
+	RopeParams  *ropeCfg `json:"rope_parameters"`
+}
+
+// tokenIDs reads one id, a list of ids, or null.
+type tokenIDs []int32
+
+func (t *tokenIDs) UnmarshalJSON(b []byte) error {
+	var one int32
+	if json.Unmarshal(b, &one) == nil {
+		if string(b) != "null" {
+			*t = tokenIDs{one}
+		}
+		return nil
+	}
+	var many []int32
+	if err := json.Unmarshal(b, &many); err != nil {
+		return fmt.Errorf("eos_token_id: expected a number or a list of numbers, found %s", b)
+	}
+	*t = many
+	return nil
+}
+
+// ropeCfg is rope_parameters (transformers 5) or rope_scaling (before).
+type ropeCfg struct {
+	Type      string   `json:"rope_type"`
+	OldType   string   `json:"type"`
+	Theta     *float64 `json:"rope_theta"`
+	Factor    *float64 `json:"factor"`
+	Original  int      `json:"original_max_position_embeddings"`
+	Low       float64  `json:"low_freq_factor"`
+	High      float64  `json:"high_freq_factor"`
+	BetaFast  float64  `json:"beta_fast"`
+	BetaSlow  float64  `json:"beta_slow"`
+	Attention float64  `json:"attention_factor"`
+	MScale    float64  `json:"mscale"`
+	MScaleAll float64  `json:"mscale_all_dim"`
+	Truncate  *bool    `json:"truncate"`
+	Partial   *float64 `json:"partial_rotary_factor"`
+}
+
+// Spec turns the shared fields into a Spec. Defaults are transformers' for the llama family.
+func (c *Config) Spec() (Spec, error) {
+	s := Spec{
+		ModelType: c.ModelType, Vocab: c.Vocab, Dim: c.Dim, Layers: c.Layers, Heads: c.Heads, KVHeads: c.Heads,
+		FF: c.FF, Eps: 1e-6, Context: c.Context, BOS: NoToken, EOS: c.EOS,
+	}
+	if c.KVHeads != nil {
+		s.KVHeads = *c.KVHeads
+	}
+	if c.HeadDim != nil {
+		s.HeadDim = *c.HeadDim
+	} else if c.Heads > 0 {
+		s.HeadDim = c.Dim / c.Heads
+	}
+	if c.Eps != nil {
+		s.Eps = *c.Eps
+	}
+	if c.Tied != nil {
+		s.Tied = *c.Tied
+	}
+	if c.BOS != nil {
+		s.BOS = *c.BOS
+	}
+	if s.Context == 0 {
+		s.Context = 2048
+	}
+	if c.Act != "" && c.Act != "silu" {
+		return s, fmt.Errorf("config.json: hidden_act %q is not supported (have: silu)", c.Act)
+	}
+	rope, err := c.rope(s.Context)
+	s.Rope = rope
+	return s, err
+}
+
+func (c *Config) rope(context int) (Rope, error) {
+	r := Rope{Kind: "default", Theta: 10000, BetaFast: 32, BetaSlow: 1}
+	if c.RopeTheta != nil {
+		r.Theta = *c.RopeTheta
+	}
+	p := c.RopeParams
+	if p == nil {
+		p = c.RopeScaling
+	}
+	if p == nil {
+		return r, nil
+	}
+	if p.Partial != nil && *p.Partial != 1 {
+		return r, fmt.Errorf("config.json: partial_rotary_factor %g is not supported", *p.Partial)
+	}
+	if p.Theta != nil {
+		r.Theta = *p.Theta
+	}
+	if r.Kind = p.Type; r.Kind == "" {
+		r.Kind = p.OldType
+	}
+	if r.Kind == "" {
+		r.Kind = "default"
+	}
+	r.Original = p.Original
+	if r.Original == 0 {
+		r.Original = context
+	}
+	if p.Factor != nil {
+		r.Factor = *p.Factor
+	} else if r.Kind == "yarn" {
+		r.Factor = float64(context) / float64(r.Original)
+	}
+	r.LowFreqFactor, r.HighFreqFactor = p.Low, p.High
+	if p.BetaFast != 0 {
+		r.BetaFast = p.BetaFast
+	}
+	if p.BetaSlow != 0 {
+		r.BetaSlow = p.BetaSlow
+	}
+	r.AttentionFactor, r.MScale, r.MScaleAllDim = p.Attention, p.MScale, p.MScaleAll
+	r.NoTruncate = p.Truncate != nil && !*p.Truncate
+	return r, r.check()
+}
+
+// Map is the config.json content for a Spec, without a family's own fields.
+func (s *Spec) Map() map[string]any {
+	m := map[string]any{
+		"model_type": s.ModelType, "vocab_size": s.Vocab, "hidden_size": s.Dim, "num_hidden_layers": s.Layers,
+		"num_attention_heads": s.Heads, "num_key_value_heads": s.KVHeads, "head_dim": s.HeadDim,
+		"intermediate_size": s.FF, "rms_norm_eps": s.Eps, "hidden_act": "silu", "max_position_embeddings": s.Context,
+		"tie_word_embeddings": s.Tied, "rope_theta": s.Rope.Theta,
+	}
+	if s.BOS != NoToken {
+		m["bos_token_id"] = s.BOS
+	}
+	switch len(s.EOS) {
+	case 0:
+	case 1:
+		m["eos_token_id"] = s.EOS[0]
+	default:
+		m["eos_token_id"] = s.EOS
+	}
+	if sc := s.Rope.scaling(); sc != nil {
+		m["rope_scaling"] = sc
+	}
+	return m
+}
+
+func (r *Rope) scaling() map[string]any {
+	m := map[string]any{"rope_type": r.Kind, "factor": r.Factor}
+	switch r.Kind {
+	case "linear", "dynamic":
+	case "llama3":
+		m["low_freq_factor"], m["high_freq_factor"] = r.LowFreqFactor, r.HighFreqFactor
+		m["original_max_position_embeddings"] = r.Original
+	case "yarn":
+		m["original_max_position_embeddings"] = r.Original
+		m["beta_fast"], m["beta_slow"] = r.BetaFast, r.BetaSlow
+		m["attention_factor"] = r.yarnAttention()
+		if r.NoTruncate {
+			m["truncate"] = false
+		}
+	default:
+		return nil
+	}
+	return m
+}
+
+// RefuseUnknown returns an error for options of config.json that change a family's arithmetic and that ft does not compute:
+// neutral maps each such key to the value that changes nothing; absent and null pass as well.
+func RefuseUnknown(config []byte, neutral map[string]any) error {
+	var m map[string]any
+	if err := json.Unmarshal(config, &m); err != nil {
+		return fmt.Errorf("config.json: %w", err)
+	}
+	keys := make([]string, 0, len(neutral))
+	for k := range neutral {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	for _, k := range keys {
+		if v, ok := m[k]; ok && v != nil && v != neutral[k] {
+			return fmt.Errorf("config.json: %s: %v is not supported (only %v)", k, v, neutral[k])
+		}
+	}
+	return nil
+}

@@ -1,0 +1,89 @@
+package model
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Metadata is what a Family reads of a GGUF file's key/value part.
+type Metadata interface {
+	String(key string) (string, bool)
+	Uint(key string) (uint64, bool)
+	Float(key string) (float64, bool)
+}
+
+// KV is one GGUF key and its value (string, uint32, float32 or bool).
+type KV struct {
+	Key   string
+	Value any
+}
+
+// Family is one model architecture: how its Spec is read and written, and what its tensors are called. A family file
+// holds tables and field names, no arithmetic.
+type Family struct {
+	ModelType      string   // Hugging Face's model_type
+	Arch           string   // GGUF's general.architecture
+	DefaultTargets []string // Hugging Face PEFT's default target modules
+
+	// FromConfig reads a config.json. It refuses by name every option that ft does not compute.
+	FromConfig func(config []byte) (Spec, error)
+	// FromGGUF reads a GGUF file's metadata.
+	FromGGUF func(md Metadata) (Spec, error)
+	// ToConfig writes a config.json that transformers reads.
+	ToConfig func(s *Spec) ([]byte, error)
+	// ToGGUF gives the architecture's keys for a GGUF file.
+	ToGGUF func(s *Spec) ([]KV, error)
+
+	// Tensors pairs Hugging Face's and GGUF's tensor names; {i} stands for the block's number.
+	Tensors [][2]string
+	// Interleaved are the Hugging Face modules whose rows GGUF stores in llama.cpp's rotary order.
+	Interleaved []string
+}
+
+var blockNumber = regexp.MustCompile(`\.(\d+)\.`)
+
+// GGUFName is the GGUF name of a Hugging Face tensor name.
+func (f *Family) GGUFName(hf string) (string, bool) {
+	return f.rename(hf, 0, 1)
+}
+
+// HFName is the Hugging Face name of a GGUF tensor name.
+func (f *Family) HFName(gguf string) (string, bool) {
+	return f.rename(gguf, 1, 0)
+}
+
+func (f *Family) rename(name string, from, to int) (string, bool) {
+	pattern, i := name, ""
+	if m := blockNumber.FindStringSubmatchIndex(name); m != nil {
+		i = name[m[2]:m[3]]
+		pattern = name[:m[2]] + "{i}" + name[m[3]:]
+	}
+	for _, pair := range f.Tensors {
+		if pair[from] == pattern {
+			return strings.ReplaceAll(pair[to], "{i}", i), true
+		}
+	}
+	return "", false
+}
+
+// IsInterleaved reports whether GGUF stores the rows of this Hugging Face tensor in llama.cpp's rotary order.
+func (f *Family) IsInterleaved(hf string) bool {
+	for _, m := range f.Interleaved {
+		if strings.HasSuffix(hf, m+".weight") || strings.HasSuffix(hf, m+".bias") {
+			return true
+		}
+	}
+	return false
+}
+
+// RotaryRows gives, for each row of a query or key projection in Hugging Face's order (each head's two rotary
+// halves one after the other), the row where llama.cpp stores it (the halves interleaved).
+func RotaryRows(rows, headDim int) []int32 {
+	perm := make([]int32, rows)
+	half := headDim / 2
+	for r := range perm {
+		head, i := r/headDim, r%headDim
+		perm[r] = int32(head*headDim + i%half*2 + i/half)
+	}
+	return perm
+}

@@ -1,0 +1,147 @@
+package model
+
+import (
+	"fmt"
+
+	"ft/dataset"
+	"ft/internal/kernels"
+	"ft/internal/op"
+	"ft/nn"
+)
+
+// Model is a decoder with frozen weights. It is not safe for concurrent use: its buffers are reused from call to
+// call, and each call uses all cores itself.
+type Model struct {
+	Spec   Spec
+	family *Family
+	embed  *kernels.Matrix // [V,D]
+	stack  nn.Stack
+	arena  *kernels.Arena
+}
+
+// Linears are the model's linear layers in the order of the Hugging Face model, the head last.
+func (m *Model) Linears() []*nn.Linear {
+	var out []*nn.Linear
+	for _, b := range m.stack.Blocks {
+		out = append(out, b.Linears()...)
+	}
+	return append(out, m.stack.Head)
+}
+
+// ModelType is Hugging Face's name of the architecture.
+func (m *Model) ModelType() string { return m.Spec.ModelType }
+
+// DefaultTargets are Hugging Face PEFT's default target modules for the architecture.
+func (m *Model) DefaultTargets() []string { return m.family.DefaultTargets }
+
+// Loss is the outcome of a pass.
+type Loss struct {
+	Sum       float64   // of cross-entropies in nats
+	Tokens    int       // labelled positions
+	PerSample []float64 // [S] each sample's part of Sum
+}
+
+// Mean is the loss per labelled token, in nats.
+func (l Loss) Mean() float64 { return l.Sum / float64(l.Tokens) }
+
+// TrainOptions are what a training pass depends on beside the batch.
+type TrainOptions struct {
+	Scale float32 // the gradient is of Scale times the sum: one over the step's labelled tokens
+	Seed  uint64  // of dropout
+	Step  uint64
+}
+
+// Loss computes a batch's loss without dropout and without gradients.
+func (m *Model) Loss(b *dataset.Batch) (Loss, error) {
+	p, x, err := m.begin(b.IDs, b.Starts)
+	if err != nil {
+		return Loss{}, err
+	}
+	if err := m.checkLabels(b); err != nil {
+		return Loss{}, err
+	}
+	losses := make([]float64, len(b.IDs))
+	m.stack.Losses(p, x, b.Labels, losses)
+	return summarise(b, losses), nil
+}
+
+// Train computes a batch's loss with dropout and adds its gradients to the parameters in the slots.
+func (m *Model) Train(b *dataset.Batch, o TrainOptions) (Loss, error) {
+	p, x, err := m.begin(b.IDs, b.Starts)
+	if err != nil {
+		return Loss{}, err
+	}
+	if err := m.checkLabels(b); err != nil {
+		return Loss{}, err
+	}
+	if len(b.Keys) != len(b.Starts)-1 {
+		return Loss{}, fmt.Errorf("model: %d sample keys for %d samples", len(b.Keys), len(b.Starts)-1)
+	}
+	p.Train, p.Seed, p.Step, p.Keys = true, o.Seed, o.Step, b.Keys
+	losses := make([]float64, len(b.IDs))
+	if err := m.stack.Train(p, x, b.Labels, losses, o.Scale); err != nil {
+		return Loss{}, err
+	}
+	return summarise(b, losses), nil
+}
+
+func (m *Model) checkLabels(b *dataset.Batch) error {
+	if len(b.Labels) != len(b.IDs) {
+		return fmt.Errorf("model: %d labels for %d tokens", len(b.Labels), len(b.IDs))
+	}
+	for _, l := range b.Labels {
+		if int(l) >= m.Spec.Vocab {
+			return fmt.Errorf("model: label %d, the vocabulary has %d tokens", l, m.Spec.Vocab)
+		}
+	}
+	return nil
+}
+
+func summarise(b *dataset.Batch, losses []float64) Loss {
+	l := Loss{Tokens: b.LabelTokens(), PerSample: make([]float64, len(b.Starts)-1)}
+	for s := range l.PerSample {
+		for _, v := range losses[b.Starts[s]:b.Starts[s+1]] {
+			l.PerSample[s] += v
+		}
+		l.Sum += l.PerSample[s]
+	}
+	return l
+}
+
+// begin starts a pass over packed sequences from their beginnings, and embeds the tokens: x is [T,D].
+func (m *Model) begin(ids, starts []int32) (*op.Pass, []float32, error) {
+	if len(ids) == 0 || len(starts) < 2 || starts[0] != 0 || int(starts[len(starts)-1]) != len(ids) {
+		return nil, nil, fmt.Errorf("model: a batch of %d tokens with sample bounds %v", len(ids), starts)
+	}
+	p := &op.Pass{T: len(ids), Starts: starts, Pos: make([]int32, len(ids)), Arena: m.arena}
+	for s := 0; s+1 < len(starts); s++ {
+		if starts[s+1] <= starts[s] {
+			return nil, nil, fmt.Errorf("model: sample %d of a batch is empty", s)
+		}
+		for i := starts[s]; i < starts[s+1]; i++ {
+			p.Pos[i] = i - starts[s]
+		}
+	}
+	x, err := m.embedTokens(p, ids)
+	return p, x, err
+}
+
+// embedTokens checks ids and positions and takes the arena over for a new pass.
+func (m *Model) embedTokens(p *op.Pass, ids []int32) ([]float32, error) {
+	for _, id := range ids {
+		if id < 0 || int(id) >= m.Spec.Vocab {
+			return nil, fmt.Errorf("model: token %d, the vocabulary has %d tokens", id, m.Spec.Vocab)
+		}
+	}
+	if m.Spec.Rope.Kind == "dynamic" {
+		for _, pos := range p.Pos {
+			if int(pos) >= m.Spec.Context {
+				return nil, fmt.Errorf("model: position %d: dynamic rope scaling is supported up to the model's %d positions", pos, m.Spec.Context)
+			}
+		}
+	}
+	m.arena.Reset()
+	x := p.Floats(len(ids) * m.Spec.Dim)
+	op.EmbedForward(m.embed, x, ids)
+	return x, nil
+}

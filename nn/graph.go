@@ -1,0 +1,165 @@
+package nn
+
+import (
+	"fmt"
+
+	"github.com/nlpodyssey/spago/ag"
+	"github.com/nlpodyssey/spago/mat"
+
+	"ft/internal/op"
+)
+
+// Stack is a decoder as the graph sees it: blocks, then the head.
+type Stack struct {
+	Blocks []*Block
+	Head   *Linear
+	Norm   []float32 // [D] gain of the final norm
+	Eps    float32
+}
+
+func (s *Stack) head() *op.Head { return &op.Head{Gain: s.Norm, Eps: s.Eps, Out: &s.Head.op} }
+
+// Losses computes each labelled position's cross-entropy into losses [T] (see op.HeadLoss) from the embeddings x [T,D], keeping nothing.
+// x is overwritten.
+func (s *Stack) Losses(p *op.Pass, x []float32, labels []int32, losses []float64) {
+	x = s.Hidden(p, x)
+	op.HeadLoss(p, s.head(), x, labels, losses, nil, 0)
+}
+
+// Hidden runs x [T,D] through all blocks, for sequences that begin in this pass, and returns the residual stream
+// before the final norm. x and the result are buffers of the pass.
+func (s *Stack) Hidden(p *op.Pass, x []float32) []float32 {
+	y := p.Floats(len(x))
+	for _, b := range s.Blocks {
+		b.Eval(p, y, x)
+		x, y = y, x
+	}
+	return x
+}
+
+// Extend is Hidden for sequences that go on from their caches.
+func (s *Stack) Extend(p *op.Pass, x []float32, caches []*Cache) []float32 {
+	y := p.Floats(len(x))
+	for i, b := range s.Blocks {
+		b.Extend(p, i, caches, y, x)
+		x, y = y, x
+	}
+	for i, c := range caches {
+		c.Advance(int(p.Starts[i+1] - p.Starts[i]))
+	}
+	return x
+}
+
+// Logits calls f with the logits [V] of the given rows of a hidden state [T,D] (see op.HeadLogits).
+func (s *Stack) Logits(p *op.Pass, x []float32, rows []int32, f func(i int, logits []float32)) {
+	op.HeadLogits(p, s.head(), x, rows, f)
+}
+
+// Train computes the losses as Losses does and adds scale times the gradient of their sum to the parameters in the slots.
+// It builds spago's graph, one operator per block and one for head and loss, and runs it backward: spago finds
+// which operators have anything to train below them, so nothing is computed below the lowest trainable parameter.
+func (s *Stack) Train(p *op.Pass, x []float32, labels []int32, losses []float64, scale float32) error {
+	g := &graph{pass: p}
+	var node mat.Tensor = &tensor{data: x}
+	for i, b := range s.Blocks {
+		node = ag.NewOperator(&blockOp{g: g, b: b, layer: i, x: node, params: leaves(b.params())}).Run()
+	}
+	loss := ag.NewOperator(&lossOp{
+		g: g, s: s, x: node, params: leaves(s.Head.params), labels: labels, losses: losses, scale: scale,
+	}).Run()
+	if g.err != nil {
+		return g.err
+	}
+	loss.Value().AccGrad(&tensor{data: []float32{1}})
+	if err := ag.Backward(loss); err != nil {
+		return fmt.Errorf("nn: backward: %w", err)
+	}
+	return g.err
+}
+
+// graph is shared by the operators of one pass. spago ends the process when an operator returns an error, and an
+// operator's panic in its backward goroutine would too: operators return none and leave what happened here.
+type graph struct {
+	pass *op.Pass
+	err  error
+}
+
+// guard runs f and records a panic as the graph's error; after an error nothing more is computed.
+func (g *graph) guard(what string, f func()) {
+	if g.err != nil {
+		return
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			g.err = fmt.Errorf("nn: %s: internal error: %v", what, r)
+		}
+	}()
+	f()
+}
+
+// blockOp is one block in the graph.
+type blockOp struct {
+	g      *graph
+	b      *Block
+	layer  int
+	x      mat.Tensor
+	params []mat.Tensor
+	st     *blockState
+}
+
+func (o *blockOp) Operands() []mat.Tensor { return append([]mat.Tensor{o.x}, o.params...) }
+
+func (o *blockOp) Forward() (mat.Tensor, error) {
+	x := o.x.Value().(*tensor).data
+	out := o.g.pass.Floats(len(x))
+	o.g.guard(fmt.Sprintf("block %d, forward", o.layer), func() {
+		if o.x.RequiresGrad() || len(o.params) > 0 {
+			o.st = o.b.forward(o.g.pass, out, x)
+		} else {
+			o.b.Eval(o.g.pass, out, x)
+		}
+	})
+	return &tensor{data: out}, nil
+}
+
+func (o *blockOp) Backward(gy mat.Tensor) error {
+	dx := gy.(*tensor)
+	needDx := o.x.RequiresGrad()
+	o.g.guard(fmt.Sprintf("block %d, backward", o.layer), func() {
+		o.b.backward(o.g.pass, o.st, dx.data, needDx)
+	})
+	if needDx {
+		o.x.AccGrad(dx)
+	}
+	return nil
+}
+
+// lossOp is head and loss. Its gradient is taken in the forward pass, while the logits are there.
+type lossOp struct {
+	g      *graph
+	s      *Stack
+	x      mat.Tensor
+	params []mat.Tensor
+	labels []int32
+	losses []float64
+	scale  float32
+	dx     []float32
+}
+
+func (o *lossOp) Operands() []mat.Tensor { return append([]mat.Tensor{o.x}, o.params...) }
+
+func (o *lossOp) Forward() (mat.Tensor, error) {
+	x := o.x.Value().(*tensor).data
+	o.dx = o.g.pass.Floats(len(x))
+	o.g.guard("head and loss", func() {
+		op.HeadLoss(o.g.pass, o.s.head(), x, o.labels, o.losses, o.dx, o.scale)
+	})
+	return &tensor{data: []float32{0}}, nil
+}
+
+func (o *lossOp) Backward(mat.Tensor) error {
+	if o.x.RequiresGrad() {
+		o.x.AccGrad(&tensor{data: o.dx})
+	}
+	return nil
+}
