@@ -1,0 +1,106 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Config is the `data` section of a config file: which rows there are and how they become samples.
+type Config struct {
+	// Files are the json, jsonl and csv files to read, one after the other.
+	Files []string `yaml:"files" mapstructure:"files"`
+	// Split says how rows are divided into train, val and test.
+	Split SplitConfig `yaml:"split" mapstructure:"split"`
+	// Template is what lays out a conversation as text: auto is the model's own chat template, plain is
+	// question, newline, answer.
+	Template string `yaml:"template" mapstructure:"template"`
+	// System is the system message of the rows that bring none of their own; empty adds none.
+	System string `yaml:"system" mapstructure:"system"`
+	// MaxTokens bounds the length of a sample, prompt and answer together.
+	MaxTokens int `yaml:"max_tokens" mapstructure:"max_tokens"`
+	// TooLong is what happens to a longer sample: drop leaves it out, cut cuts its tail off, error stops.
+	TooLong string `yaml:"too_long" mapstructure:"too_long"`
+	// TrainOn is what counts in the loss: answer (with the end of its turn) or all tokens.
+	TrainOn string `yaml:"train_on" mapstructure:"train_on"`
+	// Pack puts several samples into one forward pass. It changes speed and never the result.
+	Pack bool `yaml:"pack" mapstructure:"pack"`
+}
+
+// SplitConfig is the `data.split` section. The three ratios need not sum to anything; a part of ratio 0 is
+// left empty on purpose.
+type SplitConfig struct {
+	// Train is the share of the rows to train on.
+	Train float64 `yaml:"train" mapstructure:"train"`
+	// Val is the share that chooses the best weights while training.
+	Val float64 `yaml:"val" mapstructure:"val"`
+	// Test is the share that only the final evaluation sees.
+	Test float64 `yaml:"test" mapstructure:"test"`
+	// Seed gives another split of the same rows.
+	Seed uint64 `yaml:"seed" mapstructure:"seed"`
+	// Group says which rows must stay in one part: auto is the rows' `group` field if all of them have it
+	// and otherwise their normalised question, none lets every row go its own way, and any other word is
+	// the name of a column.
+	Group string `yaml:"group" mapstructure:"group"`
+	// Manifest is a JSON file that lists the ids of each part; it takes the place of the ratios.
+	Manifest string `yaml:"manifest" mapstructure:"manifest"`
+}
+
+// Default returns the settings of a config that names none: no files, and a 7:2:1 split.
+func Default() Config {
+	return Config{
+		Split:     SplitConfig{Train: 7, Val: 2, Test: 1, Seed: 42, Group: "auto"},
+		Template:  "auto",
+		MaxTokens: 512,
+		TooLong:   "drop",
+		TrainOn:   "answer",
+		Pack:      true,
+	}
+}
+
+// Validate reports every value out of bounds, joined, each as `key: what is wrong`. It touches no file.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf(key+": "+format, args...))
+	}
+	oneOf := func(key, v string, have ...string) {
+		if !slices.Contains(have, v) {
+			bad(key, "must be one of %s, got %q", strings.Join(have, ", "), v)
+		}
+	}
+	if len(c.Files) == 0 {
+		bad("files", "must name at least one file")
+	}
+	for i, f := range c.Files {
+		if f == "" {
+			bad("files", "file %d has an empty name", i+1)
+		} else if slices.Contains(c.Files[:i], f) {
+			bad("files", "%s is listed twice", f)
+		}
+	}
+	ratio := func(key string, v float64) bool {
+		ok := v >= 0 && !math.IsInf(v, 0)
+		if !ok {
+			bad("split."+key, "must be 0 or more, got %v", v)
+		}
+		return ok
+	}
+	s := c.Split
+	train, val, test := ratio("train", s.Train), ratio("val", s.Val), ratio("test", s.Test)
+	if sum := s.Train + s.Val + s.Test; train && val && test && (sum == 0 || math.IsInf(sum, 0)) {
+		bad("split", "train, val and test must have a sum above 0 that is finite, got %v", sum)
+	}
+	if s.Group == "" {
+		bad("split.group", "must be auto, none or the name of a column")
+	}
+	oneOf("template", c.Template, "auto", "plain")
+	if c.MaxTokens < 2 {
+		bad("max_tokens", "must be at least 2 (a token and the one it predicts), got %d", c.MaxTokens)
+	}
+	oneOf("too_long", c.TooLong, "drop", "cut", "error")
+	oneOf("train_on", c.TrainOn, "answer", "all")
+	return errors.Join(errs...)
+}

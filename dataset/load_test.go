@@ -1,0 +1,276 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// files is a set of files in memory.
+type files map[string]string
+
+func (f files) read(name string) ([]byte, error) {
+	s, ok := f[name]
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return []byte(s), nil
+}
+
+// load loads the named files under split.group.
+func (f files) load(group string, names ...string) ([]Row, *Report, error) {
+	c := Default()
+	c.Files, c.Split.Group = names, group
+	return Load(c, f.read)
+}
+
+// one loads a single file.
+func one(name, content string) ([]Row, error) {
+	rows, _, err := files{name: content}.load("auto", name)
+	return rows, err
+}
+
+func user(text string) []Message { return []Message{{"user", text}} }
+
+func diff(want, got any) string {
+	return cmp.Diff(want, got, cmpopts.IgnoreUnexported(Row{}))
+}
+
+func TestLoad_formats(t *testing.T) {
+	two := func(name string, line1, line2 int) []Row {
+		return []Row{
+			{ID: "a", Messages: user("q1"), Answer: "r\n1", File: name, Line: line1},
+			{ID: "7", Messages: user("q2"), Answer: "r2", File: name, Line: line2},
+		}
+	}
+	object1 := `{"id":"a","question":"q1","answer":"r\n1"}`
+	object2 := `{"id" : 7 , "question" : "q2" , "answer" : "r2"}`
+	for _, c := range []struct {
+		title, name, content string
+		line1, line2         int
+	}{
+		{"lines", "x.jsonl", object1 + "\n" + object2 + "\n", 1, 2},
+		{"lines without last end", "x.jsonl", object1 + "\n" + object2, 1, 2},
+		{"BOM, CRLF, blank lines", "x.jsonl", "\ufeff\r\n" + object1 + "\r\n \r\n\r\n" + object2 + "\r\n\r\n", 2, 5},
+		{"upper-case extension", "X.JSONL", object1 + "\n" + object2, 1, 2},
+		{"list", "x.json", "[" + object1 + "," + object2 + "]", 1, 1},
+		{"list over lines", "x.json", "\ufeff\n[\n" + object1 + "\n,\n\n  " + object2 + "\n]\n", 3, 6},
+		{"lines named json", "x.json", object1 + "\n" + object2, 1, 2},
+		{"table", "x.csv", "id,question,answer\na,q1,\"r\n1\"\n7,q2,r2\n", 2, 4},
+		{"table with BOM, CRLF and blank lines", "x.csv", "\ufeff\r\nid, question ,answer\r\na,q1,\"r\r\n1\"\r\n\r\n  \r\n7,q2,r2\r\n", 3, 7},
+		{"list by content", "x.txt", "\n [" + object1 + ",\n" + object2 + "]", 2, 3},
+		{"lines by content", "embedded:medqa", object1 + "\n" + object2, 1, 2},
+		{"table by content", "x", "\ufeffid,question,answer\na,q1,\"r\n1\"\n7,q2,r2\n", 2, 4},
+	} {
+		t.Run(c.title, func(t *testing.T) {
+			rows, err := one(c.name, c.content)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := diff(two(c.name, c.line1, c.line2), rows); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestLoad_longRows(t *testing.T) {
+	long := strings.Repeat("long 长 ", 1<<19)
+	for name, content := range map[string]string{
+		"x.jsonl": fmt.Sprintf(`{"question":"q","answer":%q}`, long) + "\n" + `{"question":"q","answer":"a"}`,
+		"x.json":  fmt.Sprintf("[\n"+`{"question":"q","answer":%q}`, long) + "\n," + `{"question":"q","answer":"a"}]`,
+		"x.csv":   "question,answer\nq,\"" + long + "\"\nq,a\n",
+	} {
+		rows, err := one(name, content)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if len(rows) != 2 || rows[0].Answer != long {
+			t.Errorf("%s: %d rows, or the long answer is not whole", name, len(rows))
+		}
+	}
+}
+
+func TestLoad_shapes(t *testing.T) {
+	for _, c := range []struct {
+		title, row string
+		want       Row
+	}{
+		{"question", `{"question":" q ","answer":" a\t"}`, Row{Messages: user(" q "), Answer: " a\t"}},
+		{"group and numbers", `{"question":"q","answer":"a","group":1e3,"id":12345678901234567890}`,
+			Row{ID: "12345678901234567890", Group: "1e3", Messages: user("q"), Answer: "a"}},
+		{"null id and group", `{"question":"q","answer":"a","group":null,"id":null}`, Row{Messages: user("q"), Answer: "a"}},
+		{"nulls", `{"question":null,"answer":null}`, Row{Messages: user("")}},
+		{"escapes", `{"question":"\u4f60\ud83d\ude00\"","answer":"a"}`, Row{Messages: user("你😀\""), Answer: "a"}},
+		{"alpaca", `{"instruction":"i","input":"x","output":"o"}`, Row{Messages: user("i\nx"), Answer: "o"}},
+		{"alpaca, empty input", `{"instruction":"i","input":" ","output":"o"}`, Row{Messages: user("i"), Answer: "o"}},
+		{"alpaca, no input", `{"instruction":"i","output":"o"}`, Row{Messages: user("i"), Answer: "o"}},
+		{"completion", `{"prompt":"p","completion":"c","id":"x"}`, Row{ID: "x", Messages: user("p"), Answer: "c"}},
+		{"system", `{"question":"q","answer":"a","system":"s"}`,
+			Row{Messages: []Message{{"system", "s"}, {"user", "q"}}, Answer: "a"}},
+		{"messages", `{"messages":[{"role":"system","content":"s"},{"role":"user","content":"u"},{"role":"assistant","content":"a"}]}`,
+			Row{Messages: []Message{{"system", "s"}, {"user", "u"}}, Answer: "a"}},
+		{"several turns", `{"messages":[{"role":"user","content":"u"},{"role":"assistant","content":"a"},{"role":"user","content":"v"},{"role":"assistant","content":"b"}],"system":"s"}`,
+			Row{Messages: []Message{{"system", "s"}, {"user", "u"}, {"assistant", "a"}, {"user", "v"}}, Answer: "b"}},
+		{"own system message wins", `{"system":"t","messages":[{"role":"system","content":"s"},{"role":"user","content":"u"},{"role":"assistant","content":"a"}]}`,
+			Row{Messages: []Message{{"system", "s"}, {"user", "u"}}, Answer: "a"}},
+		{"no assistant", `{"messages":[{"role":"user","content":"u"}]}`, Row{Messages: user("u")}},
+		{"no content", `{"messages":[{"role":"user","content":"u"},{"role":"assistant","content":null,"tool_calls":[]}]}`, Row{Messages: user("u")}},
+		{"messages before question", `{"question":"q","answer":"a","messages":[{"role":"user","content":"u"},{"role":"assistant","content":"b"}]}`,
+			Row{Messages: user("u"), Answer: "b"}},
+	} {
+		t.Run(c.title, func(t *testing.T) {
+			rows, err := one("dir/x.jsonl", c.row)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.want.ID == "" {
+				c.want.ID = "x.jsonl:1"
+			}
+			c.want.File, c.want.Line = "dir/x.jsonl", 1
+			if d := diff([]Row{c.want}, rows); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestLoad_turnsBehindTheAnswer(t *testing.T) {
+	rows, report, err := files{"x.jsonl": `{"id":"z","messages":[{"role":"user","content":"u"},{"role":"assistant","content":"a"},{"role":"user","content":"bye"}]}`}.load("auto", "x.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows[0].Answer != "a" || len(rows[0].Messages) != 1 {
+		t.Errorf("got %+v", rows[0])
+	}
+	if d := cmp.Diff([]string{"z"}, report.IDs["turns_after_answer"]); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestLoad_badFiles(t *testing.T) {
+	const good = `{"question":"q","answer":"a"}` + "\n"
+	for _, c := range []struct {
+		title, name, content string
+		want                 []string // all in the message
+	}{
+		{"missing field", "x.jsonl", good + "\n" + `{"id":1,"question":"q"}`, []string{`dataset: x.jsonl:3: missing field "answer" (have: id, question)`, "{question, answer}"}},
+		{"no shape", "x.jsonl", `{"text":"q"}`, []string{`x.jsonl:1: no question and answer (have: text); a row is`}},
+		{"no fields", "x.jsonl", `{}`, []string{"x.jsonl:1:", "has no fields"}},
+		{"many fields", "x.jsonl", `{` + strings.Repeat(`"aaaa":1,`, 3) + `"b":1}`, []string{"(have: aaaa, b)"}},
+		{"every bad row", "x.jsonl", `{"question":"q"}` + "\n" + good + `{"answer":"q"}`, []string{"x.jsonl:1: missing", `x.jsonl:3: missing field "question"`}},
+		{"syntax", "x.jsonl", good + `{"question":"q",answer:"a"}`, []string{"x.jsonl:2: expected one JSON object", "invalid character 'a'", "byte 17"}},
+		{"cut off", "x.jsonl", good + `{"question":"q","ans`, []string{"x.jsonl:2:", "unexpected end"}},
+		{"two on a line", "x.jsonl", good + good[:len(good)-1] + good, []string{"x.jsonl:2:", "after top-level value"}},
+		{"not an object", "x.jsonl", good + `["q","a"]`, []string{"x.jsonl:2:", "found a list"}},
+		{"null", "x.jsonl", "null", []string{"x.jsonl:1:", "found null"}},
+		{"number as answer", "x.jsonl", `{"question":"q","answer":42}`, []string{`x.jsonl:1: field "answer": expected a string, found a number`}},
+		{"list as id", "x.jsonl", `{"question":"q","answer":"a","id":[1]}`, []string{`field "id": expected a string or a number, found a list`}},
+		{"messages", "x.jsonl", `{"messages":"u"}`, []string{`field "messages": expected a list of {role, content}, found a string`}},
+		{"message", "x.jsonl", `{"messages":[1]}`, []string{`messages[0]: expected {role, content}, found a number`}},
+		{"sharegpt", "x.jsonl", `{"messages":[{"from":"human","value":"q"}]}`, []string{`messages[0]: missing field "role" (have: from, value)`}},
+		{"role", "x.jsonl", `{"messages":[{"role":"human","content":"q"}]}`, []string{`messages[0]: role "human": expected one of system, developer, user, assistant, tool`}},
+		{"content", "x.jsonl", `{"messages":[{"role":"user","content":[{}]}]}`, []string{`messages[0]: field "content": expected a string, found a list`}},
+		{"messages in a table", "x.csv", "messages\nu\n", []string{`x.csv:2: field "messages": expected a list`}},
+		{"list syntax", "x.json", "[\n" + `{"question":"q","answer":"a"},` + "\n" + `{"question":"q" "answer":"a"}]`, []string{"x.json:3: expected a list of JSON objects", `invalid character '"'`}},
+		{"list cut off", "x.json", "[\n" + `{"question":"q","answer":"a"},` + "\n\n", []string{"x.json:", "ends too early"}},
+		{"list not closed", "x.json", "[\n" + `{"question":"q","answer":"a"}`, []string{"x.json:2:", "ends too early"}},
+		{"list of numbers", "x.json", "[\n\n1]", []string{"x.json:3: expected a JSON object: found a number"}},
+		{"text behind the list", "x.json", "[]\n\n[]", []string{"x.json:3:", "behind its end"}},
+		{"object over lines", "x.json", "\n{\n" + `"data":[]}`, []string{"x.json:2: expected a list of JSON objects"}},
+		{"wrapped list", "x.json", `{"data":[]}`, []string{"x.json:1: no question and answer (have: data)"}},
+		{"string", "x.json", `"q"`, []string{"x.json:1: expected a list of JSON objects: found q"}},
+		{"empty json", "x.json", "", []string{"x.json:1:", "ends too early"}},
+		{"table, no shape", "x.csv", "question;answer\nq;a\n", []string{"x.csv:2: no question and answer (have: question;answer)"}},
+		{"table, missing column", "x.csv", "question,reply\nq,a\n", []string{`x.csv:2: missing field "answer" (have: question, reply)`}},
+		{"table, field count", "x.csv", "question,answer\n\nq,a,b\nq,a\n\"q\n\",a\nq\n", []string{"x.csv:3: expected 2 fields as in the header, found 3", "x.csv:7: expected 2 fields as in the header, found 1"}},
+		{"table, two columns of one name", "x.csv", "answer,question,answer\n", []string{`x.csv:1: expected a header of different column names, found "answer" twice`}},
+		{"table, open quote", "x.csv", "question,answer\nq,a\nq,\"a\nb\nc\n", []string{"x.csv:3: ", "extraneous or missing"}},
+		{"table, bare quote", "x.csv", "question,answer\nq,a \"b\"\n", []string{`x.csv:2: bare "`}},
+		{"latin-1", "x.jsonl", good + "{\"question\":\"caf\xe9\",\"answer\":\"a\"}", []string{"x.jsonl:2: expected UTF-8 text, found byte 0xe9 at position 17"}},
+		{"cut UTF-8", "x.csv", "question,answer\nq,\xe4\xbd", []string{"x.csv:2: expected UTF-8 text, found byte 0xe4 at position 3"}},
+		{"UTF-16", "x.csv", "\xff\xfeq\x00", []string{"x.csv:1: expected UTF-8 text, found the mark of UTF-16"}},
+		{"unknown", "x.parquet", "PAR1\x00\xff", []string{"x.parquet: ", "files read are .json, .jsonl and .csv"}},
+		{"prose", "x.txt", "Once upon a time\n", []string{"x.txt: ", "files read are"}},
+		{"empty", "x.jsonl", "\n\n", []string{"no rows in x.jsonl"}},
+		{"header only", "x.csv", "question,answer\n", []string{"no rows in x.csv"}},
+		{"empty table", "x.csv", "", []string{"no rows in x.csv"}},
+		{"same id", "x.jsonl", `{"id":1,"question":"q","answer":"a"}` + "\n\n" + `{"id":"1","question":"r","answer":"b"}`, []string{`x.jsonl:3: id "1" is also the id of x.jsonl:1`}},
+	} {
+		t.Run(c.title, func(t *testing.T) {
+			_, err := one(c.name, c.content)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, w := range c.want {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("%q\nlacks %q", err, w)
+				}
+			}
+		})
+	}
+}
+
+func TestLoad_boundsErrors(t *testing.T) {
+	for name, content := range map[string]string{
+		"x.jsonl": strings.Repeat("{}\n", 500) + strings.Repeat("x\n", 500),
+		"x.json":  "[" + strings.Repeat("{},1,", 500) + "{}]",
+		"x.csv":   "question,answer\n" + strings.Repeat("q\n", 500),
+	} {
+		_, err := one(name, content)
+		if n := strings.Count(fmt.Sprint(err), name); n != maxErrors {
+			t.Errorf("%s: %d errors, want %d", name, n, maxErrors)
+		}
+	}
+}
+
+func TestLoad_severalFiles(t *testing.T) {
+	row := `{"question":"q","answer":"a"}` + "\n"
+	f := files{"a/x.jsonl": row, "b/x.jsonl": row + row, "y.csv": "question,answer\nq,a\n", "z.jsonl": `{"id":"y.csv:2","question":"q","answer":"a"}`}
+	rows, report, err := f.load("auto", "b/x.jsonl", "y.csv", "a/x.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, r := range rows {
+		ids = append(ids, r.ID)
+	}
+	if d := cmp.Diff([]string{"b/x.jsonl:1", "b/x.jsonl:2", "y.csv:2", "a/x.jsonl:1"}, ids); d != "" {
+		t.Error(d)
+	}
+	if report.Rows != 4 || report.Kept != 4 {
+		t.Errorf("report: %+v", report)
+	}
+	_, _, err = f.load("auto", "y.csv", "z.jsonl")
+	if want := `dataset: z.jsonl:1: id "y.csv:2" is also the id of y.csv:2`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if _, _, err = f.load("auto", "y.csv", "none.csv"); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "none.csv") {
+		t.Errorf("file that is not there: %v", err)
+	}
+}
+
+func TestLoad_groupColumn(t *testing.T) {
+	f := files{"x.csv": "question,answer,topic,group\nq,a,t1,g\nr,b,t2,g\n", "y.jsonl": `{"question":"q","answer":"a","topic":""}`, "z.jsonl": `{"question":"q","answer":"a"}`}
+	for group, want := range map[string][2]string{"topic": {"t1", "t2"}, "auto": {"g", "g"}, "group": {"g", "g"}, "none": {}} {
+		rows, _, err := f.load(group, "x.csv")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [2]string{rows[0].Group, rows[1].Group}; got != want {
+			t.Errorf("%s: groups %q, want %q", group, got, want)
+		}
+	}
+	for name, want := range map[string]string{
+		"y.jsonl": `y.jsonl:1: column "topic", which split.group names, is empty`,
+		"z.jsonl": `z.jsonl:1: no column "topic", which split.group names (have: answer, question)`,
+	} {
+		if _, _, err := f.load("topic", name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package dataset
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// Manifest is a split written down: the ids of each part, in order, and what the rows said.
+type Manifest struct {
+	Train []string `json:"train"`
+	Val   []string `json:"val"`
+	Test  []string `json:"test"`
+	// Hash has Row.Hash by id; ids may be missing, and a manifest without any has no such key.
+	Hash map[string]string `json:"hash,omitempty"`
+}
+
+// Manifest returns the split for a run's split.json.
+func (p Parts) Manifest() Manifest {
+	m := Manifest{Hash: map[string]string{}}
+	ids := [3][]string{}
+	for i, part := range p.byName() {
+		ids[i] = make([]string, len(part)) // not nil: an empty part is [] in the file
+		for j, r := range part {
+			ids[i][j] = r.ID
+			m.Hash[r.ID] = r.Hash()
+		}
+	}
+	m.Train, m.Val, m.Test = ids[0], ids[1], ids[2]
+	return m
+}
+
+// byName returns the lists in the order of partNames.
+func (m Manifest) byName() [3][]string { return [3][]string{m.Train, m.Val, m.Test} }
+
+// Write writes m as JSON. The same manifest gives the same bytes.
+func (m Manifest) Write(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", " ")
+	return e.Encode(m)
+}
+
+// readManifest decodes a manifest. train, val and test must be there (perhaps as []), ids are strings or
+// numbers, no id is listed twice, and keys other than hash are ignored.
+func readManifest(data []byte) (Manifest, error) {
+	fields, err := jsonFields(data)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("expected an object of train, val and test: %w", err)
+	}
+	rec := record{fields: fields}
+	lists := [3][]string{}
+	in := map[string]string{} // id -> its part
+	for i, part := range partNames {
+		raw, ok := fields[part].(json.RawMessage)
+		if !ok {
+			return Manifest{}, fmt.Errorf("missing key %q (%s); a part without rows is []", part, rec.have())
+		}
+		if lists[i], err = readIDs(raw); err != nil {
+			return Manifest{}, fmt.Errorf("%s: %w", part, err)
+		}
+		for _, id := range lists[i] {
+			switch was := in[id]; was {
+			case "":
+				in[id] = part
+			case part:
+				return Manifest{}, fmt.Errorf("id %q is listed twice in %s", id, part)
+			default:
+				return Manifest{}, fmt.Errorf("id %q is in %s and in %s", id, was, part)
+			}
+		}
+	}
+	m := Manifest{Train: lists[0], Val: lists[1], Test: lists[2]}
+	if raw, ok := fields["hash"].(json.RawMessage); ok {
+		if err := json.Unmarshal(raw, &m.Hash); err != nil {
+			return Manifest{}, fmt.Errorf("hash: expected an object of id and sha256: %w", err)
+		}
+	}
+	return m, nil
+}
+
+// readIDs decodes a list of strings and numbers.
+func readIDs(raw json.RawMessage) ([]string, error) {
+	if k := kind(raw); k != "a list" {
+		return nil, fmt.Errorf("expected a list of ids, found %s", k)
+	}
+	var list []json.RawMessage
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(list))
+	for i, v := range list {
+		id, err := record{fields: map[string]any{"id": v}}.scalar("id")
+		if err == nil && id == "" {
+			err = errors.New("expected an id, found nothing")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("entry %d: %w", i+1, err)
+		}
+		ids[i] = id
+	}
+	return ids, nil
+}
+
+// follow divides the rows as m says, each part in m's order. Rows that m does not list are left out and
+// counted. Ids that no row has (and that cleaning did not drop), rows that do not hash to what m says, and a
+// listed part of which no row is left are errors. A group that m puts on two sides is noted in report.
+func (m Manifest) follow(rows []Row, group string, report *Report) (Parts, error) {
+	index := make(map[string]int, len(rows))
+	for i, r := range rows {
+		index[r.ID] = i
+	}
+	dropped := report.cleaned()
+	used := make([]bool, len(rows))
+	parts := [3][]Row{}
+	var unknown, changed []string
+	for p, ids := range m.byName() {
+		for _, id := range ids {
+			i, ok := index[id]
+			if !ok && dropped[id] {
+				report.note(dropInManifest, id)
+				continue
+			}
+			if !ok {
+				unknown = append(unknown, id)
+				continue
+			}
+			used[i] = true
+			parts[p] = append(parts[p], rows[i])
+			if h, ok := m.Hash[id]; ok && h != rows[i].Hash() {
+				changed = append(changed, id)
+			}
+		}
+	}
+	if err := m.misfit(rows, parts, unknown, changed); err != nil {
+		return Parts{}, err
+	}
+	for i, r := range rows {
+		if !used[i] {
+			report.drop(notInManifest, r.ID)
+		}
+	}
+	noteSides(parts, grouping(rows, group), report)
+	return Parts{parts[0], parts[1], parts[2]}, nil
+}
+
+// misfit returns an error if the manifest does not fit the rows.
+func (m Manifest) misfit(rows []Row, parts [3][]Row, unknown, changed []string) error {
+	total := len(m.Train) + len(m.Val) + len(m.Test)
+	if len(unknown) > 0 {
+		return fmt.Errorf("%d of its %d ids are not in the data: %s", len(unknown), total, examples(unknown))
+	}
+	if len(changed) > 0 {
+		return fmt.Errorf("%d of its %d rows have changed, their hash is not the one it has: %s", len(changed), total, examples(changed))
+	}
+	for p, ids := range m.byName() {
+		if len(ids) > 0 && len(parts[p]) == 0 {
+			return fmt.Errorf("the %s part is empty: cleaning dropped all of the %d rows listed for it, %d rows are left in all; list others",
+				partNames[p], len(ids), len(rows))
+		}
+	}
+	return nil
+}
+
+// noteSides notes the groups that are in more than one part, in order of their names.
+func noteSides(parts [3][]Row, group func(Row) string, report *Report) {
+	side := map[string]int{}
+	var both []string
+	for p, rows := range parts {
+		for _, r := range rows {
+			g := group(r)
+			was, ok := side[g]
+			if !ok {
+				side[g] = p
+			} else if was >= 0 && was != p {
+				both = append(both, g)
+				side[g] = -1
+			}
+		}
+	}
+	slices.Sort(both)
+	for _, g := range both {
+		report.note(groupOnTwoSides, g)
+	}
+}

@@ -1,0 +1,86 @@
+package dataset
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Order returns the order in which an epoch visits the samples, as indices. A sample's turn depends on seed,
+// epoch and the samples' keys alone, not on their order or on earlier draws, so that a run can be resumed
+// anywhere.
+func Order(samples []Sample, seed uint64, epoch int) []int {
+	stream := mix(mix(seed) + uint64(epoch))
+	at := make([]uint64, len(samples))
+	order := make([]int, len(samples))
+	for i := range samples {
+		at[i] = mix(stream ^ samples[i].Key)
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(at[a], at[b]), cmp.Compare(samples[a].ID, samples[b].ID))
+	})
+	return order
+}
+
+// mix is the output function of SplitMix64 after one step from state x (Steele, Lea and Flood 2014, "Fast
+// splittable pseudorandom number generators", with the constants that are in common use).
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// ByLength returns the samples from short to long, equally long ones by id. An evaluation, which may go in
+// any order, then has passes of like samples: their work is even, and a pass of long ones comes last.
+func ByLength(samples []Sample) []Sample {
+	sorted := slices.Clone(samples)
+	slices.SortFunc(sorted, func(a, b Sample) int {
+		return cmp.Or(cmp.Compare(len(a.IDs), len(b.IDs)), cmp.Compare(a.ID, b.ID))
+	})
+	return sorted
+}
+
+// Passes packs the samples of one optimizer step, or of an evaluation, into passes of at most microTokens
+// tokens. Each sample goes, in order, into the first pass with room for it (first fit); one that is longer
+// than microTokens gets a pass of its own, so microTokens 1 gives every sample its own.
+func Passes(samples []Sample, microTokens int) []Batch {
+	least := make([]int, len(samples)) // tokens of the shortest sample from here on
+	for i := len(samples) - 1; i >= 0; i-- {
+		least[i] = len(samples[i].IDs)
+		if i+1 < len(samples) {
+			least[i] = min(least[i], least[i+1])
+		}
+	}
+	type pass struct {
+		samples []Sample
+		room    int
+	}
+	var passes []*pass
+	var open []*pass // those with room for some sample to come
+	for i, s := range samples {
+		var into *pass
+		still := open[:0]
+		for _, p := range open {
+			if p.room < least[i] {
+				continue
+			}
+			if into == nil && len(s.IDs) <= p.room {
+				into = p
+			}
+			still = append(still, p)
+		}
+		open = still
+		if into == nil {
+			into = &pass{room: microTokens}
+			passes, open = append(passes, into), append(open, into)
+		}
+		into.samples = append(into.samples, s)
+		into.room -= len(s.IDs)
+	}
+	batches := make([]Batch, len(passes))
+	for i, p := range passes {
+		batches[i] = Pack(p.samples)
+	}
+	return batches
+}

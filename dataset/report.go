@@ -1,0 +1,58 @@
+package dataset
+
+// Report tells what the stages left out and what they noticed. The zero value is not ready; Load makes one.
+type Report struct {
+	Rows    int            `json:"rows"`    // rows in the files
+	Kept    int            `json:"kept"`    // rows not dropped so far
+	Dropped map[string]int `json:"dropped"` // rows left out, by reason
+	// Notes counts what is used all the same but worth a look, by reason.
+	Notes map[string]int `json:"notes"`
+	// IDs are the rows of every reason in Dropped and Notes, in the order met. The ids of group_on_two_sides
+	// are names of groups.
+	IDs map[string][]string `json:"ids"`
+}
+
+// The reasons in a Report. The first block is Dropped, the second Notes.
+const (
+	missingQuestion = "missing_question" // no text to answer
+	missingAnswer   = "missing_answer"   // null, empty or white space
+	duplicate       = "duplicate"        // question and answer of an earlier row
+	notInManifest   = "not_in_manifest"  // no part of the given manifest lists it
+	tooLong         = "too_long"         // more than max_tokens
+	noLabel         = "no_label"         // no token counts in the loss
+
+	cut             = "cut"                // the tail beyond max_tokens was cut off
+	specialText     = "special_text"       // the row's own text spells a special token, such as <|im_end|>
+	turnsAfter      = "turns_after_answer" // turns behind the last assistant turn were ignored
+	groupOnTwoSides = "group_on_two_sides" // a given manifest puts one group into several parts
+	dropInManifest  = "dropped_but_listed" // a given manifest lists a row that cleaning dropped
+)
+
+func newReport(rows int) *Report {
+	return &Report{
+		Rows: rows, Kept: rows,
+		Dropped: map[string]int{}, Notes: map[string]int{}, IDs: map[string][]string{},
+	}
+}
+
+func (r *Report) drop(reason, id string) {
+	r.Kept--
+	r.Dropped[reason]++
+	r.IDs[reason] = append(r.IDs[reason], id)
+}
+
+func (r *Report) note(reason, id string) {
+	r.Notes[reason]++
+	r.IDs[reason] = append(r.IDs[reason], id)
+}
+
+// cleaned returns the ids of the rows that Clean dropped.
+func (r *Report) cleaned() map[string]bool {
+	ids := map[string]bool{}
+	for _, reason := range []string{missingQuestion, missingAnswer, duplicate} {
+		for _, id := range r.IDs[reason] {
+			ids[id] = true
+		}
+	}
+	return ids
+}
