@@ -1,0 +1,104 @@
+package lora
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"ft/peft"
+)
+
+// Config is the `method` section of a config file when its kind is lora.
+type Config struct {
+	// Rank is r, the number of rows of A: capacity, and in proportion to it the size of the adapter.
+	Rank int `yaml:"rank"`
+	// Alpha scales the adapter's contribution: by alpha/rank, or alpha/√rank with RankStabilized.
+	Alpha float64 `yaml:"alpha"`
+	// Dropout is the probability that an input feature of the adapter is zero in training.
+	Dropout float64 `yaml:"dropout"`
+	// Targets are the layers to adapt: all-linear, a list of module names, or a regular expression.
+	Targets peft.Names `yaml:"targets"`
+	// Exclude takes layers out of Targets: a list of module names or a regular expression.
+	Exclude peft.Names `yaml:"exclude"`
+	// Layers keeps only targets in these blocks, counted from 0; empty keeps all.
+	Layers []int `yaml:"layers"`
+	// RankStabilized scales by alpha/√rank, so that large ranks learn as fast as small ones.
+	RankStabilized bool `yaml:"rank_stabilized"`
+	// Patterns give some modules a rank or an alpha of their own.
+	Patterns []Pattern `yaml:"patterns"`
+}
+
+// Pattern gives the modules whose path, or its end after a dot, matches a regular expression their own rank and
+// alpha; 0 keeps the common one. Rank and alpha are looked up apart: the first pattern that has one and matches wins.
+type Pattern struct {
+	Match string  `yaml:"match"`
+	Rank  int     `yaml:"rank"`
+	Alpha float64 `yaml:"alpha"`
+}
+
+// maxRank is far above every layer's width; a larger rank is a slip that would only exhaust the memory.
+const maxRank = 1 << 16
+
+// Default returns the settings of a run that names none.
+func Default() Config {
+	return Config{Rank: 16, Alpha: 32, Dropout: 0.05, Targets: peft.AllLinear()}
+}
+
+// Validate reports every value out of bounds, joined, each as `key: what is wrong`.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf(key+": "+format, args...))
+	}
+	if c.Rank < 1 || c.Rank > maxRank {
+		bad("rank", "must be from 1 to %d, got %d", maxRank, c.Rank)
+	}
+	if !(c.Alpha > 0) || math.IsInf(c.Alpha, 0) {
+		bad("alpha", "must be above 0, got %v", c.Alpha)
+	}
+	if !(c.Dropout >= 0 && c.Dropout < 1) {
+		bad("dropout", "must be from 0 to below 1, got %v", c.Dropout)
+	}
+	if err := c.targets().Validate(); err != nil {
+		errs = append(errs, err)
+	}
+	for i, p := range c.Patterns {
+		key := fmt.Sprintf("patterns[%d]", i)
+		switch _, err := peft.EndPattern(p.Match); {
+		case p.Match == "":
+			bad(key+".match", "is missing")
+		case err != nil:
+			bad(key+".match", "%w", err)
+		}
+		if p.Rank < 0 || p.Rank > maxRank {
+			bad(key+".rank", "must be from 1 to %d, or 0 for the common rank, got %d", maxRank, p.Rank)
+		}
+		if !(p.Alpha >= 0) || math.IsInf(p.Alpha, 0) {
+			bad(key+".alpha", "must be above 0, or 0 for the common alpha, got %v", p.Alpha)
+		}
+		if p.Rank == 0 && p.Alpha == 0 {
+			bad(key, "gives neither rank nor alpha")
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) targets() peft.Targets {
+	return peft.Targets{Modules: c.Targets, Exclude: c.Exclude, Layers: c.Layers}
+}
+
+// settings is c in the form that adapters keep.
+func (c Config) settings() (settings, error) {
+	s := settings{
+		rank: c.Rank, alpha: c.Alpha, dropout: c.Dropout, stabilized: c.RankStabilized, targets: c.targets(),
+	}
+	for _, p := range c.Patterns {
+		if p.Rank > 0 {
+			s.ranks = append(s.ranks, rule{match: p.Match, value: float64(p.Rank)})
+		}
+		if p.Alpha > 0 {
+			s.alphas = append(s.alphas, rule{match: p.Match, value: p.Alpha})
+		}
+	}
+	return s, s.compile()
+}

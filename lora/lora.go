@@ -1,0 +1,124 @@
+package lora
+
+import (
+	"fmt"
+
+	"ft/internal/kernels"
+	"ft/nn"
+	"ft/peft"
+)
+
+// Method puts fresh LoRA adapters on base models.
+type Method struct {
+	Config Config
+	Seed   uint64 // keys the random start of every A
+}
+
+// Attach fills the low-rank slot of every target with a random A and a zero B. It returns an error, and leaves
+// the base as it was, when the settings are out of bounds or fit no layer.
+func (m Method) Attach(h peft.Host) (peft.Adapter, error) {
+	if err := m.Config.Validate(); err != nil {
+		return nil, fmt.Errorf("lora: %w", err)
+	}
+	s, err := m.Config.settings()
+	if err != nil {
+		return nil, fmt.Errorf("lora: %w", err)
+	}
+	targets, err := s.targets.Select(h)
+	if err != nil {
+		return nil, fmt.Errorf("lora: %w", err)
+	}
+	a, err := newAdapter(s, targets)
+	if err != nil {
+		return nil, fmt.Errorf("lora: %w", err)
+	}
+	for _, rs := range []rules{s.ranks, s.alphas} {
+		if err := rs.used(a.Targets()); err != nil {
+			return nil, fmt.Errorf("lora: %w", err)
+		}
+	}
+	for _, mod := range a.modules {
+		mod.allocate()
+		fillUniform(mod.a.Data, mod.linear.In(), m.Seed, mod.linear.Name)
+	}
+	a.fill()
+	return a, nil
+}
+
+// adapter is the low-rank pairs of a base model.
+type adapter struct {
+	settings settings
+	modules  []*module // in the host's order
+	byName   map[string]*module
+}
+
+// module is one adapted layer.
+type module struct {
+	linear *nn.Linear
+	rank   int
+	scale  float32
+	a, b   *nn.Param // [rank,In], [Out,rank]
+}
+
+// newAdapter works out the rank and scale of every target. The modules have no parameters yet.
+func newAdapter(s settings, targets []*nn.Linear) (*adapter, error) {
+	a := &adapter{settings: s, byName: map[string]*module{}}
+	for _, l := range targets {
+		rank, scale, err := s.of(l.Name)
+		if err != nil {
+			return nil, err
+		}
+		m := &module{linear: l, rank: rank, scale: scale}
+		a.modules = append(a.modules, m)
+		a.byName[l.Name] = m
+	}
+	return a, nil
+}
+
+func (m *module) nameA() string { return m.linear.Name + ".lora_A.weight" }
+func (m *module) nameB() string { return m.linear.Name + ".lora_B.weight" }
+
+// allocate gives the module zero parameters.
+func (m *module) allocate() {
+	m.a = nn.NewParam(m.nameA(), m.rank, m.linear.In())
+	m.b = nn.NewParam(m.nameB(), m.linear.Out(), m.rank)
+}
+
+// fill puts every pair into its layer's slot.
+func (a *adapter) fill() {
+	for _, m := range a.modules {
+		m.linear.SetLowRank(m.a, m.b, m.scale, float32(a.settings.dropout))
+	}
+}
+
+// Params are A and B of every target, in the host's order.
+func (a *adapter) Params() []*nn.Param {
+	var ps []*nn.Param
+	for _, m := range a.modules {
+		ps = append(ps, m.a, m.b)
+	}
+	return ps
+}
+
+// Targets are the adapted modules' paths in the host's order.
+func (a *adapter) Targets() []string {
+	var names []string
+	for _, m := range a.modules {
+		names = append(names, m.linear.Name)
+	}
+	return names
+}
+
+// Merge adds scale·B·A to w.
+func (a *adapter) Merge(name string, w []float32, out, in int) (bool, error) {
+	m, ok := a.byName[name]
+	if !ok {
+		return false, nil
+	}
+	if out != m.linear.Out() || in != m.linear.In() || len(w) != out*in {
+		return false, fmt.Errorf("lora: merging %s: weight is [%d,%d] with %d values, the adapter was made for [%d,%d]",
+			name, out, in, len(w), m.linear.Out(), m.linear.In())
+	}
+	kernels.Gemm(w, in, m.b.Data, m.rank, false, m.a.Data, in, false, out, in, m.rank, m.scale, true)
+	return true, nil
+}

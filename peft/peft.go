@@ -1,0 +1,40 @@
+package peft
+
+import "ft/nn"
+
+// Host is a base model as methods see it: its linear layers under their Hugging Face module paths.
+type Host interface {
+	// Linears are all linear layers in the order of the forward pass, the output head included.
+	Linears() []*nn.Linear
+	// ModelType is the family's name in Hugging Face's config.json, such as "llama".
+	ModelType() string
+	// DefaultTargets are the module names that PEFT changes in this family when an adapter names none.
+	DefaultTargets() []string
+}
+
+// Method puts a fresh adapter on a base model. What a fresh adapter holds depends on the method's settings,
+// its seed and the module paths, and on nothing else.
+type Method interface {
+	Attach(h Host) (Adapter, error)
+}
+
+// Adapter is a method's contribution to one base model: the parameters it trains and what they mean.
+type Adapter interface {
+	// Params are the trainable parameters, always in the same order.
+	Params() []*nn.Param
+	// Targets are the paths of the modules that the adapter changes, in the order of the host's layers.
+	Targets() []string
+	// Merge adds the adapter's change to w [out,in], the base weight of the named module in float32, and
+	// reports whether the adapter changes that module. It takes one weight at a time, and not the model,
+	// because a merge of a large base must never hold all of it in float32.
+	Merge(module string, w []float32, out, in int) (bool, error)
+	// State is what Save writes. Its tensors are the live ones of Params.
+	State() (State, error)
+}
+
+// State is an adapter in the terms of its directory.
+type State struct {
+	Type   string         // peft_type, such as "LORA"
+	Config map[string]any // the method's keys of adapter_config.json
+	Params []*nn.Param    // the tensors of adapter_model.safetensors
+}

@@ -1,0 +1,260 @@
+package peft
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ft/nn"
+)
+
+// Targets says which linear layers a method changes, with the meaning of the keys of the same names in
+// Hugging Face PEFT 0.21 (tuners_utils.check_target_module_exists).
+type Targets struct {
+	Modules Names
+	Exclude Names // wins over Modules
+	// Layers keeps only modules of these blocks, by the first number in the path. As in PEFT, a list entry
+	// that is a whole path is kept whatever its block, and a regular expression cannot go with it. Unlike
+	// PEFT, "all-linear" can.
+	Layers []int
+	// LayersPattern names the path element before the block's number ("layers", "h"); without it any will do.
+	LayersPattern []string
+}
+
+// Select picks the layers for a new adapter, in the host's order. A list entry that matches nothing is an
+// error even when others match: it is a slip, and PEFT would train without it and not say so.
+func (t Targets) Select(h Host) ([]*nn.Linear, error) {
+	if err := t.checkEntries(h); err != nil {
+		return nil, err
+	}
+	return t.Match(h)
+}
+
+// Match picks the layers of an adapter that exists already, in the host's order. Adapters are often saved
+// with names that only other bases have, so only a choice of nothing at all is an error.
+func (t Targets) Match(h Host) ([]*nn.Linear, error) {
+	if err := t.Validate(); err != nil {
+		return nil, err
+	}
+	m, err := t.matcher()
+	if err != nil {
+		return nil, err
+	}
+	if err := m.refuseEmbeddings(h); err != nil {
+		return nil, err
+	}
+	var picked []*nn.Linear
+	for _, l := range h.Linears() {
+		ok, err := m.picks(l.Name, l.Head)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		if l.Head && l.Tied {
+			return nil, fmt.Errorf("targets: %q shares its weight with the embedding in this base and cannot be a target: "+
+				"merging would change the embedding too", l.Name)
+		}
+		picked = append(picked, l)
+	}
+	if len(picked) == 0 {
+		return nil, t.nothing(h)
+	}
+	return picked, nil
+}
+
+// All reports whether t stands for every linear layer but the output head, of all blocks or some.
+func (t Targets) All() bool { return t.Modules.isAllLinear() }
+
+// Validate reports what is wrong with t whatever the base, joined, each as `key: what is wrong`.
+func (t Targets) Validate() error {
+	var errs []error
+	if t.Modules.Empty() {
+		errs = append(errs, errors.New("targets: names no module; use all-linear, a list of names or a regular expression"))
+	}
+	for _, n := range []struct {
+		key   string
+		names Names
+	}{{"targets", t.Modules}, {"exclude", t.Exclude}} {
+		if n.names.Expr == "" {
+			continue
+		}
+		if _, err := WholePattern(n.names.Expr); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", n.key, err))
+		}
+	}
+	if len(t.Layers) > 0 && t.Modules.Expr != "" && !t.Modules.isAllLinear() {
+		errs = append(errs, errors.New("layers: cannot go with a regular expression in targets; name the layers in the expression"))
+	}
+	for _, l := range t.Layers {
+		if l < 0 {
+			errs = append(errs, fmt.Errorf("layers: must be 0 or more, got %d", l))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkEntries reports the list entries of Modules that fit no layer of the host.
+func (t Targets) checkEntries(h Host) error {
+	var errs []error
+	for _, entry := range t.Modules.List {
+		fits := func(l *nn.Linear) bool { return isOrEndsIn(l.Name, entry) }
+		if !slices.ContainsFunc(h.Linears(), fits) && !isEmbedding(entry) {
+			errs = append(errs, fmt.Errorf("targets: no linear layer is named %q%s", entry, hint(entry, h)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// nothing is the error of a choice that leaves no layer.
+func (t Targets) nothing(h Host) error {
+	all := Targets{Modules: t.Modules}
+	if m, err := all.matcher(); err == nil {
+		for _, l := range h.Linears() {
+			if ok, _ := m.picks(l.Name, l.Head); ok {
+				return fmt.Errorf("targets: %v fits layers, but exclude %v and layers %v leave none of them", t.Modules, t.Exclude, t.Layers)
+			}
+		}
+	}
+	if t.Modules.Expr != "" {
+		return fmt.Errorf("targets: no linear layer matches the regular expression %q as a whole path (such as %q)%s",
+			t.Modules.Expr, firstPath(h), hint(t.Modules.Expr, h))
+	}
+	return fmt.Errorf("targets: no linear layer is named as in %v%s", t.Modules, hint(strings.Join(t.Modules.List, ","), h))
+}
+
+// hint lists the names the host has, after the nearest one if one is close.
+func hint(word string, h Host) string {
+	leaves := leafNames(h)
+	s := ""
+	if near := nearest(word[strings.LastIndexByte(word, '.')+1:], leaves); near != "" {
+		s = fmt.Sprintf("; did you mean %q?", near)
+	}
+	return s + " (have: " + strings.Join(leaves, ", ") + ")"
+}
+
+// leafNames are the last elements of the host's module paths, each once, in the host's order.
+func leafNames(h Host) []string {
+	var leaves []string
+	for _, l := range h.Linears() {
+		leaf := l.Name[strings.LastIndexByte(l.Name, '.')+1:]
+		if !slices.Contains(leaves, leaf) {
+			leaves = append(leaves, leaf)
+		}
+	}
+	return leaves
+}
+
+func firstPath(h Host) string {
+	if ls := h.Linears(); len(ls) > 0 {
+		return ls[0].Name
+	}
+	return ""
+}
+
+// embeddings are the paths of token and position embeddings in Hugging Face's decoders.
+var embeddings = []string{
+	"model.embed_tokens", "model.decoder.embed_tokens", "model.decoder.embed_positions", "gpt_neox.embed_in",
+	"transformer.wte", "transformer.wpe", "transformer.word_embeddings",
+}
+
+// isEmbedding reports whether a list entry can only mean an embedding.
+func isEmbedding(entry string) bool {
+	return slices.ContainsFunc(embeddings, func(path string) bool { return isOrEndsIn(path, entry) })
+}
+
+// refuseEmbeddings is an error when the choice takes in an embedding of the host, for which PEFT has a LoRA of its
+// own kind. Embeddings are no layers of the host, so without this they would be passed over in silence.
+func (m *matcher) refuseEmbeddings(h Host) error {
+	root, _, _ := strings.Cut(firstPath(h), ".")
+	for _, path := range embeddings {
+		if m.t.Modules.isAllLinear() || !strings.HasPrefix(path, root+".") {
+			continue
+		}
+		if ok, err := m.picks(path, false); err != nil || ok {
+			return cmp.Or(err, fmt.Errorf("targets: %q is an embedding; only linear layers can be targets", path))
+		}
+	}
+	return nil
+}
+
+func isOrEndsIn(path, name string) bool { return path == name || strings.HasSuffix(path, "."+name) }
+
+// matcher is a compiled Targets.
+type matcher struct {
+	t                Targets
+	modules, exclude *Pattern // nil unless the Names is an expression
+	blocks           []*regexp.Regexp
+}
+
+// anyBlock finds the first path element that is a number and not among the first two elements, as PEFT does.
+var anyBlock = regexp.MustCompile(`^.*?\.[^.]*\.(\d+)\.`)
+
+func (t Targets) matcher() (*matcher, error) {
+	m := &matcher{t: t}
+	var err error
+	if t.Modules.Expr != "" && !t.Modules.isAllLinear() {
+		if m.modules, err = WholePattern(t.Modules.Expr); err != nil {
+			return nil, fmt.Errorf("targets: %w", err)
+		}
+	}
+	if t.Exclude.Expr != "" {
+		if m.exclude, err = WholePattern(t.Exclude.Expr); err != nil {
+			return nil, fmt.Errorf("exclude: %w", err)
+		}
+	}
+	if len(t.LayersPattern) == 0 {
+		m.blocks = []*regexp.Regexp{anyBlock}
+	}
+	for _, p := range t.LayersPattern {
+		re, err := regexp.Compile(`^(?:|.*?\.)(?:` + p + `)\.(\d+)\.`)
+		if err != nil {
+			return nil, fmt.Errorf("layers_pattern: %w", err)
+		}
+		m.blocks = append(m.blocks, re)
+	}
+	return m, nil
+}
+
+// picks reports whether the layer at path is a target; head says that it is the output head.
+func (m *matcher) picks(path string, head bool) (bool, error) {
+	out, err := named(m.t.Exclude, m.exclude, path)
+	if err != nil || out {
+		return false, err
+	}
+	if m.t.Modules.isAllLinear() {
+		return !head && m.inBlocks(path), nil
+	}
+	in, err := named(m.t.Modules, m.modules, path)
+	if err != nil || !in {
+		return false, err
+	}
+	return m.modules != nil || slices.Contains(m.t.Modules.List, path) || m.inBlocks(path), nil
+}
+
+// named reports whether n, whose compiled expression is re, picks the path.
+func named(n Names, re *Pattern, path string) (bool, error) {
+	if re != nil {
+		return re.Match(path)
+	}
+	return slices.ContainsFunc(n.List, func(name string) bool { return isOrEndsIn(path, name) }), nil
+}
+
+// inBlocks reports whether the path lies in one of the wanted blocks.
+func (m *matcher) inBlocks(path string) bool {
+	if len(m.t.Layers) == 0 {
+		return true
+	}
+	for _, re := range m.blocks {
+		if found := re.FindStringSubmatch(path); found != nil {
+			block, err := strconv.Atoi(found[1])
+			return err == nil && slices.Contains(m.t.Layers, block)
+		}
+	}
+	return false
+}
