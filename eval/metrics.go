@@ -1,0 +1,177 @@
+package eval
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Pair is a prediction and the texts it should equal, at least one.
+type Pair struct {
+	Prediction string
+	References []string
+}
+
+// Score is one number that a metric gives.
+type Score struct {
+	// Name is the key of the result, such as "bleu:zh" or "rougeL".
+	Name string
+	// Value is in percent.
+	Value float64
+	// Signature says how the value was computed, in sacrebleu's form: key:value joined by "|".
+	// "version" names the release of the program whose rules were followed; "+ft" that this code did.
+	Signature string
+}
+
+// kind is a metric before its options are chosen.
+type kind struct {
+	name string
+	// options are the words that may follow the name, each after a colon.
+	options []string
+	// make returns the metric's function for the given options, which are all known and distinct.
+	// suffix is what followed the name, colons included.
+	make func(suffix string, options []string) (func([]Pair) []Score, error)
+}
+
+// kinds is the table of all metrics.
+var kinds = []kind{
+	{"bleu", append(tokenizerNames(), "lc"), newBLEU},
+	{"rouge", []string{"stem"}, newROUGE},
+}
+
+// Metric is one entry of a metric list. Only Parse makes one.
+type Metric struct {
+	// Name is the entry as it was given, such as "bleu:zh".
+	Name    string
+	compute func([]Pair) []Score
+}
+
+// Compute scores pairs. Without pairs, or with one that has no reference, it returns an error.
+func (m Metric) Compute(pairs []Pair) ([]Score, error) {
+	if len(pairs) == 0 {
+		return nil, fmt.Errorf("eval: %s: no rows to score", m.Name)
+	}
+	for i, p := range pairs {
+		if len(p.References) == 0 {
+			return nil, fmt.Errorf("eval: %s: row %d has no reference", m.Name, i+1)
+		}
+	}
+	return m.compute(pairs), nil
+}
+
+// Parse reads a comma-separated list such as "bleu,rouge:stem". An entry named twice counts once. All
+// errors come at once; each names what there is and, if something is close, what was probably meant.
+func Parse(list string) ([]Metric, error) {
+	var out []Metric
+	var errs []error
+	for entry := range strings.SplitSeq(list, ",") {
+		entry = strings.TrimSpace(entry)
+		if entry == "" || slices.ContainsFunc(out, func(m Metric) bool { return m.Name == entry }) {
+			continue
+		}
+		m, err := parseEntry(entry)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("eval: %w", err))
+			continue
+		}
+		out = append(out, m)
+	}
+	if len(out) == 0 && len(errs) == 0 {
+		errs = append(errs, fmt.Errorf("eval: no metric given (have: %s)", strings.Join(Names(), ", ")))
+	}
+	return out, errors.Join(errs...)
+}
+
+func parseEntry(entry string) (Metric, error) {
+	name, rest, _ := strings.Cut(entry, ":")
+	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == name })
+	if i < 0 {
+		return Metric{}, fmt.Errorf("unknown metric %q (have: %s)%s", entry, strings.Join(Names(), ", "), meant(name, kindNames()))
+	}
+	k := kinds[i]
+	var options []string
+	if len(entry) > len(name) {
+		options = strings.Split(rest, ":")
+	}
+	for i, o := range options {
+		if !slices.Contains(k.options, o) {
+			return Metric{}, fmt.Errorf("metric %q: unknown option %q (have: %s)%s", entry, o, strings.Join(k.options, ", "), meant(o, k.options))
+		}
+		if slices.Contains(options[:i], o) {
+			return Metric{}, fmt.Errorf("metric %q: option %q twice", entry, o)
+		}
+	}
+	compute, err := k.make(strings.TrimPrefix(entry, name), options)
+	if err != nil {
+		return Metric{}, fmt.Errorf("metric %q: %w", entry, err)
+	}
+	return Metric{Name: entry, compute: compute}, nil
+}
+
+func kindNames() []string {
+	var out []string
+	for _, k := range kinds {
+		out = append(out, k.name)
+	}
+	return out
+}
+
+// Names lists the metrics, each alone and with each of its options.
+func Names() []string {
+	var out []string
+	for _, k := range kinds {
+		out = append(out, k.name)
+		for _, o := range k.options {
+			out = append(out, k.name+":"+o)
+		}
+	}
+	return out
+}
+
+// meant returns the end of an error message that proposes the word of have nearest to word, or
+// nothing if none is near.
+func meant(word string, have []string) string {
+	best, at := max(1, len(word)/3)+1, ""
+	for _, h := range have {
+		if d := editDistance(strings.ToLower(word), h); d < best {
+			best, at = d, h
+		}
+	}
+	if at == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", at)
+}
+
+// editDistance is Levenshtein's, over bytes.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// references describes how many references the rows have, for a signature: a number, or "var".
+func references(pairs []Pair) string {
+	n := len(pairs[0].References)
+	for _, p := range pairs {
+		if len(p.References) != n {
+			return "var"
+		}
+	}
+	return fmt.Sprint(n)
+}
