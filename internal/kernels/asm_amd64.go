@@ -1,0 +1,64 @@
+//go:build !purego
+
+package kernels
+
+// The functions of the generated assembly (go run ./_asm). Pointers need no alignment. Counts are positive;
+// those of elementwise functions are multiples of 16.
+
+//go:generate go run ./_asm
+
+//go:noescape
+func tileAVX512(rows, k int, a *float32, rowStep, kStep int, b, c *float32, ldc int, alpha float32, add bool)
+
+//go:noescape
+func tileAVX2(rows, k int, a *float32, rowStep, kStep int, b, c *float32, ldc int, alpha float32, add bool)
+
+// transpose8 writes the transpose of src [8, 8·blocks], row distance ld, to dst, row distance dstStep.
+//
+//go:noescape
+func transpose8(dst, src *float32, ld, dstStep, blocks int)
+
+//go:noescape
+func dequantBF16(dst *float32, src *byte, sixteens int)
+
+//go:noescape
+func dequantF16(dst *float32, src *byte, sixteens int)
+
+//go:noescape
+func dequantQ8_0(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ4_0(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ4_1(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func expSumAVX512(dst, x *float32, n int, sub float32) (sum float32)
+
+//go:noescape
+func swigluAVX512(dst, gate, up *float32, n int)
+
+//go:noescape
+func swigluBackwardAVX512(dgate, dup, dy, gate, up *float32, n int)
+
+//go:noescape
+func dotAVX512(a, b *float32, n int) (sum float32)
+
+//go:noescape
+func axpyAVX512(dst, x *float32, n int, a float32)
+
+//go:noescape
+func expSumAVX2(dst, x *float32, n int, sub float32) (sum float32)
+
+//go:noescape
+func swigluAVX2(dst, gate, up *float32, n int)
+
+//go:noescape
+func swigluBackwardAVX2(dgate, dup, dy, gate, up *float32, n int)
+
+//go:noescape
+func dotAVX2(a, b *float32, n int) (sum float32)
+
+//go:noescape
+func axpyAVX2(dst, x *float32, n int, a float32)
