@@ -59,7 +59,7 @@ type layout struct {
 
 // layout is the table's entry, the zero one for a number that the table lacks.
 func (t Type) layout() *layout {
-	if int(t) < len(layouts) {
+	if t < Type(len(layouts)) {
 		return &layouts[t]
 	}
 	return &layout{}

@@ -1,0 +1,18 @@
+//go:build unix
+
+package weights
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+func mapFile(f *os.File, size int) ([]byte, func() error, error) {
+	b, err := unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, nil, fmt.Errorf("mapping %d bytes: %w", size, err)
+	}
+	return b, func() error { return unix.Munmap(b) }, nil
+}
