@@ -134,11 +134,7 @@ func (b *builder) vector(hf string, n int) []float32 {
 	if !ok {
 		return nil
 	}
-	v, err := t.Float32()
-	if err != nil {
-		b.err = fmt.Errorf("model: tensor %q: %w", t.Name, err)
-		return nil
-	}
+	v := t.Floats()
 	if b.gguf && b.family.IsInterleaved(hf) {
 		out := make([]float32, n)
 		for i, from := range RotaryRows(n, b.spec.HeadDim) {
