@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 )
 
@@ -23,12 +22,14 @@ func readCSV(name string, data []byte, take func(record) bool, bad *rowErrors) {
 		return
 	}
 	headerLine, _ := r.FieldPos(0)
+	seen := make(map[string]bool, len(header))
 	for i, h := range header {
-		header[i] = strings.TrimSpace(h)
-		if header[i] != "" && slices.Contains(header[:i], header[i]) {
-			bad.add(fmt.Errorf("%s:%d: expected a header of different column names, found %q twice", name, headerLine, header[i]))
+		h = strings.TrimSpace(h)
+		if h != "" && seen[h] {
+			bad.add(fmt.Errorf("%s:%d: expected a header of different column names, found %q twice", name, headerLine, h))
 			return
 		}
+		header[i], seen[h] = h, true
 	}
 	for {
 		cells, err := readCells(r)

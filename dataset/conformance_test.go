@@ -1,0 +1,105 @@
+package dataset
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"ft/internal/testkit"
+)
+
+func TestConformance_alpaca(t *testing.T) {
+	testkit.Conformance(t, "fixtures/alpaca", func(t *testing.T, dir string) {
+		names, err := filepath.Glob(filepath.Join(dir, "*.json"))
+		if err != nil || len(names) == 0 {
+			t.Fatalf("no cases in %s (%v)", dir, err)
+		}
+		for _, name := range names {
+			t.Run(filepath.Base(name), func(t *testing.T) {
+				c := Default()
+				c.Files = []string{name}
+				rows, report, err := Load(c, os.ReadFile)
+				if err != nil {
+					t.Fatal(err)
+				}
+				rows = Clean(rows, report)
+				t.Logf("%d rows, dropped %v", report.Rows, report.Dropped)
+				p, err := Split(rows, c.Split, os.ReadFile, report)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n := len(p.Train) + len(p.Val) + len(p.Test); n != report.Kept || report.Kept*2 < report.Rows {
+					t.Errorf("%d rows, %d kept, %d in the parts", report.Rows, report.Kept, n)
+				}
+			})
+		}
+	})
+}
+
+func TestConformance_encoding(t *testing.T) {
+	testkit.Conformance(t, "fixtures", func(t *testing.T, dir string) {
+		names, err := filepath.Glob(filepath.Join(dir, "*.gbk.csv"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			t.Run(filepath.Base(name), func(t *testing.T) {
+				c := Default()
+				c.Files = []string{name}
+				_, _, err := Load(c, os.ReadFile)
+				want := regexp.MustCompile(regexp.QuoteMeta(filepath.Base(name)) + `:\d+: expected UTF-8 text, found byte 0x`)
+				if err == nil || !want.MatchString(err.Error()) {
+					t.Errorf("got %v, want the line that is not UTF-8", err)
+				}
+			})
+		}
+	})
+}
+
+// A folder of question-answer sets, with a fixed split of one of them beside it.
+func TestConformance_data(t *testing.T) {
+	testkit.Conformance(t, "data", func(t *testing.T, dir string) {
+		names, err := filepath.Glob(filepath.Join(dir, "*.jsonl"))
+		if err != nil || len(names) == 0 {
+			t.Fatalf("no cases in %s (%v)", dir, err)
+		}
+		for _, name := range names {
+			t.Run(filepath.Base(name), func(t *testing.T) {
+				c := Default()
+				c.Files = []string{name}
+				rows, report, err := Load(c, os.ReadFile)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p, err := Split(Clean(rows, report), c.Split, os.ReadFile, report)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Logf("%d rows, dropped %v, parts %d, %d, %d", report.Rows, report.Dropped, len(p.Train), len(p.Val), len(p.Test))
+			})
+		}
+	})
+	testkit.Conformance(t, "bench/split_medquad_short.json", func(t *testing.T, manifest string) {
+		c := Default()
+		c.Files = []string{filepath.Join(manifest, "..", "..", "data", "medquad_en_short.jsonl")}
+		if _, err := os.Stat(c.Files[0]); err != nil {
+			t.Skip("the split is here, its data is not")
+		}
+		c.Split.Manifest = manifest
+		rows, report, err := Load(c, os.ReadFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := Split(Clean(rows, report), c.Split, os.ReadFile, report)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [3]int{len(p.Train), len(p.Val), len(p.Test)}; got != [3]int{2870, 821, 408} {
+			t.Errorf("parts %v, want 2870, 821 and 408", got)
+		}
+		if len(report.Dropped)+len(report.Notes) > 0 {
+			t.Errorf("dropped %v, notes %v, want none", report.Dropped, report.Notes)
+		}
+	})
+}

@@ -1,0 +1,63 @@
+package dataset
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// checkRows fails the test if rows that were read break a promise to the later stages.
+func checkRows(t *testing.T, data []byte, rows []Row, err error) {
+	if err != nil {
+		if !strings.HasPrefix(err.Error(), "x") {
+			t.Errorf("error does not begin with the file: %v", err)
+		}
+		return
+	}
+	lines := 1 + strings.Count(string(data), "\n")
+	last := 0
+	for _, r := range rows {
+		if r.ID == "" || r.Line < max(1, last) || r.Line > lines {
+			t.Errorf("id %q on line %d of %d, after %d", r.ID, r.Line, lines, last)
+		}
+		last = r.Line
+		if !utf8.ValidString(r.Question()) || !utf8.ValidString(r.Answer) || !utf8.ValidString(r.ID) {
+			t.Errorf("row %q is not UTF-8", r.ID)
+		}
+	}
+	Clean(rows, newReport(len(rows)))
+}
+
+func FuzzJSON(f *testing.F) {
+	for _, s := range []string{
+		`{"question":"q","answer":"a","id":1}`,
+		"\ufeff" + `{"instruction":"i","input":"x","output":null}` + "\r\n\r\n" + `{"prompt":"p","completion":"c","group":"g"}`,
+		`{"messages":[{"role":"user","content":"u"},{"role":"assistant","content":"a"}],"system":"s"}`,
+		"[\n" + `{"question":"\ud800","answer":"a"}` + "\n,1]",
+		"[{}\n", "{", "null\n\xff",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, name := range []string{"x.jsonl", "x.json", "x"} {
+			rows, err := parse(name, name, "auto", data)
+			checkRows(t, data, rows, err)
+		}
+	})
+}
+
+func FuzzCSV(f *testing.F) {
+	for _, s := range []string{
+		"question,answer\nq,a\n",
+		"\ufeffid,question,answer\r\n1,\"q,\"\"\n\",a\r\n\r\n2,q,\r\n",
+		"question,answer,answer\n", "question,answer\nq\n", "question,answer\n\"q", "question,answer\nq\"\n", ",\n,", "\n \n\xff",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, name := range []string{"x.csv", "x"} {
+			rows, err := parse(name, name, "answer", data)
+			checkRows(t, data, rows, err)
+		}
+	})
+}

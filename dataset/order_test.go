@@ -1,0 +1,189 @@
+package dataset
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// sized makes samples of the given lengths, whose tokens are all different.
+func sized(lengths ...int) []Sample {
+	samples := make([]Sample, len(lengths))
+	token := int32(0)
+	for i, n := range lengths {
+		s := Sample{ID: fmt.Sprintf("s%d", i)}
+		s.Key = key(s.ID)
+		for range n {
+			s.IDs, s.Labels = append(s.IDs, token), append(s.Labels, token)
+			token++
+		}
+		samples[i] = s
+	}
+	return samples
+}
+
+func inOrder(samples []Sample, order []int) []string {
+	var ids []string
+	for _, i := range order {
+		ids = append(ids, samples[i].ID)
+	}
+	return ids
+}
+
+func TestOrder(t *testing.T) {
+	samples := sized(slices.Repeat([]int{1}, 500)...)
+	first := inOrder(samples, Order(samples, 42, 0))
+	if d := cmp.Diff(first, inOrder(samples, Order(samples, 42, 0))); d != "" {
+		t.Errorf("the same draw differs: %s", d)
+	}
+	var ids []string
+	for _, s := range samples {
+		ids = append(ids, s.ID)
+	}
+	if d := cmp.Diff(slices.Sorted(slices.Values(ids)), slices.Sorted(slices.Values(first))); d != "" {
+		t.Errorf("not every sample once: %s", d)
+	}
+	for name, other := range map[string][]string{
+		"file order":      ids,
+		"epoch 1":         inOrder(samples, Order(samples, 42, 1)),
+		"seed 43":         inOrder(samples, Order(samples, 43, 0)),
+		"seed 43 epoch 1": inOrder(samples, Order(samples, 43, 1)),
+	} {
+		same := 0
+		for i := range other {
+			if other[i] == first[i] {
+				same++
+			}
+		}
+		if same > 10 { // 1 is expected of random orders
+			t.Errorf("%s: %d of 500 samples in the same place", name, same)
+		}
+	}
+	// Fewer samples, in another order of files, keep their turns.
+	some := slices.Clone(samples[100:])
+	slices.Reverse(some)
+	without := slices.DeleteFunc(slices.Clone(first), func(id string) bool {
+		return slices.ContainsFunc(samples[:100], func(s Sample) bool { return s.ID == id })
+	})
+	if d := cmp.Diff(without, inOrder(some, Order(some, 42, 0))); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestOrder_sameKeys(t *testing.T) {
+	samples := sized(1, 1, 1)
+	for i := range samples {
+		samples[i].Key = 7
+	}
+	slices.Reverse(samples)
+	if d := cmp.Diff([]string{"s0", "s1", "s2"}, inOrder(samples, Order(samples, 1, 1))); d != "" {
+		t.Error(d)
+	}
+}
+
+// The order must stay what it is, or no run could be resumed by the next version.
+func TestOrder_isPinned(t *testing.T) {
+	samples := sized(1, 1, 1, 1, 1, 1, 1, 1)
+	if d := cmp.Diff([]int{4, 0, 6, 3, 2, 7, 5, 1}, Order(samples, 42, 3)); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestByLength(t *testing.T) {
+	samples := sized(3, 1, 2, 1)
+	var got []string
+	for _, s := range ByLength(samples) {
+		got = append(got, s.ID)
+	}
+	if d := cmp.Diff([]string{"s1", "s3", "s2", "s0"}, got); d != "" {
+		t.Error(d)
+	}
+	if samples[0].ID != "s0" {
+		t.Error("the argument changed")
+	}
+}
+
+func TestPasses(t *testing.T) {
+	for _, c := range []struct {
+		lengths []int
+		micro   int
+		want    [][]int // samples of each pass
+	}{
+		{[]int{4, 3, 2, 5, 1}, 8, [][]int{{0, 1, 4}, {2, 3}}},
+		{[]int{4, 9, 4}, 8, [][]int{{0, 2}, {1}}},
+		{[]int{9, 1, 9}, 8, [][]int{{0}, {1}, {2}}},
+		{[]int{8, 8}, 8, [][]int{{0}, {1}}},
+		{[]int{1, 2, 3}, 1, [][]int{{0}, {1}, {2}}},
+		{nil, 8, nil},
+	} {
+		samples := sized(c.lengths...)
+		var want []Batch
+		for _, pass := range c.want {
+			var in []Sample
+			for _, i := range pass {
+				in = append(in, samples[i])
+			}
+			want = append(want, Pack(in))
+		}
+		got := Passes(samples, c.micro)
+		if len(got)+len(want) > 0 && !cmp.Equal(want, got) {
+			t.Errorf("%v in %d: %s", c.lengths, c.micro, cmp.Diff(want, got))
+		}
+	}
+}
+
+// Whatever the lengths, passes hold every sample once, keep to the limit, and are what a plain first fit gives.
+func TestPasses_properties(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for range 300 {
+		lengths := make([]int, rng.IntN(60))
+		for i := range lengths {
+			lengths[i] = 1 + rng.IntN(50)
+		}
+		samples := sized(lengths...)
+		const micro = 40
+		var room []int
+		var want []uint64
+		in := map[int][]uint64{}
+		for _, s := range samples {
+			at := slices.IndexFunc(room, func(r int) bool { return len(s.IDs) <= r })
+			if at < 0 {
+				at, room = len(room), append(room, micro)
+			}
+			room[at] -= len(s.IDs)
+			in[at] = append(in[at], s.Key)
+		}
+		for at := range room {
+			want = append(want, in[at]...)
+		}
+		var got []uint64
+		for _, b := range Passes(samples, micro) {
+			got = append(got, b.Keys...)
+			if b.Tokens() > micro && len(b.Keys) > 1 {
+				t.Fatalf("a pass of %d samples has %d tokens, limit %d", len(b.Keys), b.Tokens(), micro)
+			}
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Fatal(d)
+		}
+	}
+}
+
+func TestPack(t *testing.T) {
+	samples := sized(3, 1)
+	samples[0].Labels = []int32{Ignore, 1, 2}
+	b := Pack(samples)
+	want := Batch{
+		IDs: []int32{0, 1, 2, 3}, Labels: []int32{1, 2, Ignore, Ignore}, Starts: []int32{0, 3, 4},
+		Keys: []uint64{key("s0"), key("s1")},
+	}
+	if d := cmp.Diff(want, b); d != "" {
+		t.Error(d)
+	}
+	if b.LabelTokens() != samples[0].LabelTokens()+samples[1].LabelTokens() {
+		t.Errorf("%d label tokens", b.LabelTokens())
+	}
+}
