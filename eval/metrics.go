@@ -132,7 +132,7 @@ func Names() []string {
 // meant returns the end of an error message that proposes the word of have nearest to word, or
 // nothing if none is near.
 func meant(word string, have []string) string {
-	best, at := max(1, len(word)/3)+1, ""
+	best, at := max(1, len(word)/2)+1, ""
 	for _, h := range have {
 		if d := editDistance(strings.ToLower(word), h); d < best {
 			best, at = d, h

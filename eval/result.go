@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 )
 
 // Result is what an evaluation found, in the form of metrics.json.
@@ -38,32 +37,38 @@ func Evaluate(metrics []Metric, pairs []Pair) (*Result, error) {
 // Table renders the scores as aligned plain text, one line a metric in the order of their names: with a Base
 // the columns base, tuned and difference, without one only the score. What one side lacks shows as "-".
 func (r *Result) Table() string {
-	var out strings.Builder
-	w := tabwriter.NewWriter(&out, 0, 0, 3, ' ', tabwriter.AlignRight)
-	// Every cell is right-aligned, so the names are padded to stand to the left.
-	names := r.names()
-	width := len("metric")
-	for _, n := range names {
-		width = max(width, len(n))
+	rows := [][]string{{"metric", "score"}}
+	if r.Base != nil {
+		rows[0] = []string{"metric", "base", "tuned", "difference"}
 	}
-	row := func(name string, cells ...string) {
-		fmt.Fprintf(w, "%-*s\t%s\t\n", width, name, strings.Join(cells, "\t"))
-	}
-	if r.Base == nil {
-		row("metric", "score")
-	} else {
-		row("metric", "base", "tuned", "difference")
-	}
-	for _, n := range names {
-		tuned, hasTuned := r.Metrics[n]
+	for _, name := range r.names() {
+		tuned, hasTuned := r.Metrics[name]
 		if r.Base == nil {
-			row(n, cell("%.2f", tuned, hasTuned))
+			rows = append(rows, []string{name, cell("%.2f", tuned, hasTuned)})
 			continue
 		}
-		base, hasBase := r.Base.Metrics[n]
-		row(n, cell("%.2f", base, hasBase), cell("%.2f", tuned, hasTuned), cell("%+.2f", tuned-base, hasTuned && hasBase))
+		base, hasBase := r.Base.Metrics[name]
+		rows = append(rows, []string{name, cell("%.2f", base, hasBase), cell("%.2f", tuned, hasTuned), cell("%+.2f", tuned-base, hasTuned && hasBase)})
 	}
-	w.Flush() // into memory: cannot fail
+	return align(rows)
+}
+
+// align pads every cell to its column's width, the first column to the right and the others to the left.
+func align(rows [][]string) string {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, c := range row {
+			widths[i] = max(widths[i], len(c))
+		}
+	}
+	var out strings.Builder
+	for _, row := range rows {
+		fmt.Fprintf(&out, "%-*s", widths[0], row[0])
+		for i, c := range row[1:] {
+			fmt.Fprintf(&out, "   %*s", widths[i+1], c)
+		}
+		out.WriteByte('\n')
+	}
 	return out.String()
 }
 
