@@ -1,4 +1,10 @@
 // Command ft fine-tunes language models on the machine people already have.
 package main
 
-func main() {}
+import (
+	"os"
+
+	"ft/cmd"
+)
+
+func main() { os.Exit(cmd.Main()) }
