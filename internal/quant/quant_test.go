@@ -1,15 +1,9 @@
 package quant
 
 import (
-	"encoding/binary"
-	"encoding/json"
 	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"testing"
-
-	"ft/internal/testkit"
 )
 
 // known lists the formats of the table that ft reads.
@@ -21,91 +15,6 @@ func known() []Type {
 		}
 	}
 	return types
-}
-
-func TestConformance(t *testing.T) {
-	testkit.Conformance(t, "golden/gguf", func(t *testing.T, dir string) {
-		var index struct {
-			Rows, Cols int
-			Types      map[string]struct {
-				Type        Type   `json:"ggml_type"`
-				BytesPerRow int    `json:"bytes_per_row"`
-				Source      string `json:"source"`
-			}
-		}
-		raw, err := os.ReadFile(filepath.Join(dir, "quants.json"))
-		if err == nil {
-			err = json.Unmarshal(raw, &index)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(index.Types) == 0 {
-			t.Fatal("quants.json has no types")
-		}
-		tensors := readTensors(t, filepath.Join(dir, "quants.safetensors"))
-		input := make([]float32, index.Rows*index.Cols)
-		dequantF32(input, tensors["input"])
-		for name, c := range index.Types {
-			t.Run(name, func(t *testing.T) {
-				if c.Type.String() != name || !c.Type.Known() {
-					t.Fatalf("type %d is %s here, known: %v", uint32(c.Type), c.Type, c.Type.Known())
-				}
-				if got := c.Type.RowBytes(index.Cols); got != c.BytesPerRow {
-					t.Fatalf("%d bytes a row, want %d", got, c.BytesPerRow)
-				}
-				want, got := make([]float32, len(input)), make([]float32, len(input))
-				dequantF32(want, tensors[name+".f32"])
-				Dequantize(got, c.Type, tensors[name+".q"])
-				for i := range want {
-					if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
-						t.Fatalf("value %d is %g, want %g", i, got[i], want[i])
-					}
-				}
-				if c.Source != "gguf.quants.quantize(input)" {
-					return
-				}
-				if !c.Type.CanQuantize() {
-					t.Fatal("the reference can quantise this format")
-				}
-				q := make([]byte, len(tensors[name+".q"]))
-				Quantize(q, c.Type, input)
-				if at := firstDifference(q, tensors[name+".q"]); at >= 0 {
-					t.Fatalf("quantised byte %d is %#x, want %#x", at, q[at], tensors[name+".q"][at])
-				}
-			})
-		}
-	})
-}
-
-// firstDifference is the first index at which two slices of one length differ, -1 if none.
-func firstDifference(a, b []byte) int {
-	for i := range a {
-		if a[i] != b[i] {
-			return i
-		}
-	}
-	return -1
-}
-
-// readTensors is a reader of trusted safetensors files: the package that reads them imports this one.
-func readTensors(t *testing.T, path string) map[string][]byte {
-	file, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := binary.LittleEndian.Uint64(file)
-	var header map[string]struct {
-		Offsets [2]int `json:"data_offsets"`
-	}
-	if err := json.Unmarshal(file[8:8+n], &header); err != nil {
-		t.Fatal(err)
-	}
-	tensors := map[string][]byte{}
-	for name, h := range header {
-		tensors[name] = file[8+n:][h.Offsets[0]:h.Offsets[1]]
-	}
-	return tensors
 }
 
 // TestHalf compares all 65,536 halves with their definition, and rounding with the nearest of its neighbours.

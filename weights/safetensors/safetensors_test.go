@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"io/fs"
 	"maps"
 	"math"
 	"os"
@@ -15,89 +14,8 @@ import (
 	"testing"
 
 	"ft/internal/quant"
-	"ft/internal/testkit"
 	"ft/weights"
 )
-
-// readAll decodes every tensor that ft can use and gives how many there were.
-func readAll(t *testing.T, f *File) int {
-	t.Helper()
-	n := 0
-	for _, name := range f.Names() {
-		info, data, err := f.Raw(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if size, err := info.size(); err != nil || size != len(data) {
-			t.Fatalf("%s: %d bytes, want %d (%v)", name, len(data), size, err)
-		}
-		if _, ok := usable[info.DType]; !ok {
-			if _, err := f.Tensor(name); err == nil || !strings.Contains(err.Error(), info.DType) {
-				t.Fatalf("%s of %s: %v, want an error that names the dtype", name, info.DType, err)
-			}
-			continue
-		}
-		tensor, err := f.Tensor(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, v := range tensor.Floats() {
-			if math.IsNaN(float64(v)) {
-				t.Fatalf("%s: value %d is NaN", name, i)
-			}
-		}
-		n++
-	}
-	return n
-}
-
-func TestConformance(t *testing.T) {
-	for _, sub := range []string{"golden", "fixtures", "models"} {
-		t.Run(sub, func(t *testing.T) {
-			testkit.Conformance(t, sub, func(t *testing.T, dir string) { openBelow(t, dir, sub == "golden") })
-		})
-	}
-}
-
-// openBelow opens every model folder and every single file below dir.
-func openBelow(t *testing.T, dir string, must bool) {
-	cases := 0
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, _ := filepath.Rel(dir, path)
-		var open func() (*File, error)
-		switch {
-		case d.IsDir():
-			return nil
-		case strings.HasSuffix(path, ".safetensors"):
-			open = func() (*File, error) { return Open(path) }
-		case d.Name() == "model.safetensors.index.json":
-			open = func() (*File, error) { return OpenDir(filepath.Dir(path)) }
-		default:
-			return nil
-		}
-		cases++
-		t.Run(rel, func(t *testing.T) {
-			f, err := open()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			if readAll(t, f) == 0 {
-				t.Error("no tensor that ft can use")
-			}
-		})
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if must && cases == 0 {
-		t.Errorf("%s has no safetensors files", dir)
-	}
-}
 
 // sample is one tensor of each usable dtype, a scalar, an empty tensor and one that ft cannot use.
 var sample = []Info{
