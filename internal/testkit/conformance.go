@@ -1,5 +1,5 @@
 // Package testkit holds what tests of several packages share: the conformance folders, golden
-// comparisons, gradient checks and a tiny model. Only tests import it.
+// comparisons, gradient checks and a tiny model. Only tests import it, and it imports no package of ft.
 package testkit
 
 import (
