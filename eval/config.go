@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 )
 
 // Config is the `eval` section of a config file: how a run is judged.
@@ -12,7 +14,8 @@ type Config struct {
 	Every float64 `yaml:"every"`
 	// Metrics are the scores of generated answers, by the names that `ft eval --metric` takes.
 	Metrics []string `yaml:"metrics"`
-	// Best decides which weights the run keeps: loss (on the validation part) or a metric.
+	// Best decides which weights the run keeps: loss (on the validation part), or one of Metrics or of the
+	// scores they give. A metric of several scores stands for the one that ends in L: rouge for rougeL.
 	Best string `yaml:"best"`
 	// MaxNewTokens bounds a generated answer.
 	MaxNewTokens int `yaml:"max_new_tokens"`
@@ -46,5 +49,67 @@ func (c Config) Validate() error {
 	if c.Sample < 0 {
 		bad("sample", "must be 0 (losses only) or more, got %d", c.Sample)
 	}
+	known := true
+	for i, name := range c.Metrics {
+		metrics, err := Parse(name)
+		switch {
+		case err != nil:
+			bad(fmt.Sprintf("metrics[%d]", i), "%s", strings.TrimPrefix(err.Error(), "eval: "))
+			known = false
+		case len(metrics) != 1 || metrics[0].Name != name:
+			bad(fmt.Sprintf("metrics[%d]", i), "expected the name of one metric, got %q", name)
+			known = false
+		case slices.Contains(c.Metrics[:i], name):
+			bad(fmt.Sprintf("metrics[%d]", i), "%s is listed twice", name)
+		}
+	}
+	switch {
+	case !known || c.Best == "loss":
+	case c.BestScore() == "":
+		bad("best", "must be loss or one of %s, got %q", strings.Join(c.scores(), ", "), c.Best)
+	case c.Sample == 0 && c.Every > 0:
+		bad("best", "%s needs answers during training: sample must be above 0", c.Best)
+	}
 	return errors.Join(errs...)
+}
+
+// BestScore is the key that Best names in the scores of an evaluation, "loss" for the loss, and empty if
+// the metrics give no such score.
+func (c Config) BestScore() string {
+	if c.Best == "loss" {
+		return "loss"
+	}
+	scores := c.scores()
+	if slices.Contains(scores, c.Best) {
+		return c.Best
+	}
+	kind, options, found := strings.Cut(c.Best, ":")
+	if found {
+		options = ":" + options
+	}
+	if long := kind + "L" + options; slices.Contains(scores, long) && slices.Contains(c.Metrics, c.Best) {
+		return long
+	}
+	return ""
+}
+
+// scores names what the metrics give, which they say when asked about any pair.
+func (c Config) scores() []string {
+	var names []string
+	for _, name := range c.Metrics {
+		metrics, err := Parse(name)
+		if err != nil {
+			continue
+		}
+		for _, m := range metrics {
+			scores, err := m.Compute([]Pair{{Prediction: "a", References: []string{"a"}}})
+			if err != nil {
+				continue
+			}
+			for _, s := range scores {
+				names = append(names, s.Name)
+			}
+		}
+	}
+	return names
 }

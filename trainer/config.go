@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
+
+	"ft/optim"
 )
 
 // Config is the `train` section of a config file: how long and how fast to train.
@@ -68,6 +71,9 @@ func (c Config) Validate() error {
 	whole("micro_tokens", c.MicroTokens, 1)
 	if !(c.LR > 0) || math.IsInf(c.LR, 0) {
 		bad("lr", "must be above 0, got %v", c.LR)
+	}
+	if _, err := optim.NewSchedule(c.Schedule, optim.ScheduleConfig{LR: 1, Warmup: 1, Total: 2}); err != nil {
+		bad("schedule", "%s", strings.TrimPrefix(err.Error(), "optim: "))
 	}
 	if !(c.Warmup >= 0 && c.Warmup <= 1) {
 		bad("warmup", "must be from 0 to 1 (a part of all steps), got %v", c.Warmup)
