@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ft/dataset"
+	"ft/internal/testkit"
 	"ft/model"
 	"ft/nn"
 	"ft/peft"
@@ -34,7 +35,7 @@ func Run(t *testing.T, s Subject) {
 // attach puts the method on a new tiny model. With stir every parameter then gets a random value, as after training.
 func (s Subject) attach(t *testing.T, stir bool) (*model.Model, peft.Adapter) {
 	t.Helper()
-	m := tiny(t, nil)
+	m := tiny(t)
 	a, err := s.Method.Attach(m)
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +53,7 @@ func (s Subject) attach(t *testing.T, stir bool) (*model.Model, peft.Adapter) {
 
 func (s Subject) fresh(t *testing.T) {
 	m, _ := s.attach(t, false)
-	same(t, logits(t, m), logits(t, tiny(t, nil)), 1e-5)
+	same(t, logits(t, m), logits(t, tiny(t)), 1e-5)
 }
 
 // parameters asks for unique names, a fixed order, seeded values, and that the layers train nothing else.
@@ -84,9 +85,9 @@ func (s Subject) parameters(t *testing.T) {
 
 func (s Subject) cleared(t *testing.T) {
 	m, _ := s.attach(t, true)
-	base := logits(t, tiny(t, nil))
-	if d := distance(logits(t, m), base); d < 1e-3 {
-		t.Fatalf("the stirred adapter changes the logits by %g only: this test tells nothing", d)
+	base := logits(t, tiny(t))
+	if diff, size := testkit.MaxDiff(logits(t, m), base); diff < 1e-3*size {
+		t.Fatalf("the stirred adapter changes the logits by %g of %g only: this test tells nothing", diff, size)
 	}
 	train(t, m)
 	for _, l := range m.Linears() {
@@ -159,7 +160,7 @@ func (s Subject) saved(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m = tiny(t, nil)
+		m = tiny(t)
 		if a, err = s.Load(m, files); err != nil {
 			t.Fatal(err)
 		}
@@ -171,18 +172,16 @@ func (s Subject) merged(t *testing.T) {
 	m, a := s.attach(t, true)
 	targets := a.Targets()
 	var changed []string
-	plain := tiny(t, func(module string, w []float32, out, in int) {
+	plain := Merged(t, tinyDir(t), func(module string, w []float32, out, in int) (bool, error) {
 		before := slices.Clone(w)
 		did, err := a.Merge(module, w, out, in)
-		if err != nil {
-			t.Fatal(err)
-		}
 		if did {
 			changed = append(changed, module)
 		}
 		if equal := slices.Equal(before, w); equal == did {
 			t.Errorf("%s: Merge says %v, but the weight is the same: %v", module, did, equal)
 		}
+		return did, err
 	})
 	if !slices.Equal(changed, targets) {
 		t.Errorf("merged %v, the adapter's targets are %v", changed, targets)
@@ -217,6 +216,7 @@ func train(t *testing.T, m *model.Model) {
 // logits are all of the prompt's logits [T·V].
 func logits(t *testing.T, m *model.Model) []float32 {
 	t.Helper()
+	vocab := m.Spec.Vocab
 	out := make([]float32, len(prompt)*vocab)
 	var at []int32
 	for i := range prompt {
@@ -232,19 +232,7 @@ func logits(t *testing.T, m *model.Model) []float32 {
 // same fails when got is further from want than tol times want's largest value.
 func same(t *testing.T, got, want []float32, tol float64) {
 	t.Helper()
-	if d := distance(got, want); !(d <= tol) {
-		t.Errorf("logits differ by %.3g of the largest, allowed is %.3g", d, tol)
-	}
-}
-
-// distance is the largest difference of two vectors over want's largest magnitude.
-func distance(got, want []float32) float64 {
-	var diff, size float64
-	for i := range want {
-		diff = max(diff, math.Abs(float64(got[i]-want[i])))
-		size = max(size, math.Abs(float64(want[i])))
-	}
-	return diff / size
+	testkit.Near(t, "logits", got, want, tol, 0)
 }
 
 func dot(a, b []float32) float64 {

@@ -1,90 +1,88 @@
 package pefttest
 
 import (
-	"hash/fnv"
-	"math"
-	"math/rand/v2"
-	"strings"
+	"os"
+	"path/filepath"
 	"testing"
 
-	"ft/internal/quant"
+	"ft/internal/testkit"
 	"ft/model"
 	"ft/model/family"
-	"ft/weights"
+	"ft/weights/safetensors"
 )
 
-const vocab = 40
-
-// spec is the tiny llama. Its widths are no multiples of 32, so backends that round the others' products to
-// bfloat16 compute it in float32 and the suite's tolerances hold on all of them.
-var spec = model.Spec{
-	ModelType: "llama", Vocab: vocab, Dim: 24, Layers: 2, Heads: 4, KVHeads: 2, HeadDim: 6, FF: 36, Eps: 1e-5,
-	Rope: model.Rope{Kind: "default", Theta: 10000}, Context: 64, BOS: model.NoToken,
+// tiny is the suite's base model, always with the same weights. Its widths are no multiples of 32, which backends
+// that round products to bfloat16 leave to float32: the suite's tolerances hold on all of them.
+func tiny(t *testing.T) *model.Model {
+	t.Helper()
+	return Open(t, tinyDir(t))
 }
 
-// tiny makes the model with random weights that are always the same. change, unless nil, may alter the float32
-// weight [out,in] of each linear layer in the model's order, before the model is built.
-func tiny(t *testing.T, change func(module string, w []float32, out, in int)) *model.Model {
+func tinyDir(t *testing.T) string {
 	t.Helper()
-	src := source{}
+	dir := t.TempDir()
+	testkit.TinyLlama{Seed: 1, Dim: 24, HeadDim: 6, FF: 36, Untied: true}.Write(t, dir)
+	return dir
+}
+
+// Open builds the llama in a Hugging Face directory, which needs no tokenizer. The model lives until the test ends.
+func Open(t *testing.T, dir string) *model.Model {
+	t.Helper()
+	return build(t, dir, source(t, dir))
+}
+
+// Merged builds the llama in a Hugging Face directory with the weights of its linear layers changed by merge, which is
+// an adapter's Merge or something around it.
+func Merged(t *testing.T, dir string, merge func(module string, w []float32, out, in int) (bool, error)) *model.Model {
+	t.Helper()
+	src := source(t, dir)
+	tensors := map[string]safetensors.Floats{}
+	for _, name := range src.Names() {
+		x, err := src.Tensor(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tensors[name] = safetensors.Floats{Shape: x.Shape, Data: x.Floats()}
+	}
+	for _, l := range build(t, dir, src).Linears() {
+		if l.Tied {
+			continue // the weight is the embedding's
+		}
+		if _, err := merge(l.Name, tensors[l.Name+".weight"].Data, l.Out(), l.In()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	merged := t.TempDir()
+	if err := safetensors.Save(filepath.Join(merged, "model.safetensors"), tensors, nil); err != nil {
+		t.Fatal(err)
+	}
+	return build(t, dir, source(t, merged))
+}
+
+func source(t *testing.T, dir string) *safetensors.File {
+	t.Helper()
+	src, err := safetensors.OpenDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { src.Close() })
+	return src
+}
+
+// build makes the model that dir's config.json describes from the tensors in src.
+func build(t *testing.T, dir string, src *safetensors.File) *model.Model {
+	t.Helper()
+	config, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := family.Llama.FromConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
 	m, err := model.Build(spec, &family.Llama, src, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if change == nil {
-		return m
-	}
-	for _, l := range m.Linears() {
-		name := l.Name + ".weight"
-		w, err := src.Tensor(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		values := w.Floats()
-		change(l.Name, values, l.Out(), l.In())
-		quant.Quantize(w.Data, quant.F32, values)
-	}
 	return m
-}
-
-// source is a weights.Source that makes up every tensor of the tiny model when it is first asked for.
-type source map[string]weights.Tensor
-
-func (s source) Names() []string { return nil }
-func (s source) Close() error    { return nil }
-
-func (s source) Tensor(name string) (weights.Tensor, error) {
-	if t, ok := s[name]; ok {
-		return t, nil
-	}
-	h := fnv.New64a()
-	h.Write([]byte(name))
-	r := rand.New(rand.NewPCG(1, h.Sum64()))
-	t := weights.Tensor{Name: name, Type: quant.F32, Shape: shape(name)}
-	values := make([]float32, t.Rows()*t.Cols())
-	for i := range values {
-		values[i] = float32(r.NormFloat64() / math.Sqrt(float64(t.Cols())))
-		if len(t.Shape) == 1 {
-			values[i] = 1 + values[i]/2 // a norm's gain
-		}
-	}
-	t.Data = make([]byte, 4*len(values))
-	quant.Quantize(t.Data, quant.F32, values)
-	s[name] = t
-	return t, nil
-}
-
-// shape is the shape of a llama tensor by its name.
-func shape(name string) []int {
-	q, kv := spec.Heads*spec.HeadDim, spec.KVHeads*spec.HeadDim
-	for part, shape := range map[string][]int{
-		"norm": {spec.Dim}, "embed_tokens": {spec.Vocab, spec.Dim}, "lm_head": {spec.Vocab, spec.Dim},
-		"q_proj": {q, spec.Dim}, "k_proj": {kv, spec.Dim}, "v_proj": {kv, spec.Dim}, "o_proj": {spec.Dim, q},
-		"gate_proj": {spec.FF, spec.Dim}, "up_proj": {spec.FF, spec.Dim}, "down_proj": {spec.Dim, spec.FF},
-	} {
-		if strings.Contains(name, part) {
-			return shape
-		}
-	}
-	return nil
 }
