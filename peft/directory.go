@@ -155,6 +155,8 @@ type Saved struct {
 	Dir  string
 	Type string // peft_type
 	Meta Meta   // Base is base_model_name_or_path where ft.json names none
+	// HasMeta tells that the directory has an ft.json, so that an empty template means the plain layout.
+	HasMeta bool
 	// Tensors are the values of TensorFile in float32, by name without "base_model.model.".
 	Tensors map[string]safetensors.Floats
 
@@ -211,6 +213,7 @@ func (s *Saved) loadMeta() error {
 	if err := json.Unmarshal(text, &s.Meta); err != nil {
 		return fmt.Errorf("%s: %w", MetaFile, err)
 	}
+	s.HasMeta = true
 	return nil
 }
 
