@@ -133,17 +133,21 @@ func (d decoder) value(n *yaml.Node, path string, v reflect.Value) {
 func (d decoder) self(n *yaml.Node, path string, v reflect.Value) {
 	to := reflect.New(v.Type())
 	err := n.Decode(to.Interface())
-	var types *yaml.TypeError
-	switch {
-	case errors.As(err, &types):
-		for _, text := range types.Errors {
-			_, text = cutLine(text)
-			d.bad(n, path, "%s", text)
-		}
-	case err != nil:
-		d.bad(n, path, "%s", strings.TrimPrefix(err.Error(), "yaml: "))
-	default:
+	if err == nil {
 		v.Set(to.Elem())
+		return
+	}
+	texts := []string{strings.TrimPrefix(err.Error(), "yaml: ")}
+	var types *yaml.TypeError
+	if errors.As(err, &types) {
+		texts = types.Errors
+	}
+	for _, text := range texts {
+		line, text := cutLine(text)
+		if line == 0 {
+			line = n.Line
+		}
+		d.problems.add(place{d.source, line}, path, text)
 	}
 }
 
@@ -231,7 +235,7 @@ func (d decoder) scalar(n *yaml.Node, path string, v reflect.Value) {
 func describeType(t reflect.Type) string {
 	switch {
 	case selfMade(t):
-		return "a value"
+		return "a value or a list"
 	case t.Kind() == reflect.Pointer:
 		return describeType(t.Elem())
 	case t.Kind() == reflect.Slice:
@@ -257,6 +261,8 @@ func describe(n *yaml.Node) string {
 		return "a list"
 	case yaml.MappingNode:
 		return "a section"
+	case yaml.AliasNode:
+		return "an alias"
 	}
 	switch n.ShortTag() {
 	case "!!null":
