@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"ft/configs"
+	"ft/trainer"
 )
 
 // The exit codes of ft.
@@ -14,9 +15,6 @@ const (
 	exitUsage       = 2   // wrong usage or config
 	exitInterrupted = 130 // by a signal, after saving; 128+SIGINT as shells have it
 )
-
-// errInterrupted is returned by a verb that a signal stopped and that saved what it had.
-var errInterrupted = errors.New("interrupted")
 
 // usageError marks an error as the caller's: wrong flags or arguments.
 type usageError struct{ error }
@@ -32,7 +30,7 @@ func exitCode(err error) int {
 		return exitOK
 	case errors.As(err, &usage), errors.As(err, &config):
 		return exitUsage
-	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
+	case errors.Is(err, trainer.ErrInterrupted), errors.Is(err, context.Canceled):
 		return exitInterrupted
 	}
 	return exitFailed

@@ -121,10 +121,10 @@ func markWork(c *cobra.Command, working *bool) {
 	}
 }
 
-// interruptible returns a context that the first SIGINT or SIGTERM cancels, with errInterrupted as the
-// cause, so that a verb can save and end. The second one ends the process at once, as the system does.
+// interruptible returns a context that the first SIGINT or SIGTERM cancels, so that a verb can save and
+// end. The second one ends the process at once, as the system does.
 func interruptible(s *ui.Streams) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
@@ -132,12 +132,12 @@ func interruptible(s *ui.Streams) (context.Context, func()) {
 		case <-signals:
 			signal.Stop(signals)
 			s.Warn("stopping; once more ends at once, without saving")
-			cancel(errInterrupted)
+			cancel()
 		case <-ctx.Done():
 		}
 	}()
 	return ctx, func() {
 		signal.Stop(signals)
-		cancel(nil)
+		cancel()
 	}
 }
