@@ -204,8 +204,7 @@ func checkCopy(m *module, stored []float32) error {
 }
 
 // State is the adapter in PEFT's terms. Only keys that PEFT has long had are written, because older versions
-// refuse unknown ones; exclude_modules is newer and appears when it is used. "all-linear" is written as the paths
-// it stands for, as PEFT does.
+// refuse unknown ones; exclude_modules is newer and appears when it is used.
 func (a *adapter) State() (peft.State, error) {
 	s := &a.settings
 	ranks, err := s.ranks.object(a.Targets())
@@ -217,10 +216,6 @@ func (a *adapter) State() (peft.State, error) {
 		return peft.State{}, err
 	}
 	t := s.targets
-	if t.All() {
-		t = peft.Targets{Modules: peft.Names{List: a.Targets()}}
-		slices.Sort(t.Modules.List)
-	}
 	config := map[string]any{
 		"alpha_pattern": alphas, "bias": "none", "fan_in_fan_out": false, "init_lora_weights": true,
 		"layers_pattern": nil, "layers_to_transform": nil, "loftq_config": map[string]any{},

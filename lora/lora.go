@@ -2,6 +2,7 @@ package lora
 
 import (
 	"fmt"
+	"slices"
 
 	"ft/internal/kernels"
 	"ft/nn"
@@ -36,6 +37,11 @@ func (m Method) Attach(h peft.Host) (peft.Adapter, error) {
 		if err := rs.used(a.Targets()); err != nil {
 			return nil, fmt.Errorf("lora: %w", err)
 		}
+	}
+	if s.targets.Modules.Expr != "" {
+		// PEFT writes "all-linear" as paths too. It keeps expressions, but tries them on every module and
+		// fails where one is no linear layer: .*self_attn.* would train here and not load there.
+		a.settings.targets = peft.Targets{Modules: peft.Names{List: slices.Sorted(slices.Values(a.Targets()))}}
 	}
 	for _, mod := range a.modules {
 		mod.allocate()

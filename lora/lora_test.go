@@ -1,32 +1,148 @@
 package lora_test
 
 import (
+	"math"
+	"slices"
+	"strings"
 	"testing"
 
+	"ft/internal/testkit"
 	"ft/lora"
+	"ft/model"
 	"ft/peft"
 	"ft/peft/pefttest"
 )
 
-func TestConformance(t *testing.T) {
-	base := lora.Default()
-	base.Rank, base.Alpha, base.Dropout = 3, 5, 0
-	for name, change := range map[string]func(*lora.Config){
-		"all-linear":      func(*lora.Config) {},
-		"rank-stabilised": func(c *lora.Config) { c.RankStabilized = true },
-		"head too":        func(c *lora.Config) { c.Targets = peft.Names{List: []string{"lm_head", "down_proj"}} },
-		"one block":       func(c *lora.Config) { c.Layers = []int{1} },
-		"expression": func(c *lora.Config) {
-			c.Targets, c.Exclude = peft.Names{Expr: `.*self_attn.*`}, peft.Names{List: []string{"k_proj"}}
-		},
-		"patterns": func(c *lora.Config) {
-			c.Patterns = []lora.Pattern{{Match: "v_proj", Alpha: 9}, {Match: `layers\.1\..*`, Rank: 5, Alpha: 2}, {Match: ".*_proj", Rank: 2}}
-		},
-	} {
+// variants are settings that cover what Config can say.
+var variants = map[string]func(*lora.Config){
+	"all-linear":      func(*lora.Config) {},
+	"rank-stabilised": func(c *lora.Config) { c.RankStabilized = true },
+	"names":           func(c *lora.Config) { c.Targets = peft.Names{List: []string{"v_proj", "mlp.up_proj", "lm_head"}} },
+	"block of all":    func(c *lora.Config) { c.Layers = []int{1} },
+	"block of names": func(c *lora.Config) {
+		c.Targets, c.Layers = peft.Names{List: []string{"q_proj", "model.layers.1.mlp.up_proj"}}, []int{0}
+	},
+	"expression": func(c *lora.Config) {
+		c.Targets, c.Exclude = peft.Names{Expr: `.*self_attn.*`}, peft.Names{List: []string{"k_proj"}}
+	},
+	"excluded by expression": func(c *lora.Config) { c.Exclude = peft.Names{Expr: `.*layers\.0\.(?!mlp).*`} },
+	// Sorted, as files have them, these patterns would give other modules other values.
+	"patterns": func(c *lora.Config) {
+		c.Patterns = []lora.Pattern{{Match: "v_proj", Alpha: 9}, {Match: `layers\.1\..*`, Rank: 5, Alpha: 2}, {Match: ".*_proj", Rank: 2}}
+	},
+	"patterns in order": func(c *lora.Config) {
+		c.Patterns = []lora.Pattern{{Match: "down_proj", Rank: 1}, {Match: "v_proj", Rank: 4, Alpha: 1.5}}
+	},
+}
+
+func TestMethod(t *testing.T) {
+	for name, change := range variants {
 		t.Run(name, func(t *testing.T) {
-			c := base
+			c := lora.Default()
+			c.Rank, c.Alpha, c.Dropout = 3, 5, 0
 			change(&c)
 			pefttest.Run(t, pefttest.Subject{Method: lora.Method{Config: c, Seed: 1}, Load: lora.Load})
+		})
+	}
+}
+
+// tiny is a small llama, its head tied to the embedding.
+func tiny(t *testing.T) *model.Model {
+	t.Helper()
+	dir := t.TempDir()
+	testkit.TinyLlama{}.Write(t, dir)
+	return pefttest.Open(t, dir)
+}
+
+func attach(t *testing.T, m peft.Host, c lora.Config, seed uint64) peft.Adapter {
+	t.Helper()
+	a, err := lora.Method{Config: c, Seed: seed}.Attach(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// The start of A is uniform in ±1/√in and depends on seed and module, not on the other targets.
+func TestAttach_start(t *testing.T) {
+	c := lora.Default()
+	c.Rank = 64
+	byName := map[string][]float32{}
+	for _, p := range attach(t, tiny(t), c, 1).Params() {
+		if strings.HasSuffix(p.Name, "lora_B.weight") {
+			if slices.ContainsFunc(p.Data, func(v float32) bool { return v != 0 }) {
+				t.Errorf("%v does not start at zero", p)
+			}
+			continue
+		}
+		byName[p.Name] = p.Data
+		bound := 1 / math.Sqrt(float64(p.Shape[1]))
+		var most, sum, squares float64
+		for _, v := range p.Data {
+			most = max(most, math.Abs(float64(v)))
+			sum += float64(v)
+			squares += float64(v) * float64(v)
+		}
+		n := float64(p.Size())
+		if most > bound || most < 0.98*bound || math.Abs(sum/n) > 0.06*bound || math.Abs(squares/n/(bound*bound/3)-1) > 0.1 {
+			t.Errorf("%v: largest %g, mean %g, variance %g for U(±%g)", p, most, sum/n, squares/n, bound)
+		}
+	}
+	c.Targets = peft.Names{List: []string{"v_proj"}}
+	alone, other := attach(t, tiny(t), c, 1).Params()[0], attach(t, tiny(t), c, 2).Params()[0]
+	if !slices.Equal(alone.Data, byName[alone.Name]) {
+		t.Errorf("%v starts otherwise when it is alone", alone)
+	}
+	if slices.Equal(alone.Data, other.Data) {
+		t.Errorf("%v starts alike from seeds 1 and 2", alone)
+	}
+	if slices.Equal(alone.Data, byName[strings.Replace(alone.Name, "v_proj", "k_proj", 1)]) {
+		t.Errorf("%v starts as k_proj does", alone)
+	}
+}
+
+func TestAttach_params(t *testing.T) {
+	c := lora.Default()
+	c.Targets, c.Layers = peft.Names{List: []string{"up_proj", "q_proj"}}, []int{1}
+	a := attach(t, tiny(t), c, 0)
+	var got []string
+	for _, p := range a.Params() {
+		got = append(got, p.String())
+	}
+	want := []string{
+		"model.layers.1.self_attn.q_proj.lora_A.weight[16 32]", "model.layers.1.self_attn.q_proj.lora_B.weight[32 16]",
+		"model.layers.1.mlp.up_proj.lora_A.weight[16 32]", "model.layers.1.mlp.up_proj.lora_B.weight[48 16]",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
+	if targets := a.Targets(); !slices.Equal(targets, []string{"model.layers.1.self_attn.q_proj", "model.layers.1.mlp.up_proj"}) {
+		t.Errorf("targets %v", targets)
+	}
+}
+
+func TestAttach_refuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*lora.Config)
+		want   string
+	}{
+		"bad config":     {func(c *lora.Config) { c.Rank = 0 }, "rank: must be from 1"},
+		"no such module": {func(c *lora.Config) { c.Targets.Expr, c.Targets.List = "", []string{"gate_prj"} }, `did you mean "gate_proj"`},
+		"idle pattern":   {func(c *lora.Config) { c.Patterns = []lora.Pattern{{Match: "layers.7.*", Rank: 2}} }, `patterns: "layers.7.*" matches none`},
+		"tied head":      {func(c *lora.Config) { c.Targets.Expr = ".*_proj|lm_head" }, `"lm_head" shares its weight`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, cfg := tiny(t), lora.Default()
+			c.change(&cfg)
+			_, err := lora.Method{Config: cfg}.Attach(m)
+			if err == nil || !strings.HasPrefix(err.Error(), "lora: ") || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one with %q", err, c.want)
+			}
+			for _, l := range m.Linears() {
+				if len(l.Params()) > 0 {
+					t.Errorf("something was left in %s", l.Name)
+				}
+			}
 		})
 	}
 }

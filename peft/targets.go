@@ -68,9 +68,6 @@ func (t Targets) Match(h Host) ([]*nn.Linear, error) {
 	return picked, nil
 }
 
-// All reports whether t stands for every linear layer but the output head, of all blocks or some.
-func (t Targets) All() bool { return t.Modules.isAllLinear() }
-
 // Validate reports what is wrong with t whatever the base, joined, each as `key: what is wrong`.
 func (t Targets) Validate() error {
 	var errs []error

@@ -2,7 +2,6 @@ package peft_test
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -173,12 +172,5 @@ func TestEndPattern(t *testing.T) {
 		if got, err := p.Match(path); err != nil || got != want {
 			t.Errorf("%q: got %v, %v, want %v", expr, got, err, want)
 		}
-	}
-}
-
-func TestTargets_All(t *testing.T) {
-	all := []bool{peft.Targets{Modules: peft.AllLinear()}.All(), peft.Targets{Modules: list("all-linear")}.All()}
-	if !slices.Equal(all, []bool{true, false}) {
-		t.Errorf("got %v", all)
 	}
 }
