@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"strings"
@@ -14,7 +15,6 @@ import (
 const (
 	redraw   = 100 * time.Millisecond // between two drawings of a bar
 	nextLine = 5 * time.Second        // between two plain lines
-	barWidth = 24                     // terminal cells
 )
 
 // Field is one figure beside the progress, such as {"loss", "1.234"}. A field without a name is shown
@@ -29,6 +29,7 @@ type Progress struct {
 	total, done int
 	fields      []Field
 	bar         *progressbar.ProgressBar // nil for plain lines
+	barWidth    int                      // terminal cells
 	start, last time.Time                // last: when something was shown
 	drawn       int                      // value of done when something was shown, -1 before
 	now         func() time.Time
@@ -45,9 +46,13 @@ func newProgress(s Streams, total int, label string, now func() time.Time) *Prog
 	if !s.Terminal || s.Quiet || total <= 0 {
 		return p
 	}
+	p.barWidth = 24
+	if n := cells(s.Err); n > 0 && n < 100 {
+		p.barWidth = 10
+	}
 	p.bar = progressbar.NewOptions(total,
 		progressbar.OptionSetWriter(s.Err),
-		progressbar.OptionSetWidth(barWidth),
+		progressbar.OptionSetWidth(p.barWidth),
 		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionShowCount(),
@@ -122,10 +127,8 @@ func (p *Progress) show() {
 // count once the new description is drawn.
 func (p *Progress) draw() {
 	text := p.label + p.details()
-	if f, ok := p.s.Err.(*os.File); ok {
-		if cells, _, err := term.GetSize(int(f.Fd())); err == nil && cells > 0 {
-			text = cut(text, cells-barWidth-2*len(fmt.Sprint(p.total))-16)
-		}
+	if n := cells(p.s.Err); n > 0 {
+		text = cut(text, n-p.barWidth-2*len(fmt.Sprint(p.total))-16)
 	}
 	p.bar.Describe(text)
 	p.bar.Set(min(p.done, p.total))
@@ -146,6 +149,19 @@ func (p *Progress) details() string {
 		b.WriteString("  " + Duration(time.Duration(left*float64(time.Second))) + " left")
 	}
 	return b.String()
+}
+
+// cells is the width of the terminal that w is, 0 if it is none or does not say.
+func cells(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	n, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // cut shortens s to so many terminal cells.
