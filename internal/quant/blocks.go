@@ -132,8 +132,8 @@ func quantQ8_0(dst []byte, src []float32) {
 // signedScale quantises a block to 0 … 2*mid-1 around mid: the value of the largest magnitude, the first of
 // equals, lands on 0. It gives the scale.
 func signedScale(q *[32]byte, x *[32]float32, mid float32) float32 {
-	var top, magnitude float32
-	for _, v := range x {
+	top, magnitude := x[0], float32(math.Abs(float64(x[0])))
+	for _, v := range x[1:] {
 		if a := float32(math.Abs(float64(v))); a > magnitude {
 			top, magnitude = v, a
 		}
@@ -141,8 +141,7 @@ func signedScale(q *[32]byte, x *[32]float32, mid float32) float32 {
 	d := top / -mid
 	id := inverse(d)
 	for i, v := range x {
-		// In float64 the product is exact: one rounding, like a fused multiply-add.
-		s := float32(float64(v)*float64(id) + float64(mid+0.5))
+		s := float32(v*id) + (mid + 0.5)
 		q[i] = byte(min(int32(s), int32(2*mid)-1))
 	}
 	return d
@@ -153,7 +152,13 @@ func signedScale(q *[32]byte, x *[32]float32, mid float32) float32 {
 func spanScale(q *[32]byte, x *[32]float32, top float32) (d, least float32) {
 	least, most := x[0], x[0]
 	for _, v := range x[1:] {
-		least, most = min(least, v), max(most, v)
+		// Not min and max, which tell zeros apart: of equals the first stays.
+		if v < least {
+			least = v
+		}
+		if v > most {
+			most = v
+		}
 	}
 	d = (most - least) / top
 	id := inverse(d)

@@ -24,10 +24,17 @@ func quantF32(dst []byte, src []float32) {
 }
 
 func dequantF16(dst []float32, src []byte) {
+	// Adding 1 to each exponent reaches a half's top bit only from the exponent of infinity and NaN.
+	const exponents, ones, tops = 0x7c007c007c007c00, 0x0400040004000400, 0x8000800080008000
 	for ; len(dst) >= 4; dst, src = dst[4:], src[8:] {
 		y, w := (*[4]float32)(dst), binary.LittleEndian.Uint64(src)
-		y[0], y[1] = f16Value(uint16(w)), f16Value(uint16(w>>16))
-		y[2], y[3] = f16Value(uint16(w>>32)), f16Value(uint16(w>>48))
+		if (w&exponents+ones)&tops != 0 {
+			y[0], y[1] = f16Value(uint16(w)), f16Value(uint16(w>>16))
+			y[2], y[3] = f16Value(uint16(w>>32)), f16Value(uint16(w>>48))
+			continue
+		}
+		y[0], y[1] = f16Finite(uint16(w)), f16Finite(uint16(w>>16))
+		y[2], y[3] = f16Finite(uint16(w>>32)), f16Finite(uint16(w>>48))
 	}
 	for i := range dst {
 		dst[i] = f16Value(binary.LittleEndian.Uint16(src[2*i:]))
@@ -73,12 +80,16 @@ func BF16Bits(v float32) uint16 {
 
 // f16Value is the float32 that the IEEE 754 half h stands for, exactly.
 func f16Value(h uint16) float32 {
-	sign, rest := uint32(h&0x8000)<<16, uint32(h&0x7fff)
-	if rest >= 0x7c00 { // infinity, NaN
-		return math.Float32frombits(sign | 0x7f800000 | rest<<13)
+	if rest := uint32(h & 0x7fff); rest >= 0x7c00 { // infinity, NaN
+		return math.Float32frombits(uint32(h&0x8000)<<16 | 0x7f800000 | rest<<13)
 	}
-	// The product moves the exponent from a half's bias to a float32's, for subnormals too.
-	return math.Float32frombits(sign | math.Float32bits(math.Float32frombits(rest<<13)*0x1p112))
+	return f16Finite(h)
+}
+
+// f16Finite is f16Value for all but infinity and NaN. The bits go to their places in a float32, the sign by
+// way of sign extension; the product moves the exponent from a half's bias to a float32's, for subnormals too.
+func f16Finite(h uint16) float32 {
+	return math.Float32frombits(uint32(int32(int16(h))<<13)&0x8fffe000) * 0x1p112
 }
 
 // f16Bits rounds v to an IEEE 754 half, to nearest even: beyond 65520 it is infinity, NaN stays a quiet NaN.

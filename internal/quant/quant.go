@@ -91,7 +91,6 @@ func Dequantize(dst []float32, t Type, src []byte) { t.layout().dequantize(dst, 
 func (t Type) CanQuantize() bool { return t.layout().quantize != nil }
 
 // Quantize rounds src, whole blocks, to the format and writes it to dst, RowBytes(len(src)) bytes.
-// The rounding is the reference's (ggml's quantize_row_*_ref, with the fused multiply-add that its Python
-// twin takes for Q4_0 and Q5_0); plain floats round to nearest even. It panics if dst is too short or
-// CanQuantize is false.
+// The rounding is the reference's (ggml's quantize_row_*_ref, without fused multiply-add, as in its Python
+// package); plain floats round to nearest even. It panics if dst is too short or CanQuantize is false.
 func Quantize(dst []byte, t Type, src []float32) { t.layout().quantize(dst, src) }

@@ -24,15 +24,19 @@ func dequantQ2_K(dst []float32, src []byte) {
 func dequantQ3_K(dst []float32, src []byte) {
 	for ; len(dst) > 0; dst, src = dst[256:], src[110:] {
 		y, b := (*[256]float32)(dst), (*[110]byte)(src)
-		d := half((*[2]byte)(b[108:]))
-		for g := range 16 {
-			scale := d * float32(scaleQ3((*[12]byte)(b[96:]), g))
-			high := (*[16]byte)(b[16*(g&1):])
-			q := (*[16]byte)(b[32+32*(g>>3)+16*(g&1):])
-			shift, plane := uint(g&6), uint(g>>1)
-			v := (*[16]float32)(y[16*g:])
-			for i, p := range q {
-				v[i] = scale * float32(int32(p)>>shift&3+int32(high[i])>>plane&1<<2-4)
+		d, scales := half((*[2]byte)(b[108:])), (*[12]byte)(b[96:])
+		for p := range 4 { // 16 bytes of qs: groups g, g+2, g+4, g+6, planes g>>1 … of hmask
+			g := p&1 + p>>1*8
+			s0, s1 := d*float32(scaleQ3(scales, g)), d*float32(scaleQ3(scales, g+2))
+			s2, s3 := d*float32(scaleQ3(scales, g+4)), d*float32(scaleQ3(scales, g+6))
+			high, plane := (*[16]byte)(b[16*(p&1):]), uint(g>>1)
+			v := (*[112]float32)(y[16*g:])
+			for i, q := range (*[16]byte)(b[32+16*p:]) {
+				h := int32(high[i]) >> plane << 2
+				v[i] = s0 * float32(int32(q&3)+h&4-4)
+				v[i+32] = s1 * float32(int32(q>>2&3)+h>>1&4-4)
+				v[i+64] = s2 * float32(int32(q>>4&3)+h>>2&4-4)
+				v[i+96] = s3 * float32(int32(q>>6)+h>>3&4-4)
 			}
 		}
 	}
@@ -95,17 +99,19 @@ func scaleMin(s *[12]byte, g int) (scale, least float32) {
 func dequantQ6_K(dst []float32, src []byte) {
 	for ; len(dst) > 0; dst, src = dst[256:], src[210:] {
 		y, b := (*[256]float32)(dst), (*[210]byte)(src)
-		d := half((*[2]byte)(b[208:]))
-		for g := range 16 {
-			scale := d * float32(int8(b[192+g]))
-			// Half h of the block has 64 bytes of ql and 32 of qh; its group t in 0 … 7 takes 16 of each.
-			h, t := g>>3, g&7
-			low := (*[16]byte)(b[64*h+16*(t&3):])
-			high := (*[16]byte)(b[128+32*h+16*(t&1):])
-			lowShift, highShift := uint(t>>2*4), uint(t&6)
-			v := (*[16]float32)(y[16*g:])
-			for i, p := range low {
-				v[i] = scale * float32(int32(p)>>lowShift&15+int32(high[i])>>highShift&3<<4-32)
+		d, scales := half((*[2]byte)(b[208:])), (*[16]byte)(b[192:])
+		for p := range 4 { // 16 bytes of qh, twice 16 of ql: groups g, g+2, g+4, g+6
+			g := p&1 + p>>1*8
+			s0, s1 := d*float32(int8(scales[g])), d*float32(int8(scales[g+2]))
+			s2, s3 := d*float32(int8(scales[g+4])), d*float32(int8(scales[g+6]))
+			low := (*[48]byte)(b[64*(p>>1)+16*(p&1):])
+			v := (*[112]float32)(y[16*g:])
+			for i, h := range (*[16]byte)(b[128+16*p:]) {
+				q, r := low[i], low[i+32]
+				v[i] = s0 * float32(int32(q&15|h&3<<4)-32)
+				v[i+32] = s1 * float32(int32(r&15|h&12<<2)-32)
+				v[i+64] = s2 * float32(int32(q>>4|h&48)-32)
+				v[i+96] = s3 * float32(int32(r>>4|h>>6<<4)-32)
 			}
 		}
 	}
