@@ -146,3 +146,26 @@ func TestAttach_refuses(t *testing.T) {
 		})
 	}
 }
+
+// Dropout reaches the layers: it changes training passes by step, and nothing else.
+func TestAttach_dropout(t *testing.T) {
+	rows := row{IDs: []int32{3, 1, 4, 1, 5, 9}, Labels: []int32{-100, 1, 4, 1, 5, 9}}
+	for dropout, differ := range map[float64]bool{0: false, 0.5: true} {
+		c := lora.Default()
+		c.Dropout = dropout
+		m := tiny(t)
+		stir(attach(t, m, c, 1))
+		var losses []float64
+		for step := range uint64(2) {
+			b := pack(rows)
+			l, err := m.Train(&b, model.TrainOptions{Scale: 1, Seed: 1, Step: step})
+			if err != nil {
+				t.Fatal(err)
+			}
+			losses = append(losses, l.Sum)
+		}
+		if (losses[0] != losses[1]) != differ {
+			t.Errorf("dropout %v: losses of two steps %v", dropout, losses)
+		}
+	}
+}
