@@ -18,6 +18,11 @@ func tileAVX2(rows, k int, a *float32, rowStep, kStep int, b, c *float32, ldc in
 //go:noescape
 func transpose8(dst, src *float32, ld, dstStep, blocks int)
 
+// prefetchLines prefetches consecutive 64-byte lines. Addresses past the end of memory do no harm.
+//
+//go:noescape
+func prefetchLines(src *byte, lines int)
+
 //go:noescape
 func dequantBF16(dst *float32, src *byte, sixteens int)
 
@@ -62,3 +67,19 @@ func dotAVX2(a, b *float32, n int) (sum float32)
 
 //go:noescape
 func axpyAVX2(dst, x *float32, n int, a float32)
+
+//go:noescape
+func scaleAVX512(x *float32, n int, a float32)
+
+// maximumAVX512 writes 16 values whose maximum is that of x.
+//
+//go:noescape
+func maximumAVX512(tops, x *float32, n int)
+
+//go:noescape
+func scaleAVX2(x *float32, n int, a float32)
+
+// maximumAVX2 writes 16 values whose maximum is that of x.
+//
+//go:noescape
+func maximumAVX2(tops, x *float32, n int)

@@ -16,11 +16,15 @@ type backend struct {
 	// tile does t.rows × nr of C. Each element is the sum over k in ascending order, so it does not depend
 	// on t.rows.
 	tile func(t *tile)
-	// transpose writes src [nr,k] with row distance ld to the panel dst [k,nr].
+	// transpose writes src [group,k] with row distance ld as columns of a panel: dst [k,group] with row
+	// distance nr. group divides nr.
+	group     int
 	transpose func(dst, src []float32, ld, k int)
 	// dequantize is quant.Dequantize, bit for bit.
 	dequantize func(dst []float32, t quant.Type, src []byte)
-	vec        vectors
+	// prefetch brings src towards the first-level cache, or does nothing.
+	prefetch func(src []byte)
+	vec      vectors
 }
 
 // tile is one call of a micro-kernel: C[rows,nr] = alpha·A·B (+ C if add), for one chunk of k. A's element

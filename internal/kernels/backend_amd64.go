@@ -20,38 +20,44 @@ func assembly() []*backend {
 }
 
 var avx512 = backend{
-	name: "avx512", mr: 14, nr: 32,
+	name: "avx512", mr: 14, nr: 32, group: 8,
 	tile: func(t *tile) {
 		tileAVX512(t.rows, t.k, &t.a[0], t.rowStep, t.kStep, &t.b[0], &t.c[0], t.ldc, t.alpha, t.add)
 	},
 	transpose:  func(dst, src []float32, ld, k int) { transposeAVX2(dst, src, ld, k, 32) },
 	dequantize: dequantizeAVX2,
-	vec:        assemblyVectors{expSumAVX512, swigluAVX512, swigluBackwardAVX512, dotAVX512, axpyAVX512}.vectors(),
+	prefetch:   prefetchAMD64,
+	vec:        assemblyVectors{expSumAVX512, swigluAVX512, swigluBackwardAVX512, dotAVX512, axpyAVX512, scaleAVX512, maximumAVX512}.vectors(),
 }
 
 var avx2 = backend{
-	name: "avx2", mr: 6, nr: 16,
+	name: "avx2", mr: 6, nr: 16, group: 8,
 	tile: func(t *tile) {
 		tileAVX2(t.rows, t.k, &t.a[0], t.rowStep, t.kStep, &t.b[0], &t.c[0], t.ldc, t.alpha, t.add)
 	},
 	transpose:  func(dst, src []float32, ld, k int) { transposeAVX2(dst, src, ld, k, 16) },
 	dequantize: dequantizeAVX2,
-	vec:        assemblyVectors{expSumAVX2, swigluAVX2, swigluBackwardAVX2, dotAVX2, axpyAVX2}.vectors(),
+	prefetch:   prefetchAMD64,
+	vec:        assemblyVectors{expSumAVX2, swigluAVX2, swigluBackwardAVX2, dotAVX2, axpyAVX2, scaleAVX2, maximumAVX2}.vectors(),
 }
 
-// transposeAVX2 is backend.transpose for panels of nr columns, a multiple of 8.
+// transposeAVX2 is backend.transpose for groups of 8 and panels of nr columns.
 func transposeAVX2(dst, src []float32, ld, k, nr int) {
 	whole := k &^ 7
-	for r := 0; r < nr; r += 8 {
-		if whole > 0 {
-			transpose8(&dst[r], &src[r*ld], ld, nr, whole/8)
+	if whole > 0 {
+		transpose8(&dst[0], &src[0], ld, nr, whole/8)
+	}
+	for i := whole; i < k; i++ {
+		for r := range 8 {
+			dst[i*nr+r] = src[r*ld+i]
 		}
-		for i := whole; i < k; i++ {
-			d := dst[i*nr+r:][:8]
-			for q := range d {
-				d[q] = src[(r+q)*ld+i]
-			}
-		}
+	}
+}
+
+// prefetchAMD64 is backend.prefetch.
+func prefetchAMD64(src []byte) {
+	if len(src) > 0 {
+		prefetchLines(&src[0], (len(src)+63)/64)
 	}
 }
 

@@ -29,14 +29,10 @@ func softmax(x []float32) (top, sum float32) {
 	if len(x) == 0 {
 		panic("kernels: softmax of nothing")
 	}
-	top = x[0]
-	for _, v := range x {
-		if v > top {
-			top = v
-		}
-	}
-	sum = active.Load().vec.expSum(x, x, top)
-	Scale(x, 1/sum)
+	vec := &active.Load().vec
+	top = vec.maximum(x)
+	sum = vec.expSum(x, x, top)
+	vec.scale(x, 1/sum)
 	return top, sum
 }
 

@@ -4,10 +4,11 @@ import "ft/internal/quant"
 
 // generic is plain Go: the specification of the other backends, and what runs where there is no assembly.
 var generic = backend{
-	name: "generic", mr: 4, nr: 4,
+	name: "generic", mr: 4, nr: 4, group: 4,
 	tile:       tileGeneric,
 	transpose:  transposeGeneric,
 	dequantize: quant.Dequantize,
+	prefetch:   func([]byte) {},
 	vec:        vectorsGeneric,
 }
 

@@ -345,7 +345,7 @@ func TestNewMatrix_errors(t *testing.T) {
 		bytes      int
 	}{
 		{2, 3, quant.F32, 23}, {2, 3, quant.F32, 25}, {-1, 3, quant.F32, 0}, {1, -3, quant.F32, 0},
-		{2, 3, quant.Type(63), 24}, {math.MaxInt, math.MaxInt, quant.F32, 4}, {1 << 62, 4, quant.BF16, 0}, {4, 0, quant.F32, 1},
+		{2, 3, quant.Type(63), 24}, {math.MaxInt, math.MaxInt, quant.F32, 4}, {math.MaxInt/8 + 1, 4, quant.BF16, 0}, {4, 0, quant.F32, 1},
 	} {
 		if m, err := NewMatrix(c.rows, c.cols, c.t, make([]byte, c.bytes)); err == nil {
 			t.Errorf("%+v: accepted as %+v", c, m)
@@ -370,11 +370,13 @@ func TestProgrammerErrors(t *testing.T) {
 		"Mul":    func() { Mul(v, v, FromFloat32(2, 3, v), 3, false) },
 		"Gemm":   func() { Gemm(v, 2, v, 2, false, v, 1, false, 2, 2, 3, 1, false) },
 		"matrix": func() { FromFloat32(2, 2, v) },
-		"perm":   func() { MulT(v[:2], v[:3], &Matrix{Rows: 2, Cols: 3, Data: make([]byte, 24), Perm: []int32{0}}, 1, false) },
-		"exp":    func() { Exp(v, v[1:]) },
-		"label":  func() { CrossEntropyRow(v, 6, 1) },
-		"rope":   func() { RoPE(v, 1, 1, 6, 6, []int32{1}, v[:3], v[:3], false) },
-		"norm":   func() { RMSNorm(v, v[:1], v, v[:3], 2, 3, 0) },
+		"perm": func() {
+			MulT(v[:2], v[:3], &Matrix{Rows: 2, Cols: 3, Data: make([]byte, 24), Perm: []int32{0}}, 1, false)
+		},
+		"exp":   func() { Exp(v, v[1:]) },
+		"label": func() { CrossEntropyRow(v, 6, 1) },
+		"rope":  func() { RoPE(v, 1, 1, 6, 6, []int32{1}, v[:3], v[:3], false) },
+		"norm":  func() { RMSNorm(v, v[:1], v, v[:3], 2, 3, 0) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

@@ -85,17 +85,24 @@ func (m *Matrix) Row(dst []float32, r int) {
 // part is columns lo to hi of logical row r: a view where the values lie in memory as they are, else
 // dequantised into tmp. lo and hi are block boundaries.
 func (m *Matrix) part(be *backend, tmp []float32, r, lo, hi int) []float32 {
+	if m.floats == nil {
+		tmp = tmp[:hi-lo]
+		be.dequantize(tmp, m.Type, m.stored(r, lo, hi))
+		return tmp
+	}
 	if m.Perm != nil {
 		r = int(m.Perm[r])
 	}
-	if m.floats != nil {
-		return m.floats[r*m.Cols+lo : r*m.Cols+hi]
+	return m.floats[r*m.Cols+lo : r*m.Cols+hi]
+}
+
+// stored is the bytes of columns lo to hi of logical row r.
+func (m *Matrix) stored(r, lo, hi int) []byte {
+	if m.Perm != nil {
+		r = int(m.Perm[r])
 	}
 	row := m.Type.RowBytes(m.Cols)
-	src := m.Data[r*row : (r+1)*row][m.Type.RowBytes(lo):m.Type.RowBytes(hi)]
-	tmp = tmp[:hi-lo]
-	be.dequantize(tmp, m.Type, src)
-	return tmp
+	return m.Data[r*row : (r+1)*row][m.Type.RowBytes(lo):m.Type.RowBytes(hi)]
 }
 
 // check panics if the matrix is inconsistent.

@@ -41,26 +41,47 @@ func (o *operand) pack(be *backend, s *scratch, j0, j1, k0, k1 int) {
 	}
 }
 
-// packRows packs B stored [n,k]: nr stored rows at a time are transposed.
+// packRows packs B stored [n,k]: be.group stored rows at a time are dequantised and transposed, few enough
+// to stay in the first-level cache between the two.
 func (o *operand) packRows(be *backend, s *scratch, j0, j1, k0, k1 int) {
-	k, nr := k1-k0, be.nr
+	k, nr, group := k1-k0, be.nr, be.group
 	f, ld := o.plain()
 	for j, at := j0, 0; j < j1; j, at = j+nr, at+nr*k {
 		panel := s.panels[at : at+nr*k]
-		if f != nil && j+nr <= j1 {
-			be.transpose(panel, f[j*ld+k0:(j+nr-1)*ld+k1], ld, k)
+		for i := 0; i < nr; i += group {
+			if f != nil && j+i+group <= j1 {
+				be.transpose(panel[i:], f[(j+i)*ld+k0:(j+i+group-1)*ld+k1], ld, k)
+				continue
+			}
+			be.transpose(panel[i:], o.gather(be, s, j+i, j1, k0, k1), k, k)
+		}
+	}
+}
+
+// gather returns the values of be.group stored rows from j on, k0 to k1, close together; those from j1 on
+// are zero.
+func (o *operand) gather(be *backend, s *scratch, j, j1, k0, k1 int) []float32 {
+	k := k1 - k0
+	s.rows = grow(s.rows, be.group*k)
+	for i := range be.group {
+		tmp := s.rows[i*k : (i+1)*k]
+		if j+i >= j1 {
+			clear(tmp)
 			continue
 		}
-		s.rows = grow(s.rows, nr*k)
-		for i := range nr {
-			tmp := s.rows[i*k : (i+1)*k]
-			if j+i >= j1 {
-				clear(tmp)
-			} else if v := o.part(be, tmp, j+i, k0, k1); &v[0] != &tmp[0] {
-				copy(tmp, v)
-			}
+		o.announce(be, j+i+1, k0, k1)
+		if v := o.part(be, tmp, j+i, k0, k1); &v[0] != &tmp[0] {
+			copy(tmp, v)
 		}
-		be.transpose(panel, s.rows[:nr*k], k, k)
+	}
+	return s.rows
+}
+
+// announce asks the cache for what part will read of stored row r, if there is such a row: rows lie too far
+// apart for the hardware to foresee.
+func (o *operand) announce(be *backend, r, lo, hi int) {
+	if o.w != nil && o.w.floats == nil && r < o.w.Rows {
+		be.prefetch(o.w.stored(r, lo, hi))
 	}
 }
 
@@ -69,6 +90,7 @@ func (o *operand) packColumns(be *backend, s *scratch, j0, j1, k0, k1 int) {
 	k, nr := k1-k0, be.nr
 	s.rows = grow(s.rows, j1-j0)
 	for i := range k {
+		o.announce(be, k0+i+1, j0, j1)
 		v := o.part(be, s.rows, k0+i, j0, j1)
 		at := i * nr
 		for ; len(v) >= nr; at += nr * k {

@@ -66,6 +66,17 @@ block:
 	VZEROUPPER
 	RET
 
+// func prefetchLines(src *byte, lines int)
+TEXT ·prefetchLines(SB), NOSPLIT, $0-16
+	MOVQ src+0(FP), SI
+	MOVQ lines+8(FP), CX
+loop:
+	PREFETCHT0 (SI)
+	ADDQ $64, SI
+	DECQ CX
+	JNZ  loop
+	RET
+
 // func dequantBF16(dst *float32, src *byte, sixteens int)
 TEXT ·dequantBF16(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI

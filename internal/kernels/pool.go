@@ -9,13 +9,16 @@ import (
 // maxThreads bounds the helpers: more than that many cores are not used.
 const maxThreads = 256
 
-// pool is the package's set of workers: the caller of Parallel and helpers that wait on wake.
+// pool is the package's set of workers: the caller of Parallel and helpers that sleep until woken. A wake-up
+// carries no job; a helper takes the current one, so wake-ups left over from finished jobs are not lost on
+// it, and a full channel means that enough of them are on their way.
 var pool = struct {
 	threads atomic.Int32
 	running sync.Mutex // held by the one Parallel that may use the helpers
 	helpers int        // started so far; guarded by running
-	wake    chan *job
-}{wake: make(chan *job, maxThreads)}
+	current atomic.Pointer[job]
+	wake    chan struct{}
+}{wake: make(chan struct{}, maxThreads)}
 
 func init() { SetThreads(0) }
 
@@ -36,6 +39,7 @@ func Threads() int { return int(pool.threads.Load()) }
 type job struct {
 	f          func(int)
 	n          int64
+	seats      atomic.Int32 // helpers that may still join
 	next, done atomic.Int64
 	over       chan struct{}
 }
@@ -67,13 +71,16 @@ func Parallel(n int, f func(i int)) {
 	}
 	defer pool.running.Unlock()
 	j := &job{f: f, n: int64(n), over: make(chan struct{})}
+	j.seats.Store(int32(threads - 1))
+	pool.current.Store(j)
+	defer pool.current.Store(nil)
 	for ; pool.helpers < threads-1; pool.helpers++ {
 		go help()
 	}
 	for range threads - 1 {
 		select {
-		case pool.wake <- j:
-		default: // helpers are far behind: do without
+		case pool.wake <- struct{}{}:
+		default:
 		}
 	}
 	j.work()
@@ -82,8 +89,10 @@ func Parallel(n int, f func(i int)) {
 
 // help serves jobs for the life of the process.
 func help() {
-	for j := range pool.wake {
-		j.work()
+	for range pool.wake {
+		if j := pool.current.Load(); j != nil && j.seats.Add(-1) >= 0 {
+			j.work()
+		}
 	}
 }
 

@@ -10,6 +10,8 @@ type vectors struct {
 	swigluBackward func(dgate, dup, dy, gate, up []float32)
 	dot            func(a, b []float32) float32
 	axpy           func(dst []float32, a float32, x []float32)
+	scale          func(x []float32, a float32)
+	maximum        func(x []float32) float32 // x is not empty; a NaN in it may be overlooked
 }
 
 var vectorsGeneric = vectors{
@@ -18,6 +20,8 @@ var vectorsGeneric = vectors{
 	swigluBackward: swigluBackwardGeneric,
 	dot:            dotGeneric,
 	axpy:           axpyGeneric,
+	scale:          scaleGeneric,
+	maximum:        maximumGeneric,
 }
 
 // grain is the number of elements per task where a long elementwise step is split.
@@ -53,10 +57,22 @@ func Dot(a, b []float32) float32 {
 }
 
 // Scale computes x *= a.
-func Scale(x []float32, a float32) {
+func Scale(x []float32, a float32) { active.Load().vec.scale(x, a) }
+
+func scaleGeneric(x []float32, a float32) {
 	for i := range x {
 		x[i] *= a
 	}
+}
+
+func maximumGeneric(x []float32) float32 {
+	top := x[0]
+	for _, v := range x {
+		if v > top {
+			top = v
+		}
+	}
+	return top
 }
 
 func axpyGeneric(dst []float32, a float32, x []float32) {

@@ -14,6 +14,8 @@ type assemblyVectors struct {
 	swigluBackward func(dgate, dup, dy, gate, up *float32, n int)
 	dot            func(a, b *float32, n int) (sum float32)
 	axpy           func(dst, x *float32, n int, a float32)
+	scale          func(x *float32, n int, a float32)
+	maximum        func(tops, x *float32, n int)
 }
 
 // lanes is what lengths are padded to: the tail of a slice goes through the same instructions as the rest,
@@ -32,6 +34,8 @@ func (v assemblyVectors) vectors() vectors {
 		swigluBackward: v.swigluBackwardAny,
 		dot:            v.dotAny,
 		axpy:           v.axpyAny,
+		scale:          v.scaleAny,
+		maximum:        v.maximumAny,
 	}
 }
 
@@ -116,4 +120,27 @@ func (v assemblyVectors) axpyAny(dst []float32, a float32, x []float32) {
 		copy(dst[n:], p[0][:])
 		pads.Put(p)
 	}
+}
+
+func (v assemblyVectors) scaleAny(x []float32, a float32) {
+	n := len(x) &^ (lanes - 1)
+	if n > 0 {
+		v.scale(&x[0], n, a)
+	}
+	scaleGeneric(x[n:], a) // one exact rounding either way
+}
+
+func (v assemblyVectors) maximumAny(x []float32) float32 {
+	n := len(x) &^ (lanes - 1)
+	if n == 0 {
+		return maximumGeneric(x)
+	}
+	p := pads.Get().(*pad)
+	v.maximum(&p[0][0], &x[0], n)
+	top := maximumGeneric(p[0][:])
+	pads.Put(p)
+	if n < len(x) {
+		top = max(top, maximumGeneric(x[n:]))
+	}
+	return top
 }

@@ -330,6 +330,37 @@ loop:
 	VZEROUPPER
 	RET
 
+// func scaleAVX512(x *float32, n int, a float32)
+TEXT ·scaleAVX512(SB), NOSPLIT, $0-20
+	MOVQ x+0(FP), DI
+	MOVQ n+8(FP), CX
+	VBROADCASTSS a+16(FP), Z0
+	SHRQ $4, CX
+loop:
+	VMULPS (DI), Z0, Z1
+	VMOVUPS Z1, (DI)
+	ADDQ $64, DI
+	DECQ CX
+	JNZ  loop
+	VZEROUPPER
+	RET
+
+// func maximumAVX512(tops, x *float32, n int)
+TEXT ·maximumAVX512(SB), NOSPLIT, $0-24
+	MOVQ tops+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ n+16(FP), CX
+	VMOVUPS (SI), Z0
+	SHRQ $4, CX
+loop:
+	VMAXPS (SI), Z0, Z0
+	ADDQ $64, SI
+	DECQ CX
+	JNZ  loop
+	VMOVUPS Z0, 0(DI)
+	VZEROUPPER
+	RET
+
 // func expSumAVX2(dst, x *float32, n int, sub float32) (sum float32)
 TEXT ·expSumAVX2(SB), NOSPLIT, $0-36
 	MOVQ dst+0(FP), DI
@@ -535,5 +566,37 @@ loop:
 	ADDQ $32, SI
 	DECQ CX
 	JNZ  loop
+	VZEROUPPER
+	RET
+
+// func scaleAVX2(x *float32, n int, a float32)
+TEXT ·scaleAVX2(SB), NOSPLIT, $0-20
+	MOVQ x+0(FP), DI
+	MOVQ n+8(FP), CX
+	VBROADCASTSS a+16(FP), Y0
+	SHRQ $3, CX
+loop:
+	VMULPS (DI), Y0, Y1
+	VMOVUPS Y1, (DI)
+	ADDQ $32, DI
+	DECQ CX
+	JNZ  loop
+	VZEROUPPER
+	RET
+
+// func maximumAVX2(tops, x *float32, n int)
+TEXT ·maximumAVX2(SB), NOSPLIT, $0-24
+	MOVQ tops+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ n+16(FP), CX
+	VMOVUPS (SI), Y0
+	SHRQ $3, CX
+loop:
+	VMAXPS (SI), Y0, Y0
+	ADDQ $32, SI
+	DECQ CX
+	JNZ  loop
+	VMOVUPS Y0, 0(DI)
+	VMOVUPS Y0, 32(DI)
 	VZEROUPPER
 	RET

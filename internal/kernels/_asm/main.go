@@ -3,7 +3,7 @@
 //	go run ./_asm          # rewrites the *_amd64.s files here
 //	go run ./_asm -o DIR   # writes them to DIR
 //
-// Rules that all generated code keeps: VEX and EVEX encodings only and VZEROUPPER before every RET (code
+// Rules that all generated code keeps: VEX and EVEX encodings only and VZEROUPPER before RET wherever a vector register was written (code
 // after a dirty upper half runs a hundred times slower); no BP (profilers walk it); no stack.
 package main
 

@@ -4,6 +4,7 @@ package main
 // serves both instruction sets.
 func packing(f *file) {
 	transpose(f)
+	prefetch(f)
 	halves(f)
 	q8(f)
 	q4(f, "Q4_0")
@@ -52,6 +53,18 @@ func transpose(f *file) {
 	f.op("DECQ CX")
 	f.op("JNZ  block")
 	f.ret()
+}
+
+func prefetch(f *file) {
+	f.text("prefetchLines", 16, "func prefetchLines(src *byte, lines int)")
+	f.op("MOVQ src+0(FP), SI")
+	f.op("MOVQ lines+8(FP), CX")
+	f.line("loop:")
+	f.op("PREFETCHT0 (SI)")
+	f.op("ADDQ $64, SI")
+	f.op("DECQ CX")
+	f.op("JNZ  loop")
+	f.op("RET")
 }
 
 // begin loads the arguments of a dequantiser.

@@ -21,6 +21,8 @@ func vectors(f *file) {
 		swigluBackward(f, v)
 		dot(f, v)
 		axpy(f, v)
+		scaled(f, v)
+		maximum(f, v)
 	}
 }
 
@@ -233,5 +235,30 @@ func axpy(f *file, v isa) {
 		f.op("VFMADD231PS (SI), %s, %s", v.r(0), v.r(1))
 		f.op("VMOVUPS %s, (DI)", v.r(1))
 	})
+	f.ret()
+}
+
+func scaled(f *file, v isa) {
+	f.text("scale"+v.name, 20, "func scale"+v.name+"(x *float32, n int, a float32)")
+	regs := args(f, "x")
+	f.op("VBROADCASTSS a+16(FP), %s", v.r(0))
+	v.each(f, regs, func() {
+		f.op("VMULPS (DI), %s, %s", v.r(0), v.r(1))
+		f.op("VMOVUPS %s, (DI)", v.r(1))
+	})
+	f.ret()
+}
+
+// maximum leaves the lanes to Go: 16 values, or 8 twice.
+func maximum(f *file, v isa) {
+	f.text("maximum"+v.name, 24, "func maximum"+v.name+"(tops, x *float32, n int)")
+	regs := args(f, "tops", "x")
+	f.op("VMOVUPS (SI), %s", v.r(0))
+	v.each(f, regs[1:], func() {
+		f.op("VMAXPS (SI), %s, %s", v.r(0), v.r(0))
+	})
+	for at := 0; at < 64; at += v.bytes {
+		f.op("VMOVUPS %s, %d(DI)", v.r(0), at)
+	}
 	f.ret()
 }
