@@ -34,64 +34,107 @@ func compileBacktracking(pattern string) (finder, error) {
 	}, nil
 }
 
-// wordClass is \w of Oniguruma; regexp2's own lacks some marks and letter-like numbers.
-const wordClass = `\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\p{Other_Alphabetic}`
+// wordClass is \w of Oniguruma; regexp2's own differs in marks, letter-like numbers and joiners.
+const (
+	wordClass = `\p{L}\p{M}\p{Nd}\p{Nl}²³¹¼-¾\p{Pc}\p{Other_Alphabetic}`
+	wordEdge  = `(?:(?<=[` + wordClass + `])(?![` + wordClass + `])|(?<![` + wordClass + `])(?=[` + wordClass + `]))`
+)
 
-// translateRegex rewrites what Oniguruma and regexp2 read differently, and refuses what has no
-// counterpart: class intersections and nested classes, POSIX brackets, intervals with no lower bound or followed by +,
-// and a few escapes.
-func translateRegex(p string) (string, error) {
-	var b strings.Builder
-	inClass := false
-	for i := 0; i < len(p); i++ {
-		c := p[i]
-		switch {
-		case c == '\\' && i+1 < len(p):
-			i++
-			s, err := translateEscape(p[i], inClass)
-			if err != nil {
-				return "", err
-			}
-			b.WriteString(s)
-			continue
-		case inClass && c == '[':
-			return "", fmt.Errorf("a class inside a class is not supported")
-		case inClass && strings.HasPrefix(p[i:], "&&"):
-			return "", fmt.Errorf("a class intersection (&&) is not supported")
-		case c == '[':
-			inClass = true
-			if strings.HasPrefix(p[i+1:], "^]") || strings.HasPrefix(p[i+1:], "]") {
-				return "", fmt.Errorf("a class that starts with ] is not supported")
-			}
-		case c == ']':
-			inClass = false
-		case !inClass && strings.HasPrefix(p[i:], "{,"):
-			return "", fmt.Errorf("an interval without a lower bound is not supported")
-		case !inClass && strings.HasPrefix(p[i:], "}+"):
-			return "", fmt.Errorf("an interval followed by + is not supported")
-		case !inClass && strings.HasPrefix(p[i:], "(?"):
-			n := strings.IndexAny(p[i:], ":)")
-			if flags := p[i : i+max(n, 0)]; n > 0 && strings.Trim(flags[2:], "imx-") == "" {
-				b.WriteString(strings.ReplaceAll(flags, "m", "s")) // Ruby's m lets a dot match newlines
-				i += n - 1
-				continue
-			}
-		}
-		b.WriteByte(c)
-	}
-	return b.String(), nil
+// translator rewrites what Oniguruma and regexp2 read differently: \w and \b, classes inside classes, the
+// m flag. What has no counterpart it refuses: class intersections, negated inner classes, POSIX
+// brackets, intervals without a lower bound or followed by +, and a few escapes.
+type translator struct {
+	in    string
+	out   strings.Builder
+	depth int // of classes
 }
 
-func translateEscape(c byte, inClass bool) (string, error) {
-	switch {
-	case c == 'w' && inClass:
-		return wordClass, nil
-	case c == 'w':
-		return "[" + wordClass + "]", nil
-	case c == 'W' && !inClass:
-		return "[^" + wordClass + "]", nil
-	case strings.IndexByte("WhHRXKgGkNOyY", c) >= 0:
-		return "", fmt.Errorf(`\%c is not supported`, c)
+func translateRegex(pattern string) (string, error) {
+	t := translator{in: pattern}
+	for t.in != "" {
+		n, err := t.step()
+		if err != nil {
+			return "", err
+		}
+		t.in = t.in[n:]
 	}
-	return `\` + string(c), nil
+	return t.out.String(), nil
+}
+
+// step translates what t.in begins with and returns how many bytes that was.
+func (t *translator) step() (int, error) {
+	p := t.in
+	switch {
+	case p[0] == '\\' && len(p) > 1:
+		return t.escape()
+	case t.depth > 0:
+		return t.class()
+	case p[0] == '[':
+		if strings.HasPrefix(p, "[]") || strings.HasPrefix(p, "[^]") {
+			return 0, fmt.Errorf("a class that starts with ] is not supported")
+		}
+		t.depth = 1
+	case strings.HasPrefix(p, "{,"):
+		return 0, fmt.Errorf("an interval without a lower bound is not supported")
+	case strings.HasPrefix(p, "}+"):
+		return 0, fmt.Errorf("an interval followed by + is not supported")
+	case strings.HasPrefix(p, "(?"):
+		n := strings.IndexAny(p, ":)")
+		if n > 0 && strings.Trim(p[2:n], "imx-") == "" {
+			t.out.WriteString(strings.ReplaceAll(p[:n], "m", "s")) // Ruby's m lets a dot match newlines
+			return n, nil
+		}
+	}
+	t.out.WriteByte(p[0])
+	return 1, nil
+}
+
+// class translates a byte inside a class. An inner class adds its characters to the outer one.
+func (t *translator) class() (int, error) {
+	p := t.in
+	switch {
+	case strings.HasPrefix(p, "&&"):
+		return 0, fmt.Errorf("a class intersection (&&) is not supported")
+	case strings.HasPrefix(p, "[:"):
+		return 0, fmt.Errorf("a POSIX bracket ([:...:]) is not supported")
+	case strings.HasPrefix(p, "[^"), strings.HasPrefix(p, "[]"), p[0] == '[' && strings.HasSuffix(t.out.String(), "-"):
+		return 0, fmt.Errorf("a class inside a class is only supported if it adds characters")
+	case p[0] == '[':
+		t.depth++
+		return 1, nil
+	case p[0] == ']':
+		t.depth--
+		if t.depth > 0 {
+			return 1, nil
+		}
+	}
+	t.out.WriteByte(p[0])
+	return 1, nil
+}
+
+func (t *translator) escape() (int, error) {
+	p := t.in
+	inClass := t.depth > 0
+	switch c := p[1]; {
+	case (c == 'p' || c == 'P') && strings.HasPrefix(p[2:], "{"):
+		n := strings.IndexByte(p, '}')
+		if n < 0 || p[3] == '^' {
+			return 0, fmt.Errorf("the property %s is not supported", p)
+		}
+		t.out.WriteString(p[:n+1])
+		return n + 1, nil
+	case c == 'w' && inClass:
+		t.out.WriteString(wordClass)
+	case c == 'w':
+		t.out.WriteString("[" + wordClass + "]")
+	case c == 'W' && !inClass:
+		t.out.WriteString("[^" + wordClass + "]")
+	case c == 'b' && !inClass:
+		t.out.WriteString(wordEdge)
+	case strings.IndexByte("WBhHRXKgGkNOyY", c) >= 0:
+		return 0, fmt.Errorf(`\%c is not supported`, c)
+	default:
+		t.out.WriteString(p[:2])
+	}
+	return 2, nil
 }
