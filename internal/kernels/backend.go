@@ -84,8 +84,12 @@ func usable(candidates []*backend) []*backend {
 	return ok
 }
 
-// selfTest compares a product with edges in every direction, small whole numbers so that all sums are exact.
-func selfTest(b *backend) bool {
+// selfTest compares with the generic twin: products, and the exponential to 5e-7.
+func selfTest(b *backend) bool { return testProducts(b) && testExp(b) }
+
+// testProducts compares products with edges in every direction, of small whole numbers so that all sums
+// are exact.
+func testProducts(b *backend) bool {
 	const m, n, k = 17, 35, 21
 	x, w := make([]float32, m*k), make([]float32, n*k)
 	for i := range x {
@@ -109,6 +113,22 @@ func selfTest(b *backend) bool {
 			if want[i] != got[i] {
 				return false
 			}
+		}
+	}
+	return true
+}
+
+// testExp compares exponentials over their range.
+func testExp(b *backend) bool {
+	var x, want, got [37]float32
+	for i := range x {
+		x[i] = float32(i-18) * 4.7
+	}
+	generic.vec.expSum(want[:], x[:], 0)
+	b.vec.expSum(got[:], x[:], 0)
+	for i, w := range want {
+		if diff := got[i] - w; !(max(diff, -diff) <= 5e-7*w) {
+			return false
 		}
 	}
 	return true

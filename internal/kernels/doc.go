@@ -19,5 +19,12 @@
 //	pack   = the block's columns of B, one chunk of k at a time → panels [columns/nr][k][nr], dequantised
 //	tile   = mr×nr of C: accumulators over the chunk's k in order, then one scaled store or add
 //
-// A backend is mr, nr, the tile and a few packing routines (backend.go).
+// A backend is mr, nr, the tile and a few packing and elementwise routines (backend.go):
+//
+//	          tile    elementwise   packing    CPU
+//	avx512    14×32   AVX-512       AVX2       AVX-512 F
+//	avx2      6×16    AVX2          AVX2       AVX2, FMA, F16C
+//	generic   4×4     Go            Go         any, and with -tags purego
+//
+// The assembly is generated: go run ./_asm.
 package kernels
