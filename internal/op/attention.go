@@ -14,9 +14,14 @@ type Attention struct {
 	Scale                   float32 // of q·k before the softmax, 1/√HeadDim as a rule
 }
 
-// queryBlock is how many queries share one strip of scores; the strip [queryBlock, keys] is all that is ever
-// stored of the T×T matrix.
-const queryBlock = 64
+const (
+	// queryBlock is how many queries share one strip of scores; the strip [queryBlock, keys] is all that is ever
+	// stored of the T×T matrix.
+	queryBlock = 64
+	// keyChunk is how many keys one product with the values takes. A long product would be split depending on its
+	// length, and a query must have the same sum whether it is alone or in a block that reaches further.
+	keyChunk = 256
+)
 
 // KV is one sequence's keys and values, [rows, K·HeadDim] each.
 type KV struct{ K, V []float32 }
@@ -70,7 +75,9 @@ func (a *Attention) forwardBlock(p *Pass, k attendTask, out, lse, q []float32, k
 			lse[(k.lo+i)*a.Heads+k.head] = l
 		}
 	}
-	kernels.GemmSerial(out[k.lo*nq+col:], nq, s, keys, false, kv.V[kcol:], nk, false, rows, d, keys, 1, false)
+	for j := 0; j < keys; j += keyChunk {
+		kernels.GemmSerial(out[k.lo*nq+col:], nq, s[j:], keys, false, kv.V[j*nk+kcol:], nk, false, rows, d, min(keyChunk, keys-j), 1, j > 0)
+	}
 }
 
 // AttentionBackward writes dq [T,H·HeadDim] and dk, dv [T,K·HeadDim] from dout [T,H·HeadDim]; q, k, v, out, lse are

@@ -13,18 +13,20 @@ type Head struct {
 const headChunk = 128
 
 // HeadLogits calls f once for each of the given rows of x [T,D], in their order, with the row's logits [V], which are
-// valid and may be changed during the call. Calls for different rows may run in parallel; i is the index in rows.
+// valid and may be changed during the call. Calls for different rows may run in parallel; i is the index in rows. There
+// is no dropout.
 func HeadLogits(p *Pass, h *Head, x []float32, rows []int32, f func(i int, logits []float32)) {
 	d, v := h.Out.W.Cols, h.Out.W.Rows
 	for lo := 0; lo < len(rows); lo += headChunk {
 		mark := p.Arena.Mark()
 		chunk := rows[lo:min(lo+headChunk, len(rows))]
 		n := len(chunk)
+		q := &Pass{T: n, Arena: p.Arena}
 		xs, inv, hn := p.Floats(n*d), p.Floats(n), p.Floats(n*d)
 		gather(xs, x, chunk, d)
 		rmsNorm(hn, inv, xs, h.Gain, n, d, h.Eps)
 		logits := p.Floats(n * v)
-		LinearForward(p, h.Out, logits, hn, h.Out.inner(p, n), n, false)
+		LinearForward(q, h.Out, logits, hn, h.Out.inner(q), false)
 		kernels.Parallel(n, func(i int) { f(lo+i, logits[i*v:(i+1)*v]) })
 		p.Arena.Release(mark)
 	}
@@ -58,37 +60,27 @@ func HeadLoss(p *Pass, h *Head, x []float32, labels []int32, losses []float64, d
 
 func headChunkLoss(p *Pass, h *Head, x []float32, labels, rows []int32, losses []float64, dx []float32, scale float32, d int) {
 	n, v := len(rows), h.Out.W.Rows
+	q := p.at(rows)
 	xs, inv, hn := p.Floats(n*d), p.Floats(n), p.Floats(n*d)
 	gather(xs, x, rows, d)
 	rmsNorm(hn, inv, xs, h.Gain, n, d, h.Eps)
 	logits := p.Floats(n * v)
-	u := h.Out.inner(p, n)
-	LinearForward(p, h.Out, logits, hn, u, n, false)
+	u := h.Out.inner(q)
+	LinearForward(q, h.Out, logits, hn, u, false)
 	kernels.Parallel(n, func(i int) {
 		t := rows[i]
-		losses[t] = crossEntropy(logits[i*v:(i+1)*v], int(labels[t]), scale, dx != nil)
+		losses[t] = kernels.CrossEntropyRow(logits[i*v:(i+1)*v], int(labels[t]), scale) // logits are gradients from here on
 	})
 	if dx == nil {
 		return
 	}
 	dh, dxs := p.Floats(n*d), p.Floats(n*d)
-	LinearBackward(p, h.Out, dh, logits, hn, u, n, false)
+	LinearBackward(q, h.Out, dh, logits, hn, u, false)
 	clear(dxs)
 	rmsNormBackward(dxs, dh, xs, inv, h.Gain, n, d)
 	for i, t := range rows {
 		copy(dx[int(t)*d:(int(t)+1)*d], dxs[i*d:(i+1)*d])
 	}
-}
-
-// crossEntropy is -log softmax(logits)[label]; with grad it replaces logits by scale·(softmax - onehot).
-func crossEntropy(logits []float32, label int, scale float32, grad bool) float64 {
-	target := logits[label]
-	lse := kernels.SoftmaxRow(logits) // logits are probabilities from here on
-	if grad {
-		kernels.Scale(logits, scale)
-		logits[label] -= scale
-	}
-	return float64(lse) - float64(target)
 }
 
 func gather(dst, x []float32, rows []int32, d int) {

@@ -30,19 +30,18 @@ func ModuleKey(name string) uint64 {
 	return h.Sum64()
 }
 
-// inner is a buffer for the slot's inner product x·Aᵀ [t,R], which the backward pass needs; nil without a slot.
-func (l *Linear) inner(p *Pass, t int) []float32 {
+// inner is a buffer for the slot's inner product x·Aᵀ [T,R], which the backward pass needs; nil without a slot.
+func (l *Linear) inner(p *Pass) []float32 {
 	if l.Delta == nil {
 		return nil
 	}
-	return p.Floats(t * l.Delta.R)
+	return p.Floats(p.T * l.Delta.R)
 }
 
-// LinearForward computes y = x·Wᵀ + b + slots, or adds it to y. x is [t,In], y is [t,Out]; t may be smaller than
-// the pass (the head runs over labelled rows only), then the slot has no dropout. u, from inner, receives the slot's
-// inner product.
-func LinearForward(p *Pass, l *Linear, y, x, u []float32, t int, add bool) {
-	in, out := l.W.Cols, l.W.Rows
+// LinearForward computes y = x·Wᵀ + b + slots, or adds it to y. x is [T,In], y is [T,Out]. u, from inner, receives
+// the slot's inner product.
+func LinearForward(p *Pass, l *Linear, y, x, u []float32, add bool) {
+	t, in, out := p.T, l.W.Cols, l.W.Rows
 	d := l.Delta
 	kernels.MulT(y, x, l.W, t, add)
 	if l.Bias != nil {
@@ -56,29 +55,29 @@ func LinearForward(p *Pass, l *Linear, y, x, u []float32, t int, add bool) {
 		return
 	}
 	mark := p.Arena.Mark()
-	kernels.Gemm(u, d.R, slotInput(p, l, x, t), in, false, d.A, in, true, t, d.R, in, 1, false)
+	kernels.Gemm(u, d.R, slotInput(p, l, x), in, false, d.A, in, true, t, d.R, in, 1, false)
 	p.Arena.Release(mark)
 	kernels.Gemm(y, out, u, d.R, false, d.B, d.R, true, t, out, d.R, d.Scale, true)
 }
 
 // slotInput is what the low-rank slot sees of x: x itself, or a dropped-out copy in the arena.
-func slotInput(p *Pass, l *Linear, x []float32, t int) []float32 {
-	if !dropping(p, l, t) {
+func slotInput(p *Pass, l *Linear, x []float32) []float32 {
+	if !dropping(p, l) {
 		return x
 	}
-	xd := p.Floats(t * l.W.Cols)
+	xd := p.Floats(p.T * l.W.Cols)
 	p.dropRows(xd, x, l.W.Cols, l, false)
 	return xd
 }
 
-func dropping(p *Pass, l *Linear, t int) bool {
-	return p.Train && l.Delta != nil && l.Delta.Dropout > 0 && t == p.T
+func dropping(p *Pass, l *Linear) bool {
+	return p.Train && l.Delta != nil && l.Delta.Dropout > 0
 }
 
 // LinearBackward adds the slots' gradients to their sinks and, unless dx is nil, writes dx = ∂/∂x (or adds it).
-// dy is [t,Out]; x [t,In] and u are the forward pass's; t as there.
-func LinearBackward(p *Pass, l *Linear, dx, dy, x, u []float32, t int, add bool) {
-	in, out := l.W.Cols, l.W.Rows
+// dy is [T,Out]; x [T,In] and u are the forward pass's.
+func LinearBackward(p *Pass, l *Linear, dx, dy, x, u []float32, add bool) {
+	t, in, out := p.T, l.W.Cols, l.W.Rows
 	if dx != nil {
 		kernels.Mul(dx, dy, l.W, t, add)
 	}
@@ -91,11 +90,11 @@ func LinearBackward(p *Pass, l *Linear, dx, dy, x, u []float32, t int, add bool)
 	du := p.Floats(t * d.R)
 	kernels.Gemm(du, d.R, dy, out, false, d.B, d.R, false, t, d.R, out, d.Scale, false)
 	kernels.Gemm(d.DB, d.R, dy, out, true, u, d.R, false, out, d.R, t, d.Scale, true)
-	kernels.Gemm(d.DA, in, du, d.R, true, slotInput(p, l, x, t), in, false, d.R, in, t, 1, true)
+	kernels.Gemm(d.DA, in, du, d.R, true, slotInput(p, l, x), in, false, d.R, in, t, 1, true)
 	if dx == nil {
 		return
 	}
-	if !dropping(p, l, t) {
+	if !dropping(p, l) {
 		kernels.Gemm(dx, in, du, d.R, false, d.A, in, false, t, in, d.R, 1, true)
 		return
 	}

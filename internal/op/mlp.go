@@ -22,18 +22,18 @@ func MLPForward(p *Pass, w *MLP, out, x []float32) MLPState {
 	t, d, f := p.T, w.Gate.W.Cols, w.Gate.W.Rows
 	st := MLPState{
 		gate: p.Floats(t * f), up: p.Floats(t * f), inv: p.Floats(t),
-		ug: w.Gate.inner(p, t), uu: w.Up.inner(p, t), ud: w.Down.inner(p, t),
+		ug: w.Gate.inner(p), uu: w.Up.inner(p), ud: w.Down.inner(p),
 	}
 	mark := p.Arena.Mark()
 	defer p.Arena.Release(mark)
 	h := p.Floats(t * d)
 	rmsNorm(h, st.inv, x, w.Gain, t, d, w.Eps)
-	LinearForward(p, w.Gate, st.gate, h, st.ug, t, false)
-	LinearForward(p, w.Up, st.up, h, st.uu, t, false)
+	LinearForward(p, w.Gate, st.gate, h, st.ug, false)
+	LinearForward(p, w.Up, st.up, h, st.uu, false)
 	act := p.Floats(t * f)
 	swiGLU(act, st.gate, st.up, t, f)
 	copyRows(out, x)
-	LinearForward(p, w.Down, out, act, st.ud, t, true)
+	LinearForward(p, w.Down, out, act, st.ud, true)
 	return st
 }
 
@@ -46,12 +46,12 @@ func MLPBackward(p *Pass, w *MLP, st *MLPState, dx, x []float32, needDx bool) {
 	if !needDx && w.Gate.Delta == nil && w.Up.Delta == nil {
 		act := p.Floats(t * f)
 		swiGLU(act, st.gate, st.up, t, f)
-		LinearBackward(p, w.Down, nil, dx, act, st.ud, t, false)
+		LinearBackward(p, w.Down, nil, dx, act, st.ud, false)
 		return
 	}
 	act, dact := p.Floats(t*f), p.Floats(t*f)
 	swiGLU(act, st.gate, st.up, t, f)
-	LinearBackward(p, w.Down, dact, dx, act, st.ud, t, false)
+	LinearBackward(p, w.Down, dact, dx, act, st.ud, false)
 	dgate, dup := act, p.Floats(t*f)
 	parallelRows(t, func(lo, hi int) {
 		r := func(b []float32) []float32 { return b[lo*f : hi*f] }
@@ -63,8 +63,8 @@ func MLPBackward(p *Pass, w *MLP, st *MLPState, dx, x []float32, needDx bool) {
 	if needDx {
 		dh = p.Floats(t * d)
 	}
-	LinearBackward(p, w.Gate, dh, dgate, h, st.ug, t, false)
-	LinearBackward(p, w.Up, dh, dup, h, st.uu, t, true)
+	LinearBackward(p, w.Gate, dh, dgate, h, st.ug, false)
+	LinearBackward(p, w.Up, dh, dup, h, st.uu, true)
 	if needDx {
 		rmsNormBackward(dx, dh, x, st.inv, w.Gain, t, d)
 	}

@@ -18,6 +18,21 @@ type Pass struct {
 // Floats gives an uninitialised buffer that lives until the arena is released past it.
 func (p *Pass) Floats(n int) []float32 { return p.Arena.Floats(n) }
 
+// at is the pass over some of p's tokens alone, given in ascending order, for a stage that needs no others. It drops
+// out what the whole pass would; attention has no use for it.
+func (p *Pass) at(tokens []int32) *Pass {
+	q := &Pass{T: len(tokens), Keys: p.Keys, Train: p.Train, Seed: p.Seed, Step: p.Step, Arena: p.Arena}
+	q.Starts, q.Pos = make([]int32, 1, len(p.Starts)), make([]int32, len(tokens))
+	i := 0
+	for _, end := range p.Starts[1:] {
+		for ; i < len(tokens) && tokens[i] < end; i++ {
+			q.Pos[i] = p.Pos[tokens[i]]
+		}
+		q.Starts = append(q.Starts, int32(i))
+	}
+	return q
+}
+
 // rowBlock is how many rows one parallel task of an elementwise loop takes.
 const rowBlock = 32
 

@@ -24,15 +24,15 @@ func QKVForward(p *Pass, w *QKV, x []float32) QKVState {
 	st := QKVState{
 		Q: p.Floats(t * w.Q.W.Rows), K: p.Floats(t * w.K.W.Rows), V: p.Floats(t * w.V.W.Rows),
 		inv: p.Floats(t),
-		uq:  w.Q.inner(p, t), uk: w.K.inner(p, t), uv: w.V.inner(p, t),
+		uq:  w.Q.inner(p), uk: w.K.inner(p), uv: w.V.inner(p),
 	}
 	mark := p.Arena.Mark()
 	defer p.Arena.Release(mark)
 	h := p.Floats(t * d)
 	rmsNorm(h, st.inv, x, w.Gain, t, d, w.Eps)
-	LinearForward(p, w.Q, st.Q, h, st.uq, t, false)
-	LinearForward(p, w.K, st.K, h, st.uk, t, false)
-	LinearForward(p, w.V, st.V, h, st.uv, t, false)
+	LinearForward(p, w.Q, st.Q, h, st.uq, false)
+	LinearForward(p, w.K, st.K, h, st.uk, false)
+	LinearForward(p, w.V, st.V, h, st.uv, false)
 	w.rotate(p, st.Q, st.K, false)
 	return st
 }
@@ -50,9 +50,9 @@ func QKVBackward(p *Pass, w *QKV, st *QKVState, dx, x, dq, dk, dv []float32) {
 	if dx != nil {
 		dh = p.Floats(t * d)
 	}
-	LinearBackward(p, w.Q, dh, dq, h, st.uq, t, false)
-	LinearBackward(p, w.K, dh, dk, h, st.uk, t, true)
-	LinearBackward(p, w.V, dh, dv, h, st.uv, t, true)
+	LinearBackward(p, w.Q, dh, dq, h, st.uq, false)
+	LinearBackward(p, w.K, dh, dk, h, st.uk, true)
+	LinearBackward(p, w.V, dh, dv, h, st.uv, true)
 	if dx != nil {
 		rmsNormBackward(dx, dh, x, st.inv, w.Gain, t, d)
 	}

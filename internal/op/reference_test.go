@@ -1,0 +1,256 @@
+package op
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"ft/internal/kernels"
+	"ft/internal/testkit"
+)
+
+// The reference in this file is the arithmetic of the papers, token by token in float64, with no care for speed. Each
+// stage under test is run on float32 buffers, and the reference on the same values.
+
+// sizes are odd on purpose: no width is a multiple of 16, and head_dim/2 is odd.
+const (
+	dim, ff, vocab       = 22, 27, 37
+	heads, kvHeads, head = 4, 2, 6
+	rank                 = 3
+)
+
+// fixture is one pass and a source of random values.
+type fixture struct {
+	t    testing.TB
+	p    *Pass
+	rand *rand.Rand
+}
+
+// newFixture makes a pass over samples of the given lengths.
+func newFixture(t testing.TB, seed uint64, lengths ...int) *fixture {
+	f := &fixture{t: t, p: packed(lengths...), rand: rand.New(rand.NewPCG(seed, 1))}
+	t.Cleanup(func() {
+		if err := f.p.Arena.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return f
+}
+
+// packed is a training pass over samples of the given lengths, with the keys 100, 101, …
+func packed(lengths ...int) *Pass {
+	p := &Pass{Starts: []int32{0}, Train: true, Seed: 5, Step: 7, Arena: kernels.NewArena()}
+	for s, n := range lengths {
+		for i := range n {
+			p.Pos = append(p.Pos, int32(i))
+		}
+		p.T += n
+		p.Starts = append(p.Starts, int32(p.T))
+		p.Keys = append(p.Keys, uint64(100+s))
+	}
+	return p
+}
+
+func (f *fixture) floats(n int, std float64) []float32 {
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = float32(std * f.rand.NormFloat64())
+	}
+	return v
+}
+
+func (f *fixture) gain(n int) []float32 {
+	v := f.floats(n, 0.3)
+	for i := range v {
+		v[i]++
+	}
+	return v
+}
+
+// linear makes a layer; r = 0 is one without a slot.
+func (f *fixture) linear(name string, out, in, r int, bias bool, dropout float32) *Linear {
+	l := &Linear{W: kernels.FromFloat32(out, in, f.floats(out*in, 1/math.Sqrt(float64(in)))), Key: ModuleKey(name)}
+	if bias {
+		l.Bias = f.floats(out, 0.5)
+	}
+	if r > 0 {
+		l.Delta = &LowRank{
+			R: r, A: f.floats(r*in, 0.4), B: f.floats(out*r, 0.4), DA: make([]float32, r*in), DB: make([]float32, out*r),
+			Scale: 1.5, Dropout: dropout,
+		}
+	}
+	return l
+}
+
+func wide(v []float32) []float64 {
+	out := make([]float64, len(v))
+	for i, x := range v {
+		out[i] = float64(x)
+	}
+	return out
+}
+
+// ref is a Linear in float64.
+type ref struct {
+	out, in, r    int
+	w, bias, a, b []float64
+	scale         float64
+	mask          []float64 // [T,in] what dropout multiplies the slot's input with; nil without
+	l             *Linear
+}
+
+// reference takes over l's values, and the mask that l's dropout has for the tokens of p: its values are not the
+// reference's business, what forward and backward do with them is.
+func (f *fixture) reference(p *Pass, l *Linear) *ref {
+	r := &ref{out: l.W.Rows, in: l.W.Cols, l: l, w: make([]float64, 0, l.W.Rows*l.W.Cols)}
+	row := make([]float32, r.in)
+	for i := range r.out {
+		l.W.Row(row, i)
+		r.w = append(r.w, wide(row)...)
+	}
+	if l.Bias != nil {
+		r.bias = wide(l.Bias)
+	}
+	if d := l.Delta; d != nil {
+		r.r, r.a, r.b, r.scale = d.R, wide(d.A), wide(d.B), float64(d.Scale)
+		if p.Train && d.Dropout > 0 {
+			ones, mask := make([]float32, p.T*r.in), make([]float32, p.T*r.in)
+			for i := range ones {
+				ones[i] = 1
+			}
+			p.dropRows(mask, ones, r.in, l, false)
+			r.mask = wide(mask)
+		}
+	}
+	return r
+}
+
+// apply is x·Wᵀ + b + scale·drop(x)·Aᵀ·Bᵀ.
+func (r *ref) apply(x []float64) []float64 {
+	t := len(x) / r.in
+	y := make([]float64, t*r.out)
+	for i := range t {
+		xi, yi := x[i*r.in:(i+1)*r.in], y[i*r.out:(i+1)*r.out]
+		for o := range yi {
+			if r.bias != nil {
+				yi[o] = r.bias[o]
+			}
+			yi[o] += dot(xi, r.w[o*r.in:])
+		}
+		if r.r == 0 {
+			continue
+		}
+		xd := append([]float64(nil), xi...)
+		for j := range xd {
+			if r.mask != nil {
+				xd[j] *= r.mask[i*r.in+j]
+			}
+		}
+		for k := range r.r {
+			u := dot(xd, r.a[k*r.in:])
+			for o := range yi {
+				yi[o] += r.scale * u * r.b[o*r.r+k]
+			}
+		}
+	}
+	return y
+}
+
+func dot(a, b []float64) (s float64) {
+	for i, v := range a {
+		s += v * b[i]
+	}
+	return s
+}
+
+func refNorm(x []float64, gain []float32, eps float32) []float64 {
+	d := len(gain)
+	out := make([]float64, len(x))
+	for i := 0; i < len(x); i += d {
+		row := x[i : i+d]
+		inv := 1 / math.Sqrt(dot(row, row)/float64(d)+float64(eps))
+		for j, v := range row {
+			out[i+j] = v * inv * float64(gain[j])
+		}
+	}
+	return out
+}
+
+// refRope turns the pairs (i, i+headDim/2) of each head by pos·freq.
+func refRope(p *Pass, x []float64, width int, freq []float64, factor float64) {
+	half := len(freq)
+	for t := range p.T {
+		for h := 0; h < width; h += 2 * half {
+			v := x[t*width+h:]
+			for i, f := range freq {
+				s, c := math.Sincos(float64(p.Pos[t]) * f)
+				a, b := v[i], v[i+half]
+				v[i], v[i+half] = (a*c-b*s)*factor, (b*c+a*s)*factor
+			}
+		}
+	}
+}
+
+// refAttention is causal attention inside each sample.
+func refAttention(p *Pass, a *Attention, q, k, v []float64) []float64 {
+	d, nq, nk := a.HeadDim, a.Heads*a.HeadDim, a.KVHeads*a.HeadDim
+	out := make([]float64, p.T*nq)
+	for s := 0; s+1 < len(p.Starts); s++ {
+		lo, hi := int(p.Starts[s]), int(p.Starts[s+1])
+		for i := lo; i < hi; i++ {
+			for h := range a.Heads {
+				kv := h * a.KVHeads / a.Heads * d
+				w := make([]float64, i-lo+1)
+				sum := 0.0
+				for j := range w {
+					w[j] = math.Exp(float64(a.Scale) * dot(q[i*nq+h*d:i*nq+h*d+d], k[(lo+j)*nk+kv:]))
+					sum += w[j]
+				}
+				for j, e := range w {
+					for c := range d {
+						out[i*nq+h*d+c] += e / sum * v[(lo+j)*nk+kv+c]
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+func refSwiGLU(gate, up []float64) []float64 {
+	out := make([]float64, len(gate))
+	for i, g := range gate {
+		out[i] = g / (1 + math.Exp(-g)) * up[i]
+	}
+	return out
+}
+
+// refLoss is the sum of the cross-entropies at labelled rows; h are the rows' normed states.
+func refLoss(logits []float64, v int, labels []int32) float64 {
+	total := 0.0
+	for i, l := range labels {
+		sum := 0.0
+		for _, z := range logits[i*v : (i+1)*v] {
+			sum += math.Exp(z)
+		}
+		total += math.Log(sum) - logits[i*v+int(l)]
+	}
+	return total
+}
+
+// Tolerances: the stages round to float32 at every step, the reference does not.
+const (
+	forwardTol = 1e-5
+	gradTol    = 1e-4
+)
+
+// checkSlot compares the gradients in a layer's sinks with those of objective, which computes with r.
+func (f *fixture) checkSlot(name string, r *ref, objective func() float64) {
+	f.t.Helper()
+	d := r.l.Delta
+	if d == nil {
+		return
+	}
+	testkit.Near(f.t, name+" dA", d.DA, testkit.Gradient(objective, r.a, 1e-5), gradTol, 1e-7)
+	testkit.Near(f.t, name+" dB", d.DB, testkit.Gradient(objective, r.b, 1e-5), gradTol, 1e-7)
+}

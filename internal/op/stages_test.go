@@ -1,0 +1,302 @@
+package op
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"ft/internal/kernels"
+	"ft/internal/testkit"
+)
+
+// kinds are the ways a layer comes: with and without bias, slot and dropout.
+var kinds = []struct {
+	name    string
+	bias    bool
+	r       int
+	dropout float32
+}{
+	{"plain", false, 0, 0},
+	{"slot", false, rank, 0},
+	{"bias and slot", true, rank, 0},
+	{"dropout", false, rank, 0.3},
+	{"bias, wide slot, dropout", true, 17, 0.5},
+}
+
+// eachKind runs f on every kind of layer, on backends other than the best only on the last.
+func eachKind(t *testing.T, lengths []int, f func(f *fixture, bias bool, r int, dropout float32)) {
+	best := kernels.Backend()
+	eachBackend(t, func(t *testing.T) {
+		for i, k := range kinds {
+			if i == len(kinds)-1 || kernels.Backend() == best {
+				t.Run(k.name, func(t *testing.T) { f(newFixture(t, uint64(i), lengths...), k.bias, k.r, k.dropout) })
+			}
+		}
+	})
+}
+
+// eachBackend runs f on every backend of this machine.
+func eachBackend(t *testing.T, f func(t *testing.T)) {
+	was := kernels.Backend()
+	defer func() {
+		if err := kernels.Use(was); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, name := range kernels.Backends() {
+		if err := kernels.Use(name); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(name, f)
+	}
+}
+
+func TestQKV(t *testing.T) { eachKind(t, []int{5, 1, 3}, testQKV) }
+
+func testQKV(f *fixture, bias bool, r int, dropout float32) {
+	p := f.p
+	freq := []float64{1, 0.3, 0.02}
+	w := &QKV{
+		Gain: f.gain(dim), Eps: 1e-5, HeadDim: head, Rope: NewRope(freq, 1.1),
+		Q: f.linear("q", heads*head, dim, r, bias, dropout), K: f.linear("k", kvHeads*head, dim, r, bias, dropout),
+		V: f.linear("v", kvHeads*head, dim, r, bias, dropout),
+	}
+	x := f.floats(p.T*dim, 1)
+	rq, rk, rv, x64 := f.reference(p, w.Q), f.reference(p, w.K), f.reference(p, w.V), wide(x)
+	forward := func() (q, k, v []float64) {
+		h := refNorm(x64, w.Gain, w.Eps)
+		q, k, v = rq.apply(h), rk.apply(h), rv.apply(h)
+		refRope(p, q, heads*head, freq, float64(float32(1.1)))
+		refRope(p, k, kvHeads*head, freq, float64(float32(1.1)))
+		return q, k, v
+	}
+	st := QKVForward(p, w, x)
+	q, k, v := forward()
+	testkit.Near(f.t, "q", st.Q, q, forwardTol, 0)
+	testkit.Near(f.t, "k", st.K, k, forwardTol, 0)
+	testkit.Near(f.t, "v", st.V, v, forwardTol, 0)
+
+	dq, dk, dv, dx := f.floats(len(st.Q), 1), f.floats(len(st.K), 1), f.floats(len(st.V), 1), f.floats(len(x), 1)
+	cq, ck, cv, cx := wide(dq), wide(dk), wide(dv), wide(dx)
+	objective := func() float64 { // dx holds the gradient of the residual on entry
+		q, k, v := forward()
+		return dot(q, cq) + dot(k, ck) + dot(v, cv) + dot(x64, cx)
+	}
+	QKVBackward(p, w, &st, dx, x, dq, dk, dv)
+	testkit.Near(f.t, "dx", dx, testkit.Gradient(objective, x64, 1e-5), gradTol, 0)
+	f.checkSlot("q", rq, objective)
+	f.checkSlot("k", rk, objective)
+	f.checkSlot("v", rv, objective)
+}
+
+func TestProject(t *testing.T) { eachKind(t, []int{4, 5}, testProject) }
+
+func testProject(f *fixture, bias bool, r int, dropout float32) {
+	p := f.p
+	o := f.linear("o", dim, heads*head, r, bias, dropout)
+	x, a := f.floats(p.T*dim, 1), f.floats(p.T*heads*head, 1)
+	ro, a64 := f.reference(p, o), wide(a)
+	out := make([]float32, len(x))
+	u := ProjectForward(p, o, out, x, a)
+	want := ro.apply(a64)
+	for i, v := range x {
+		want[i] += float64(v)
+	}
+	testkit.Near(f.t, "out", out, want, forwardTol, 0)
+
+	dout := f.floats(len(out), 1)
+	objective := func() float64 { return dot(wide(dout), ro.apply(a64)) }
+	da := make([]float32, len(a))
+	ProjectBackward(p, o, da, dout, a, u)
+	testkit.Near(f.t, "da", da, testkit.Gradient(objective, a64, 1e-5), gradTol, 0)
+	f.checkSlot("o", ro, objective)
+	if o.Delta == nil {
+		return
+	}
+	twice := append([]float32(nil), o.Delta.DA...)
+	kernels.Scale(twice, 2)
+	ProjectBackward(p, o, nil, dout, a, u)
+	testkit.Near(f.t, "dA after a second pass without da", o.Delta.DA, twice, 1e-6, 0)
+}
+
+func TestMLP(t *testing.T) { eachKind(t, []int{3, 4, 2}, testMLP) }
+
+func testMLP(f *fixture, bias bool, r int, dropout float32) {
+	p := f.p
+	w := &MLP{
+		Gain: f.gain(dim), Eps: 1e-6, Gate: f.linear("gate", ff, dim, r, bias, dropout),
+		Up: f.linear("up", ff, dim, r, bias, dropout), Down: f.linear("down", dim, ff, r, bias, dropout),
+	}
+	x := f.floats(p.T*dim, 1)
+	rg, ru, rd, x64 := f.reference(p, w.Gate), f.reference(p, w.Up), f.reference(p, w.Down), wide(x)
+	forward := func() []float64 {
+		h := refNorm(x64, w.Gain, w.Eps)
+		y := rd.apply(refSwiGLU(rg.apply(h), ru.apply(h)))
+		for i, v := range x64 {
+			y[i] += v
+		}
+		return y
+	}
+	out := make([]float32, len(x))
+	st := MLPForward(p, w, out, x)
+	testkit.Near(f.t, "out", out, forward(), forwardTol, 0)
+
+	dx := f.floats(len(x), 1)
+	c := wide(dx)
+	objective := func() float64 { return dot(forward(), c) }
+	dy := append([]float32(nil), dx...)
+	MLPBackward(p, w, &st, dx, x, true)
+	testkit.Near(f.t, "dx", dx, testkit.Gradient(objective, x64, 1e-5), gradTol, 0)
+	f.checkSlot("gate", rg, objective)
+	f.checkSlot("up", ru, objective)
+	f.checkSlot("down", rd, objective)
+
+	// Without the input's gradient the slots' are the same.
+	for _, l := range []*Linear{w.Gate, w.Up, w.Down} {
+		if l.Delta == nil {
+			return
+		}
+		da, db := l.Delta.DA, l.Delta.DB
+		l.Delta.DA, l.Delta.DB = make([]float32, len(da)), make([]float32, len(db))
+		defer func() {
+			testkit.Near(f.t, "dA without dx", l.Delta.DA, da, 0, 0)
+			testkit.Near(f.t, "dB without dx", l.Delta.DB, db, 0, 0)
+		}()
+	}
+	MLPBackward(p, w, &st, dy, x, false)
+}
+
+// TestMLP_downOnly takes the short way of a block whose only slot is on the down projection.
+func TestMLP_downOnly(t *testing.T) {
+	f := newFixture(t, 3, 3, 4)
+	w := &MLP{
+		Gain: f.gain(dim), Eps: 1e-6, Gate: f.linear("gate", ff, dim, 0, false, 0),
+		Up: f.linear("up", ff, dim, 0, false, 0), Down: f.linear("down", dim, ff, rank, false, 0.2),
+	}
+	x, dy := f.floats(f.p.T*dim, 1), f.floats(f.p.T*dim, 1)
+	st := MLPForward(f.p, w, make([]float32, len(x)), x)
+	MLPBackward(f.p, w, &st, append([]float32(nil), dy...), x, true)
+	d := w.Down.Delta
+	da, db := d.DA, d.DB
+	d.DA, d.DB = make([]float32, len(da)), make([]float32, len(db))
+	MLPBackward(f.p, w, &st, dy, x, false)
+	testkit.Near(t, "dA", d.DA, da, 0, 0)
+	testkit.Near(t, "dB", d.DB, db, 0, 0)
+	if diff, size := testkit.MaxDiff(d.DA, make([]float32, len(da))); diff == 0 {
+		t.Errorf("dA is zero (size %g)", size)
+	}
+}
+
+func TestHeadLoss(t *testing.T) {
+	eachKind(t, []int{4, 6, 1, 5}, func(f *fixture, bias bool, r int, dropout float32) { testHead(f, bias, r, dropout, 0.7) })
+}
+
+// TestHeadLoss_chunks has more labels than one chunk of logits.
+func TestHeadLoss_chunks(t *testing.T) {
+	testHead(newFixture(t, 9, 2*headChunk+20, 40), false, rank, 0.3, 0.95)
+}
+
+// testHead labels each position with the given chance.
+func testHead(f *fixture, bias bool, r int, dropout float32, chance float64) {
+	p := f.p
+	h := &Head{Gain: f.gain(dim), Eps: 1e-5, Out: f.linear("lm_head", vocab, dim, r, bias, dropout)}
+	x, labels := f.floats(p.T*dim, 1), make([]int32, p.T)
+	var rows, at []int32
+	for t := range labels {
+		labels[t] = -100
+		if f.rand.Float64() < chance {
+			labels[t] = int32(f.rand.IntN(vocab))
+			rows, at = append(rows, int32(t)), append(at, labels[t])
+		}
+	}
+	out, x64 := f.reference(p, h.Out), wide(x)
+	loss := func() float64 {
+		logits := out.apply(refNorm(x64, h.Gain, h.Eps))
+		chosen := make([]float64, 0, len(rows)*vocab)
+		for _, t := range rows {
+			chosen = append(chosen, logits[int(t)*vocab:(int(t)+1)*vocab]...)
+		}
+		return refLoss(chosen, vocab, at)
+	}
+	const scale = 0.25
+	losses, dx := make([]float64, p.T), f.floats(p.T*dim, 1)
+	HeadLoss(p, h, x, labels, losses, dx, scale)
+	sum := 0.0
+	for t, l := range losses {
+		if sum += l; labels[t] < 0 && l != 0 {
+			f.t.Errorf("token %d has no label, but a loss of %g", t, l)
+		}
+	}
+	testkit.Near(f.t, "loss", []float64{sum}, []float64{loss()}, 1e-6, 0)
+	objective := func() float64 { return scale * loss() }
+	places := f.some(len(x), 150)
+	got := make([]float32, len(places))
+	for i, at := range places {
+		got[i] = dx[at]
+	}
+	testkit.Near(f.t, "dx", got, testkit.Gradient(objective, x64, 1e-5, places...), gradTol, 0)
+	f.checkSlot("lm_head", out, objective)
+
+	again := make([]float64, p.T)
+	HeadLoss(p, h, x, labels, again, nil, 0)
+	testkit.Near(f.t, "losses without a gradient", again, losses, 0, 0)
+}
+
+// some chooses at most n of the places 0 to m-1.
+func (f *fixture) some(m, n int) []int { return f.rand.Perm(m)[:min(m, n)] }
+
+func TestHeadLogits(t *testing.T) {
+	f := newFixture(t, 4, 5, headChunk+30)
+	f.p.Train = false
+	h := &Head{Gain: f.gain(dim), Eps: 1e-5, Out: f.linear("lm_head", vocab, dim, rank, true, 0.5)}
+	x := f.floats(f.p.T*dim, 1)
+	want := f.reference(f.p, h.Out).apply(refNorm(wide(x), h.Gain, h.Eps))
+	rows := []int32{3, 0, 3} // any order, and twice
+	for i := range int32(headChunk + 3) {
+		rows = append(rows, i+2)
+	}
+	got := make([][]float32, len(rows))
+	HeadLogits(f.p, h, x, rows, func(i int, logits []float32) {
+		if got[i] != nil {
+			t.Errorf("row %d came twice", i)
+		}
+		got[i] = append([]float32(nil), logits...)
+		clear(logits) // the callee's to change
+	})
+	for i, r := range rows {
+		testkit.Near(t, fmt.Sprintf("logits %d of token %d", i, r), got[i], want[int(r)*vocab:(int(r)+1)*vocab], forwardTol, 1e-5)
+	}
+}
+
+func TestEmbedForward(t *testing.T) {
+	f := newFixture(t, 1, 1)
+	table := f.floats(vocab*dim, 1)
+	ids := make([]int32, 3*rowBlock+1)
+	for i := range ids {
+		ids[i] = int32(f.rand.IntN(vocab))
+	}
+	x := make([]float32, len(ids)*dim)
+	EmbedForward(kernels.FromFloat32(vocab, dim, table), x, ids)
+	for i, id := range ids {
+		testkit.Near(t, fmt.Sprintf("token %d", i), x[i*dim:(i+1)*dim], table[int(id)*dim:int(id+1)*dim], 0, 0)
+	}
+}
+
+// TestRope_grows asks for tables step by step; values of a position stay.
+func TestRope_grows(t *testing.T) {
+	freq := []float64{1, 0.1, 1e-3}
+	r := NewRope(freq, 0.8)
+	for _, n := range []int{1, 2, 3, 40, 7, 41} {
+		cos, sin := r.Tables(n)
+		if len(cos) < n*3 || len(sin) != len(cos) {
+			t.Fatalf("%d positions: tables of %d and %d values", n, len(cos), len(sin))
+		}
+		for p := range n {
+			for i, f := range freq {
+				s, c := math.Sincos(float64(p) * f)
+				testkit.Near(t, fmt.Sprintf("position %d, pair %d", p, i),
+					[]float32{cos[p*3+i], sin[p*3+i]}, []float64{0.8 * c, 0.8 * s}, 0, 3e-6)
+			}
+		}
+	}
+}
