@@ -1,0 +1,152 @@
+package nn
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"ft/internal/kernels"
+	"ft/internal/op"
+)
+
+// piece is what Extend feeds to one sequence in one pass: tokens lo to hi of its input.
+type piece struct{ seq, lo, hi int }
+
+// sequences are inputs with their caches and collected results.
+type sequences struct {
+	s      *Stack
+	x, out [][]float32
+	caches []*Cache
+	arena  *kernels.Arena
+}
+
+func newSequences(t *testing.T, s *Stack, lengths ...int) *sequences {
+	q := &sequences{s: s, arena: newArena(t)}
+	r := newRandom(77)
+	for _, n := range lengths {
+		q.x = append(q.x, r.floats(n*dim, 0, 1))
+		q.out = append(q.out, make([]float32, n*dim))
+		q.caches = append(q.caches, NewCache(len(s.Blocks), kvHeads*head))
+	}
+	return q
+}
+
+// extend runs one pass over some of the sequences.
+func (q *sequences) extend(t *testing.T, pieces ...piece) {
+	t.Helper()
+	q.arena.Reset()
+	p := &op.Pass{Starts: []int32{0}, Arena: q.arena}
+	var all []float32
+	var caches []*Cache
+	for _, c := range pieces {
+		if q.caches[c.seq].Len() != c.lo {
+			t.Fatalf("cache %d has %d tokens, not %d", c.seq, q.caches[c.seq].Len(), c.lo)
+		}
+		for i := c.lo; i < c.hi; i++ {
+			p.Pos = append(p.Pos, int32(i))
+		}
+		all = append(all, q.x[c.seq][c.lo*dim:c.hi*dim]...)
+		caches = append(caches, q.caches[c.seq])
+		p.T += c.hi - c.lo
+		p.Starts = append(p.Starts, int32(p.T))
+	}
+	x := p.Floats(len(all))
+	copy(x, all)
+	y := q.s.Extend(p, x, caches)
+	for i, c := range pieces {
+		copy(q.out[c.seq][c.lo*dim:c.hi*dim], y[int(p.Starts[i])*dim:int(p.Starts[i+1])*dim])
+	}
+}
+
+// TestExtend: however sequences are cut into pieces and put together, every token's state is the one of a single
+// pass over its sequence, bit for bit.
+func TestExtend(t *testing.T) {
+	was := kernels.Backend()
+	defer func() {
+		if err := kernels.Use(was); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, name := range kernels.Backends() {
+		if err := kernels.Use(name); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(name, func(t *testing.T) {
+			s := newStack(9, 2)
+			for _, l := range s.linears() {
+				addSlot(l, false, 0.5) // dropout is for training only
+			}
+			q := newSequences(t, s, 90, 7, 70)
+			q.extend(t, piece{0, 0, 20})
+			q.extend(t, piece{1, 0, 1}, piece{0, 20, 21})
+			q.extend(t, piece{0, 21, 86}, piece{2, 0, 68}, piece{1, 1, 5})
+			for i := range 2 {
+				q.extend(t, piece{2, 68 + i, 69 + i}, piece{1, 5 + i, 6 + i}, piece{0, 86 + i, 87 + i})
+			}
+			q.extend(t, piece{0, 88, 89})
+			q.extend(t, piece{0, 89, 90})
+			for i, x := range q.x {
+				k := task{lengths: []int{len(x) / dim}, x: x}
+				p, in := k.pass(q.arena)
+				p.Train = false
+				if want := s.Hidden(p, in); !slices.Equal(q.out[i], want) {
+					t.Errorf("sequence %d differs", i)
+				}
+			}
+		})
+	}
+}
+
+func TestLogits(t *testing.T) {
+	s := newStack(10, 1)
+	k := newTask(10, 6)
+	p, x := k.pass(newArena(t))
+	p.Train = false
+	x = s.Hidden(p, x)
+	one := make([][]float32, 6)
+	s.Logits(p, x, []int32{0, 1, 2, 3, 4, 5}, func(i int, logits []float32) { one[i] = slices.Clone(logits) })
+	s.Logits(p, x, []int32{4}, func(_ int, logits []float32) {
+		if !slices.Equal(logits, one[4]) || len(logits) != vocab {
+			t.Error("a row's logits depend on the others")
+		}
+	})
+}
+
+func TestLinear_slots(t *testing.T) {
+	s, k := newStack(11, 1), newTask(11, 9)
+	base := loss(t, s, k)
+	for _, l := range s.linears() {
+		addSlot(l, false, 0)
+	}
+	with := loss(t, s, k)
+	if with == base {
+		t.Fatal("slots change nothing")
+	}
+	broken := errors.New("broken")
+	err := WithoutSlots(s.linears(), func() error {
+		if got := loss(t, s, k); got != base {
+			t.Errorf("without slots: %g, base %g", got, base)
+		}
+		for _, l := range s.linears() {
+			if len(l.Params()) != 0 {
+				t.Errorf("%s still trains", l.Name)
+			}
+		}
+		return broken
+	})
+	if !errors.Is(err, broken) {
+		t.Errorf("error %v", err)
+	}
+	if got := loss(t, s, k); got != with {
+		t.Errorf("slots put back: %g, before %g", got, with)
+	}
+	for _, l := range s.linears() {
+		if len(l.Params()) != 2 {
+			t.Errorf("%s has %d parameters", l.Name, len(l.Params()))
+		}
+		l.ClearSlots()
+	}
+	if got := loss(t, s, k); got != base {
+		t.Errorf("slots cleared: %g, base %g", got, base)
+	}
+}
