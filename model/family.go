@@ -5,11 +5,13 @@ import (
 	"strings"
 )
 
-// Metadata is what a Family reads of a GGUF file's key/value part.
+// Metadata is what a Family reads of a GGUF file's key/value part. The accessors return an error that names the key when
+// the value has another type.
 type Metadata interface {
-	String(key string) (string, bool)
-	Uint(key string) (uint64, bool)
-	Float(key string) (float64, bool)
+	Has(key string) bool
+	String(key string) (string, error)
+	Uint(key string) (uint64, error)
+	Float(key string) (float64, error)
 }
 
 // KV is one GGUF key and its value (string, uint32, float32 or bool).

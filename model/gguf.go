@@ -34,11 +34,11 @@ func GGUFSpec(md Metadata, arch, modelType string) (Spec, error) {
 		return s, fmt.Errorf("gguf: %s.expert_count %d: mixtures of experts are not supported", arch, n)
 	}
 	s.Rope = g.rope(s.Context)
-	if id, ok := md.Uint("tokenizer.ggml.bos_token_id"); ok {
-		s.BOS = int32(id)
+	if id := g.token("bos_token_id"); id != NoToken {
+		s.BOS = id
 	}
-	if id, ok := md.Uint("tokenizer.ggml.eos_token_id"); ok {
-		s.EOS = []int32{int32(id)}
+	if id := g.token("eos_token_id"); id != NoToken {
+		s.EOS = []int32{id}
 	}
 	if g.err != nil {
 		return s, g.err
@@ -61,35 +61,70 @@ func (g *ggufReader) need(key string) int {
 }
 
 func (g *ggufReader) uint(key string, missing int) int {
-	v, ok := g.md.Uint(g.arch + "." + key)
-	if !ok {
+	key = g.arch + "." + key
+	if !g.md.Has(key) {
 		return missing
 	}
-	if v > 1<<40 {
-		g.err = fmt.Errorf("gguf: %s.%s is %d: absurd", g.arch, key, v)
+	v, err := g.md.Uint(key)
+	if err == nil && v > 1<<40 {
+		err = fmt.Errorf("gguf: %s is %d: absurd", key, v)
+	}
+	if g.fail(err) {
 		return missing
 	}
 	return int(v)
 }
 
 func (g *ggufReader) float(key string, missing float64) float64 {
-	v, ok := g.md.Float(g.arch + "." + key)
-	if !ok {
+	key = g.arch + "." + key
+	if !g.md.Has(key) {
+		return missing
+	}
+	v, err := g.md.Float(key)
+	if g.fail(err) {
 		return missing
 	}
 	return v
+}
+
+// token reads the id of a special token; NoToken if the file names none.
+func (g *ggufReader) token(key string) int32 {
+	key = "tokenizer.ggml." + key
+	if !g.md.Has(key) {
+		return NoToken
+	}
+	v, err := g.md.Uint(key)
+	if err == nil && v > math.MaxInt32 {
+		err = fmt.Errorf("gguf: %s is %d: not a token id", key, v)
+	}
+	if g.fail(err) {
+		return NoToken
+	}
+	return int32(v)
+}
+
+// fail keeps the first error and reports whether there was one.
+func (g *ggufReader) fail(err error) bool {
+	if err != nil && g.err == nil {
+		g.err = err
+	}
+	return err != nil
 }
 
 func (g *ggufReader) rope(context int) Rope {
 	r := Rope{Kind: "default", Theta: g.float("rope.freq_base", 10000), BetaFast: 32, BetaSlow: 1}
 	r.Factor = g.float("rope.scaling.factor", g.float("rope.scale_linear", 0))
 	r.Original = g.uint("rope.scaling.original_context_length", context)
-	kind, ok := g.md.String(g.arch + ".rope.scaling.type")
+	kind := "none"
+	if key := g.arch + ".rope.scaling.type"; g.md.Has(key) {
+		var err error
+		kind, err = g.md.String(key)
+		g.fail(err)
+	}
 	switch {
-	case ok && kind == "none":
-	case ok:
+	case kind != "none":
 		r.Kind = kind
-	case r.Factor > 1: // llama.cpp takes a factor without a type as linear
+	case r.Factor > 1 && !g.md.Has(g.arch+".rope.scaling.type"): // llama.cpp takes a factor without a type as linear
 		r.Kind = "linear"
 	}
 	r.AttentionFactor = g.float("rope.scaling.attn_factor", 0)

@@ -28,6 +28,17 @@ func (m *Model) Linears() []*nn.Linear {
 	return append(out, m.stack.Head)
 }
 
+// Size is the number of weights in the model's matrices, a tied head counted once.
+func (m *Model) Size() int {
+	n := m.embed.Rows * m.embed.Cols
+	for _, l := range m.Linears() {
+		if !l.Tied {
+			n += l.In() * l.Out()
+		}
+	}
+	return n
+}
+
 // ModelType is Hugging Face's name of the architecture.
 func (m *Model) ModelType() string { return m.Spec.ModelType }
 
@@ -90,7 +101,7 @@ func (m *Model) checkLabels(b *dataset.Batch) error {
 		return fmt.Errorf("model: %d labels for %d tokens", len(b.Labels), len(b.IDs))
 	}
 	for _, l := range b.Labels {
-		if int(l) >= m.Spec.Vocab {
+		if l != dataset.Ignore && (l < 0 || int(l) >= m.Spec.Vocab) {
 			return fmt.Errorf("model: label %d, the vocabulary has %d tokens", l, m.Spec.Vocab)
 		}
 	}
@@ -115,8 +126,8 @@ func (m *Model) begin(ids, starts []int32) (*op.Pass, []float32, error) {
 	}
 	p := &op.Pass{T: len(ids), Starts: starts, Pos: make([]int32, len(ids)), Arena: m.arena}
 	for s := 0; s+1 < len(starts); s++ {
-		if starts[s+1] <= starts[s] {
-			return nil, nil, fmt.Errorf("model: sample %d of a batch is empty", s)
+		if starts[s+1] <= starts[s] || int(starts[s+1]) > len(ids) {
+			return nil, nil, fmt.Errorf("model: sample %d of a batch has tokens %d to %d of %d", s, starts[s], starts[s+1], len(ids))
 		}
 		for i := starts[s]; i < starts[s+1]; i++ {
 			p.Pos[i] = i - starts[s]
@@ -145,3 +156,6 @@ func (m *Model) embedTokens(p *op.Pass, ids []int32) ([]float32, error) {
 	op.EmbedForward(m.embed, x, ids)
 	return x, nil
 }
+
+// WithoutSlots runs f while no method contributes to the model: the base alone.
+func (m *Model) WithoutSlots(f func() error) error { return nn.WithoutSlots(m.Linears(), f) }

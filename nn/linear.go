@@ -48,3 +48,18 @@ func (l *Linear) Params() []*Param { return l.params }
 
 // Weight is the frozen weight [Out,In].
 func (l *Linear) Weight() *kernels.Matrix { return l.op.W }
+
+// suspend empties the slots until the returned function puts back what was in them.
+func (l *Linear) suspend() (restore func()) {
+	delta, params := l.op.Delta, l.params
+	l.ClearSlots()
+	return func() { l.op.Delta, l.params = delta, params }
+}
+
+// WithoutSlots runs f while the slots of all given layers are empty: the base as it was before any method.
+func WithoutSlots(ls []*Linear, f func() error) error {
+	for _, l := range ls {
+		defer l.suspend()()
+	}
+	return f()
+}

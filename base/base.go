@@ -1,0 +1,173 @@
+// Package base opens what a user calls a base model, a Hugging Face directory or a GGUF file: weights, family,
+// tokenizer and chat template together.
+package base
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"ft/model"
+	"ft/tokenizer"
+	"ft/weights"
+	"ft/weights/gguf"
+	"ft/weights/safetensors"
+)
+
+// Base is an open base model.
+type Base struct {
+	Path      string
+	Model     *model.Model
+	Family    *model.Family
+	Tokenizer *tokenizer.Tokenizer
+	Source    weights.Source
+	GGUF      *gguf.File // nil for a Hugging Face directory
+	Chat      Chat
+	Files     []string // what was read, for the run's record
+}
+
+// Open opens the base at path; families are the architectures to choose from. The caller closes it.
+func Open(path string, families []*model.Family) (*Base, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("base: %s: no such file or directory (a base is a directory with config.json, safetensors and tokenizer.json, or a .gguf file)", path)
+	}
+	b := &Base{Path: path}
+	if info.IsDir() {
+		err = b.openDir(families)
+	} else {
+		err = b.openGGUF(families)
+	}
+	if err != nil {
+		b.Close()
+		return nil, fmt.Errorf("base: %s: %w", path, err)
+	}
+	return b, nil
+}
+
+// Close releases the files. The model must not be used afterwards.
+func (b *Base) Close() error {
+	if b.Source == nil {
+		return nil
+	}
+	return b.Source.Close()
+}
+
+func (b *Base) openDir(families []*model.Family) error {
+	config, err := b.read("config.json")
+	if err != nil {
+		return err
+	}
+	if b.Family, err = familyOf(config, families); err != nil {
+		return err
+	}
+	spec, err := b.Family.FromConfig(config)
+	if err != nil {
+		return err
+	}
+	if b.Tokenizer, err = tokenizer.Load(filepath.Join(b.Path, "tokenizer.json")); err != nil {
+		return err
+	}
+	b.Files = append(b.Files, filepath.Join(b.Path, "tokenizer.json"))
+	src, err := safetensors.OpenDir(b.Path)
+	if err != nil {
+		return err
+	}
+	b.Source = src
+	files, _ := filepath.Glob(filepath.Join(b.Path, "*.safetensors"))
+	b.Files = append(b.Files, files...)
+	if err := b.chatFromDir(&spec); err != nil {
+		return err
+	}
+	b.Model, err = model.Build(spec, b.Family, src, false)
+	return err
+}
+
+// read reads one of the directory's small files and notes it.
+func (b *Base) read(name string) ([]byte, error) {
+	path := filepath.Join(b.Path, name)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, unwrapPath(err))
+	}
+	b.Files = append(b.Files, path)
+	return data, nil
+}
+
+// optional is read for a file that may be absent: nil then.
+func (b *Base) optional(name string) ([]byte, error) {
+	if _, err := os.Stat(filepath.Join(b.Path, name)); os.IsNotExist(err) {
+		return nil, nil
+	}
+	return b.read(name)
+}
+
+// unwrapPath takes the path out of an error whose message names it already.
+func unwrapPath(err error) error {
+	if pe, ok := err.(*os.PathError); ok {
+		return pe.Err
+	}
+	return err
+}
+
+func (b *Base) openGGUF(families []*model.Family) error {
+	f, err := gguf.Open(b.Path)
+	if err != nil {
+		return err
+	}
+	b.Source, b.GGUF, b.Files = f, f, []string{b.Path}
+	arch, err := f.String("general.architecture")
+	if err != nil {
+		return err
+	}
+	var known []string
+	for _, fam := range families {
+		known = append(known, fam.Arch)
+		if fam.Arch == arch {
+			b.Family = fam
+		}
+	}
+	if b.Family == nil {
+		return fmt.Errorf("architecture %q is not supported (have: %s)", arch, strings.Join(known, ", "))
+	}
+	spec, err := b.Family.FromGGUF(f)
+	if err != nil {
+		return err
+	}
+	if err := b.completeGGUF(&spec); err != nil {
+		return err
+	}
+	if b.Tokenizer, err = tokenizer.FromGGUF(f); err != nil {
+		return err
+	}
+	if err := b.chatFromGGUF(&spec); err != nil {
+		return err
+	}
+	b.Model, err = model.Build(spec, b.Family, f, true)
+	return err
+}
+
+// completeGGUF reads off the tensors what the metadata of a GGUF file does not say.
+func (b *Base) completeGGUF(spec *model.Spec) error {
+	embed, err := b.Source.Tensor("token_embd.weight")
+	if err != nil {
+		return err
+	}
+	spec.Vocab = embed.Rows()
+	has := func(hf string) bool {
+		name, ok := b.Family.GGUFName(hf)
+		if !ok {
+			return false
+		}
+		_, err := b.Source.Tensor(name)
+		return err == nil
+	}
+	spec.Tied = !has("lm_head.weight")
+	spec.AttnBias = has("model.layers.0.self_attn.o_proj.bias")
+	spec.MLPBias = has("model.layers.0.mlp.down_proj.bias")
+	if t, err := b.Source.Tensor("rope_freqs.weight"); err == nil {
+		spec.Rope.Divisors = t.Floats()
+	}
+	return nil
+}

@@ -1,0 +1,265 @@
+package base
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ft/dataset"
+	"ft/model"
+	"ft/tokenizer/chat"
+)
+
+// Chat is how the base lays out a conversation, and which tokens end an answer.
+type Chat struct {
+	Source string // the chat template's Jinja source; empty: the plain layout
+	BOS    string // text of the token that begins a text; empty if there is none
+	EOS    string // text of the token that ends one
+	Stops  []int32
+}
+
+// tokenText is a special token in tokenizer_config.json: a string, or an object with its content.
+type tokenText string
+
+func (t *tokenText) UnmarshalJSON(b []byte) error {
+	var s *string
+	if json.Unmarshal(b, &s) == nil {
+		if s != nil {
+			*t = tokenText(*s)
+		}
+		return nil
+	}
+	var o struct {
+		Content string `json:"content"`
+	}
+	if err := json.Unmarshal(b, &o); err != nil {
+		return err
+	}
+	*t = tokenText(o.Content)
+	return nil
+}
+
+// templates is the chat_template of tokenizer_config.json: one, or a list of named ones.
+type templates string
+
+func (t *templates) UnmarshalJSON(b []byte) error {
+	var s *string
+	if json.Unmarshal(b, &s) == nil {
+		if s != nil {
+			*t = templates(*s)
+		}
+		return nil
+	}
+	var named []struct {
+		Name     string `json:"name"`
+		Template string `json:"template"`
+	}
+	if err := json.Unmarshal(b, &named); err != nil {
+		return fmt.Errorf("chat_template: expected a string or a list of named templates")
+	}
+	for _, n := range named {
+		if n.Name == "default" {
+			*t = templates(n.Template)
+		}
+	}
+	return nil
+}
+
+func (b *Base) chatFromDir(spec *model.Spec) error {
+	var c struct {
+		Template templates `json:"chat_template"`
+		BOS      tokenText `json:"bos_token"`
+		EOS      tokenText `json:"eos_token"`
+	}
+	data, err := b.optional("tokenizer_config.json")
+	if err != nil {
+		return err
+	}
+	if data != nil {
+		if err := json.Unmarshal(data, &c); err != nil {
+			return fmt.Errorf("tokenizer_config.json: %w", err)
+		}
+	}
+	jinja, err := b.optional("chat_template.jinja")
+	if err != nil {
+		return err
+	}
+	b.Chat = Chat{Source: string(c.Template), BOS: string(c.BOS), EOS: string(c.EOS)}
+	if jinja != nil {
+		b.Chat.Source = string(jinja)
+	}
+	stops, err := b.generationStops()
+	if err != nil {
+		return err
+	}
+	b.finishChat(spec, stops)
+	return nil
+}
+
+// generationStops reads the ids at which generation_config.json says that an answer ends.
+func (b *Base) generationStops() ([]int32, error) {
+	data, err := b.optional("generation_config.json")
+	if data == nil || err != nil {
+		return nil, err
+	}
+	var g struct {
+		EOS json.RawMessage `json:"eos_token_id"`
+	}
+	if err := json.Unmarshal(data, &g); err != nil {
+		return nil, fmt.Errorf("generation_config.json: %w", err)
+	}
+	var one int32
+	var many []int32
+	switch {
+	case len(g.EOS) == 0 || string(g.EOS) == "null":
+		return nil, nil
+	case json.Unmarshal(g.EOS, &one) == nil:
+		return []int32{one}, nil
+	case json.Unmarshal(g.EOS, &many) == nil:
+		return many, nil
+	}
+	return nil, fmt.Errorf("generation_config.json: eos_token_id: expected a number or a list of numbers, found %s", g.EOS)
+}
+
+func (b *Base) chatFromGGUF(spec *model.Spec) error {
+	if key := "tokenizer.chat_template"; b.GGUF.Has(key) {
+		source, err := b.GGUF.String(key)
+		if err != nil {
+			return err
+		}
+		b.Chat.Source = source
+	}
+	var stops []int32
+	for _, key := range []string{"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"} {
+		if !b.GGUF.Has(key) {
+			continue
+		}
+		id, err := b.GGUF.Uint(key)
+		if err != nil {
+			return err
+		}
+		stops = append(stops, int32(id))
+	}
+	b.finishChat(spec, stops)
+	return nil
+}
+
+// finishChat fills in token texts from ids and the other way round.
+func (b *Base) finishChat(spec *model.Spec, stops []int32) {
+	c := &b.Chat
+	if c.BOS == "" && spec.BOS != model.NoToken {
+		c.BOS, _ = b.Tokenizer.Token(spec.BOS)
+	}
+	if c.EOS == "" && len(spec.EOS) > 0 {
+		c.EOS, _ = b.Tokenizer.Token(spec.EOS[0])
+	}
+	if id, ok := b.Tokenizer.ID(c.EOS); ok && c.EOS != "" {
+		stops = append(stops, id)
+	}
+	c.Stops = nil
+	for _, id := range append(slices.Clone(spec.EOS), stops...) {
+		if !slices.Contains(c.Stops, id) {
+			c.Stops = append(c.Stops, id)
+		}
+	}
+}
+
+// UseTemplate makes the base lay out conversations by another template, such as the one stored with an adapter;
+// an empty source is the plain layout.
+func (b *Base) UseTemplate(source string) { b.Chat.Source = source }
+
+// Format says how a conversation becomes tokens under the base's template, and Stops which tokens end an answer.
+func (b *Base) Format() (dataset.Format, error) {
+	f := dataset.Format{Encoder: b.Tokenizer, Special: b.specialTexts()}
+	if b.Chat.Source == "" {
+		return b.plainFormat(f)
+	}
+	t, err := chat.Parse(b.Chat.Source, chat.Options{BOS: b.Chat.BOS, EOS: b.Chat.EOS})
+	if err != nil {
+		return f, fmt.Errorf("base: %s: chat template: %w", b.Path, err)
+	}
+	f.Prompt = func(turns []dataset.Message) (string, error) { return t.Render(messages(turns), true) }
+	f.End, err = b.endOfTurn(t)
+	if err != nil {
+		return f, fmt.Errorf("base: %s: chat template: %w", b.Path, err)
+	}
+	return f, nil
+}
+
+// plainFormat is question, newline, answer, end token, with the BOS that the tokenizer itself would add.
+func (b *Base) plainFormat(f dataset.Format) (dataset.Format, error) {
+	f.Prompt = dataset.Plain
+	bare, full := b.Tokenizer.Encode("a", false), b.Tokenizer.Encode("a", true)
+	for i := 0; i+len(bare) <= len(full); i++ {
+		if slices.Equal(full[i:i+len(bare)], bare) {
+			f.Begin = full[:i]
+			break
+		}
+	}
+	id, ok := b.Tokenizer.ID(b.Chat.EOS)
+	if !ok || b.Chat.EOS == "" {
+		return f, fmt.Errorf("base: %s: the model has neither a chat template nor an end token (eos_token), so an answer could not end", b.Path)
+	}
+	f.Finish = []int32{id}
+	return f, nil
+}
+
+// endOfTurn is the text that ends an answer's turn: what the template puts behind it, up to and including the first
+// special token; without one, the end token.
+func (b *Base) endOfTurn(t *chat.Template) (string, error) {
+	const answer = "x1y2z3"
+	out, err := t.Render([]chat.Message{{Role: "user", Content: "a"}, {Role: "assistant", Content: answer}}, false)
+	if err != nil {
+		return "", err
+	}
+	at := strings.LastIndex(out, answer)
+	if at < 0 {
+		return "", fmt.Errorf("it leaves the answer out of the conversation")
+	}
+	behind := out[at+len(answer):]
+	first, end := len(behind), ""
+	for _, s := range b.specialTexts() {
+		if i := strings.Index(behind, s); i >= 0 && (i < first || i == first && len(s) > len(end)) {
+			first, end = i, s
+		}
+	}
+	if end != "" {
+		return behind[:first] + end, nil
+	}
+	if b.Chat.EOS == "" {
+		return "", fmt.Errorf("no special token ends the answer, and the model names no eos_token")
+	}
+	return b.Chat.EOS, nil
+}
+
+// Stops are the tokens that end a generated answer under the present template.
+func (b *Base) Stops(f dataset.Format) []int32 {
+	stops := slices.Clone(b.Chat.Stops)
+	if ids := b.Tokenizer.Encode(f.End, false); f.End != "" && len(ids) > 0 {
+		if last := ids[len(ids)-1]; b.Tokenizer.IsSpecial(last) && !slices.Contains(stops, last) {
+			stops = append(stops, last)
+		}
+	}
+	return stops
+}
+
+func (b *Base) specialTexts() []string {
+	var out []string
+	for id := range int32(b.Tokenizer.Size()) {
+		if b.Tokenizer.IsSpecial(id) {
+			if s, ok := b.Tokenizer.Token(id); ok && s != "" {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+func messages(turns []dataset.Message) []chat.Message {
+	out := make([]chat.Message, len(turns))
+	for i, m := range turns {
+		out[i] = chat.Message{Role: m.Role, Content: m.Content}
+	}
+	return out
+}

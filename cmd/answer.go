@@ -1,0 +1,158 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"sort"
+	"strings"
+
+	"ft/dataset"
+	"ft/eval"
+	"ft/generate"
+	"ft/internal/run"
+	"ft/internal/ui"
+	"ft/trainer"
+)
+
+// answerBatch is the number of answers decoded at a time.
+const answerBatch = 16
+
+// answer generates an answer to each row and hands it on as it is finished, with the row's index. Rows whose prompt
+// leaves no room in the model's context get an empty answer.
+func (s *session) answer(ctx context.Context, rows []dataset.Row, system string, maxNew int, done func(i int, text string) error) error {
+	prompts := make([][]int32, 0, len(rows))
+	at := make([]int, 0, len(rows))
+	for i, r := range rows {
+		ids, err := s.format.PromptIDs(r, system)
+		if err != nil {
+			return err
+		}
+		if len(ids) == 0 || len(ids) >= s.base.Model.Spec.Context {
+			if err := done(i, ""); err != nil {
+				return err
+			}
+			continue
+		}
+		prompts, at = append(prompts, ids), append(at, i)
+	}
+	// Like lengths side by side waste the least.
+	order := make([]int, len(prompts))
+	for i := range order {
+		order[i] = i
+	}
+	sort.SliceStable(order, func(a, b int) bool { return len(prompts[order[a]]) < len(prompts[order[b]]) })
+	sorted := make([][]int32, len(prompts))
+	for i, p := range order {
+		sorted[i] = prompts[p]
+	}
+	o := generate.Options{
+		MaxNew: maxNew, Stops: s.base.Stops(s.format), Context: s.base.Model.Spec.Context, Batch: answerBatch,
+	}
+	return generate.Greedy(ctx, s.base.Model, sorted, o, func(i int, ids []int32) error {
+		return done(at[order[i]], s.text(ids))
+	})
+}
+
+// text is an answer's ids as text, without special tokens and white space around it.
+func (s *session) text(ids []int32) string {
+	return strings.TrimSpace(s.base.Tokenizer.Decode(ids, true))
+}
+
+// evaluation scores generated answers to rows.
+type evaluation struct {
+	session *session
+	rows    []dataset.Row
+	system  string
+	maxNew  int
+	metrics []eval.Metric
+	streams ui.Streams
+}
+
+// run answers all rows, writes them to out in the order they are finished (unless out is nil), and scores them.
+func (e *evaluation) run(ctx context.Context, label string, out *run.Rows) (*eval.Result, error) {
+	pairs := make([]eval.Pair, len(e.rows))
+	progress := ui.NewProgress(e.streams, len(e.rows), label)
+	err := e.session.answer(ctx, e.rows, e.system, e.maxNew, func(i int, text string) error {
+		r := e.rows[i]
+		pairs[i] = eval.Pair{Prediction: text, References: []string{r.Answer}}
+		progress.Step(1)
+		if out == nil {
+			return nil
+		}
+		return out.Write(run.Prediction{ID: r.ID, Prompt: r.Question(), Prediction: text, Reference: r.Answer})
+	})
+	progress.Done()
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, trainer.ErrInterrupted
+		}
+		return nil, err
+	}
+	return eval.Evaluate(e.metrics, pairs)
+}
+
+// limited are the first n rows; all for 0.
+func limited(rows []dataset.Row, n int) []dataset.Row {
+	if n > 0 && n < len(rows) {
+		return rows[:n]
+	}
+	return rows
+}
+
+// sideBySide answers the rows with the base and with the tuned model. Answers and scores go into the run's directory, unless r is
+// nil; prefix begins the names of their files.
+func (e *evaluation) sideBySide(ctx context.Context, r *run.Run, prefix string) (*eval.Result, error) {
+	answer := func(label, file string) (*eval.Result, error) {
+		if r == nil {
+			return e.run(ctx, label, nil)
+		}
+		out, err := r.Replace(prefix + file)
+		if err != nil {
+			return nil, err
+		}
+		result, err := e.run(ctx, label, out)
+		return result, errors.Join(err, out.Close())
+	}
+	var base *eval.Result
+	err := e.session.base.Model.WithoutSlots(func() (err error) {
+		base, err = answer("answering with the base", basePredictionsFile)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	tuned, err := answer("answering with the tuned model", run.PredictionsFile)
+	if err != nil {
+		return nil, err
+	}
+	if tuned.Base = base; r == nil {
+		return tuned, nil
+	}
+	return tuned, r.WriteJSON(prefix+run.MetricsFile, tuned)
+}
+
+// basePredictionsFile holds the base's answers, beside the tuned model's.
+const basePredictionsFile = "predictions-base.jsonl"
+
+// readAnswers reads the answers of a predictions file by row id; none if there is no file.
+func readAnswers(path string) (map[string]string, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	answers := map[string]string{}
+	for line := range strings.Lines(string(data)) {
+		var p run.Prediction
+		if err := json.Unmarshal([]byte(line), &p); err != nil {
+			return nil, fmt.Errorf("%s: row %d: %w", path, len(answers)+1, err)
+		}
+		answers[p.ID] = p.Prediction
+	}
+	return answers, nil
+}

@@ -1,0 +1,267 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ft/dataset"
+	"ft/eval"
+	"ft/internal/run"
+	"ft/internal/ui"
+)
+
+func newEvalCmd(s *ui.Streams) *cobra.Command {
+	var o evalFlags
+	c := &cobra.Command{
+		Use:   "eval [RUN]",
+		Short: "Score a run's best adapter beside its base, or a file of predictions",
+		Long: `Answer the test part of a run (the newest by default) with its base and with its best adapter, and score both. Answers that the
+run has for the rows already are scored as they are; --again generates them anew.
+
+With --predictions, score a JSONL file of {"prediction", "references"} rows without any model.
+With --base, --adapter and --data, score any adapter on any data file.
+
+Metrics: ` + strings.Join(eval.Names(), ", "),
+		Example: `  ft eval --metric rouge
+  ft eval runs/med-20261123-140501 --metric bleu,rouge:stem --split val --limit 100
+  ft eval --predictions answers.jsonl --metric bleu:zh --json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return o.run(c.Context(), args, *s) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.metric, "metric", "", "comma-separated metrics (default: those of the run's config)")
+	f.StringVar(&o.split, "split", "test", "part to answer: test or val")
+	f.IntVar(&o.limit, "limit", 0, "answer only so many rows, 0: all (default: the config's eval.limit)")
+	f.BoolVar(&o.again, "again", false, "generate answers anew")
+	f.StringVar(&o.predictions, "predictions", "", "score this file instead of a model")
+	f.StringVar(&o.base, "base", "", "base model, with --adapter and --data")
+	f.StringVar(&o.adapter, "adapter", "", "adapter or run directory, with --data")
+	f.StringVar(&o.data, "data", "", "rows to answer, with --adapter")
+	f.IntVar(&o.maxNew, "max-new", 0, "tokens of an answer (default: the config's eval.max_new_tokens)")
+	f.StringVar(&o.runs, "runs", "runs", "folder of the runs")
+	f.BoolVar(&o.json, "json", false, "one JSON object on stdout")
+	c.PreRun = func(c *cobra.Command, _ []string) { o.limitGiven = c.Flags().Changed("limit") }
+	return c
+}
+
+type evalFlags struct {
+	metric, split, predictions, base, adapter, data, runs string
+	limit, maxNew                                         int
+	limitGiven, again, json                               bool
+}
+
+func (o *evalFlags) run(ctx context.Context, args []string, s ui.Streams) error {
+	if err := o.check(args); err != nil {
+		return err
+	}
+	var result *eval.Result
+	var err error
+	switch {
+	case o.predictions != "":
+		result, err = o.scoreFile()
+	case o.data != "":
+		result, err = o.scoreData(ctx, s)
+	default:
+		result, err = o.scoreRun(ctx, args, s)
+	}
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return writeJSON(s.Out, result)
+	}
+	_, err = fmt.Fprint(s.Out, result.Table())
+	return err
+}
+
+func (o *evalFlags) check(args []string) error {
+	switch {
+	case o.split != "test" && o.split != "val":
+		return usageError{fmt.Errorf("--split: must be test or val, got %q", o.split)}
+	case o.limit < 0:
+		return usageError{fmt.Errorf("--limit: must be 0 or more, got %d", o.limit)}
+	case o.maxNew < 0:
+		return usageError{fmt.Errorf("--max-new: must be 0 or more, got %d", o.maxNew)}
+	case o.predictions != "" && (len(args) > 0 || o.data != "" || o.adapter != "" || o.base != ""):
+		return usageError{errors.New("--predictions scores a file alone: leave out RUN, --base, --adapter and --data")}
+	case (o.base != "" || o.adapter != "") != (o.data != ""):
+		return usageError{errors.New("--base or --adapter go with --data: the rows to answer")}
+	case o.data != "" && len(args) > 0:
+		return usageError{errors.New("give either a RUN or --data, not both")}
+	}
+	if o.metric != "" {
+		if _, err := eval.Parse(o.metric); err != nil {
+			return usageError{fmt.Errorf("--metric: %w", err)}
+		}
+	}
+	return nil
+}
+
+// metricList parses --metric, or what it defaults to.
+func (o *evalFlags) metricList(missing []string) ([]eval.Metric, error) {
+	if o.metric != "" {
+		return eval.Parse(o.metric)
+	}
+	return eval.Parse(strings.Join(missing, ","))
+}
+
+func (o *evalFlags) scoreFile() (*eval.Result, error) {
+	metrics, err := o.metricList(eval.Default().Metrics)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(o.predictions)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	pairs, err := eval.ReadPredictions(f, o.predictions)
+	if err != nil {
+		return nil, err
+	}
+	return eval.Evaluate(metrics, pairs)
+}
+
+// scoreData answers the rows of a file with a base and an adapter, or with a base alone.
+func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, error) {
+	metrics, err := o.metricList(eval.Default().Metrics)
+	if err != nil {
+		return nil, err
+	}
+	c := dataset.Default()
+	c.Files = []string{o.data}
+	rows, report, err := dataset.Load(c, os.ReadFile)
+	if err != nil {
+		return nil, err
+	}
+	rows = dataset.Clean(rows, report)
+	session, err := openSession(o.base, o.adapter)
+	if err != nil {
+		return nil, err
+	}
+	defer session.close()
+	e := &evaluation{
+		session: session, rows: limited(rows, o.limit), system: session.meta.System, maxNew: o.maxNew, metrics: metrics, streams: s,
+	}
+	if e.maxNew == 0 {
+		e.maxNew = eval.Default().MaxNewTokens
+	}
+	var base *eval.Result
+	if session.adapter != nil {
+		err := session.base.Model.WithoutSlots(func() (err error) {
+			base, err = e.run(ctx, "answering with the base", nil)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	result, err := e.run(ctx, "answering", nil)
+	if err != nil {
+		return nil, err
+	}
+	result.Base = base
+	return result, nil
+}
+
+// scoreRun scores a run on its test or validation part.
+func (o *evalFlags) scoreRun(ctx context.Context, args []string, s ui.Streams) (*eval.Result, error) {
+	ref := ""
+	if len(args) > 0 {
+		ref = args[0]
+	}
+	r, err := run.Open(o.runs, ref)
+	if err != nil {
+		return nil, err
+	}
+	s.Note("run      %s", r.Dir)
+	e, err := o.ofRun(r, s)
+	if err != nil {
+		return nil, err
+	}
+	other := o.limitGiven || o.maxNew > 0 // than what the run itself answers
+	if !o.again && o.maxNew == 0 && o.split == "test" {
+		result, err := e.stored(r)
+		if err != nil || result != nil {
+			return result, err
+		}
+	}
+	session, err := openSession("", r.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer session.close()
+	e.session = session
+	if other {
+		return e.sideBySide(ctx, nil, "")
+	}
+	prefix := ""
+	if o.split != "test" {
+		prefix = o.split + "-"
+	}
+	return e.sideBySide(ctx, r, prefix)
+}
+
+// ofRun is the evaluation that a run's own files describe. It has no session yet.
+func (o *evalFlags) ofRun(r *run.Run, s ui.Streams) (*evaluation, error) {
+	c, err := loadRunConfig(r)
+	if err != nil {
+		return nil, err
+	}
+	c.Data.Split.Manifest = r.Path(run.SplitFile)
+	d, err := loadData(c.Data)
+	if err != nil {
+		return nil, err
+	}
+	rows := d.parts.Test
+	if o.split == "val" {
+		rows = d.parts.Val
+	}
+	limit := c.Eval.Limit
+	if o.limitGiven {
+		limit = o.limit
+	}
+	if rows = limited(rows, limit); len(rows) == 0 {
+		return nil, fmt.Errorf("%s: the run has no %s part", r.Dir, o.split)
+	}
+	e := &evaluation{rows: rows, system: c.Data.System, maxNew: c.Eval.MaxNewTokens, streams: s}
+	if o.maxNew > 0 {
+		e.maxNew = o.maxNew
+	}
+	e.metrics, err = o.metricList(c.Eval.Metrics)
+	return e, err
+}
+
+// stored scores the answers that the run has, nil if some are missing.
+func (e *evaluation) stored(r *run.Run) (*eval.Result, error) {
+	score := func(file string) (*eval.Result, error) {
+		have, err := readAnswers(filepath.Join(r.Dir, file))
+		if err != nil {
+			return nil, err
+		}
+		pairs := make([]eval.Pair, len(e.rows))
+		for i, row := range e.rows {
+			text, ok := have[row.ID]
+			if !ok {
+				return nil, nil
+			}
+			pairs[i] = eval.Pair{Prediction: text, References: []string{row.Answer}}
+		}
+		return eval.Evaluate(e.metrics, pairs)
+	}
+	tuned, err := score(run.PredictionsFile)
+	if err != nil || tuned == nil {
+		return nil, err
+	}
+	tuned.Base, err = score(basePredictionsFile)
+	if err != nil || tuned.Base == nil {
+		return nil, err
+	}
+	return tuned, nil
+}

@@ -1,0 +1,133 @@
+package cmd
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"ft/base"
+	"ft/configs"
+	"ft/dataset"
+	"ft/internal/run"
+	"ft/peft"
+)
+
+// session is an open base, with or without an adapter, and how it talks.
+type session struct {
+	base    *base.Base
+	adapter peft.Adapter // nil without one
+	meta    peft.Meta    // of the adapter
+	format  dataset.Format
+}
+
+// close releases the base's files.
+func (s *session) close() { s.base.Close() }
+
+// openSession opens a base and, unless adapter is empty, puts the adapter on it: a directory in PEFT's format, or a run directory,
+// meaning its best adapter. Without a base path the one that the adapter names is used. The template that the adapter was
+// trained with takes the place of the base's.
+func openSession(basePath, adapter string) (*session, error) {
+	var saved *peft.Saved
+	if adapter != "" {
+		var err error
+		if saved, err = peft.Load(adapterDir(adapter)); err != nil {
+			return nil, err
+		}
+		if basePath == "" {
+			basePath = saved.Meta.Base
+		}
+	}
+	if basePath == "" {
+		return nil, usageError{errors.New("no base model: give --base, a directory or a .gguf file")}
+	}
+	b, err := base.Open(basePath, families)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{base: b}
+	if saved != nil {
+		err = s.put(saved)
+	}
+	if err == nil {
+		s.format, err = b.Format()
+	}
+	if err != nil {
+		b.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// put puts a saved adapter on the base.
+func (s *session) put(saved *peft.Saved) error {
+	var err error
+	if s.adapter, err = loadAdapter(s.base.Model, saved); err != nil {
+		return err
+	}
+	s.meta = saved.Meta
+	if saved.HasMeta {
+		s.base.UseTemplate(saved.Meta.Template)
+	}
+	return nil
+}
+
+// adapterDir is the adapter directory that a user's word means: the best adapter of a run, or the directory itself.
+func adapterDir(path string) string {
+	if _, err := os.Stat(filepath.Join(path, run.InfoFile)); err == nil {
+		return filepath.Join(path, run.AdapterDir)
+	}
+	return path
+}
+
+// loadConfig reads a config file with flags and environment on top.
+func loadConfig(file string, set []string, needBase bool) (*configs.Config, error) {
+	return readConfig(configs.Options{File: file, Set: set, Env: true, NeedBase: needBase})
+}
+
+func readConfig(o configs.Options) (*configs.Config, error) {
+	o.Method = func(kind string) (any, error) {
+		m, err := methodOf(kind)
+		if err != nil {
+			return nil, err
+		}
+		return m.config(), nil
+	}
+	return configs.Load(o)
+}
+
+// loadRunConfig reads the resolved config of a run. Environment and flags do not change it.
+func loadRunConfig(r *run.Run) (*configs.Config, error) {
+	return readConfig(configs.Options{File: r.Path(run.ConfigFile), NeedBase: true})
+}
+
+// data is a config's rows, split.
+type data struct {
+	parts  dataset.Parts
+	report *dataset.Report
+}
+
+// loadData reads, cleans and splits the rows of a config.
+func loadData(c dataset.Config) (*data, error) {
+	rows, report, err := dataset.Load(c, os.ReadFile)
+	if err != nil {
+		return nil, err
+	}
+	rows = dataset.Clean(rows, report)
+	if len(rows) == 0 {
+		return nil, fmt.Errorf("dataset: no row is left after cleaning (%s)", dropped(report))
+	}
+	parts, err := dataset.Split(rows, c.Split, os.ReadFile, report)
+	if err != nil {
+		return nil, err
+	}
+	return &data{parts, report}, nil
+}
+
+// hashText is the SHA-256 of a text, in hex.
+func hashText(s string) string {
+	h := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(h[:])
+}

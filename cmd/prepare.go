@@ -1,0 +1,122 @@
+package cmd
+
+import (
+	"fmt"
+	"strings"
+
+	"ft/base"
+	"ft/configs"
+	"ft/dataset"
+	"ft/eval"
+	"ft/internal/ui"
+	"ft/peft"
+)
+
+// prepared is everything that a training run needs, checked, before anything is written.
+type prepared struct {
+	config  *configs.Config
+	session *session
+	data    *data
+	train   []dataset.Sample
+	val     []dataset.Sample
+	metrics []eval.Metric
+}
+
+// prepare opens the base, reads and tokenizes the data, and puts a fresh adapter on the base.
+func prepare(c *configs.Config, s ui.Streams) (*prepared, error) {
+	p := &prepared{config: c}
+	var err error
+	if p.metrics, err = eval.Parse(strings.Join(c.Eval.Metrics, ",")); err != nil {
+		return nil, err
+	}
+	if p.data, err = loadData(c.Data); err != nil {
+		return nil, err
+	}
+	b, err := base.Open(c.Base, families)
+	if err != nil {
+		return nil, err
+	}
+	p.session = &session{base: b}
+	if err := p.fill(s); err != nil {
+		b.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *prepared) fill(s ui.Streams) error {
+	c, b := p.config, p.session.base
+	if c.Data.Template == "plain" {
+		b.UseTemplate("")
+	} else if b.Chat.Source == "" {
+		s.Note("%s has no chat template: using the plain layout (question, new line, answer, end token)", c.Base)
+	}
+	if c.Data.MaxTokens > b.Model.Spec.Context {
+		return usageError{fmt.Errorf("data.max_tokens: %d is more than the %d positions of %s", c.Data.MaxTokens, b.Model.Spec.Context, c.Base)}
+	}
+	var err error
+	if p.session.format, err = b.Format(); err != nil {
+		return err
+	}
+	if err := p.encode(); err != nil {
+		return err
+	}
+	m, err := methodOf(c.Method.Kind)
+	if err != nil {
+		return err
+	}
+	p.session.adapter, err = m.fresh(c.Method.Config, c.Train.Seed).Attach(b.Model)
+	return err
+}
+
+// encode tokenizes the parts that training sees.
+func (p *prepared) encode() error {
+	var err error
+	d := p.data
+	if p.train, err = dataset.Encode(d.parts.Train, p.config.Data, p.session.format, d.report); err != nil {
+		return err
+	}
+	if p.val, err = dataset.Encode(d.parts.Val, p.config.Data, p.session.format, d.report); err != nil {
+		return err
+	}
+	for _, part := range []struct {
+		name string
+		rows int
+		left int
+	}{{"train", len(d.parts.Train), len(p.train)}, {"val", len(d.parts.Val), len(p.val)}} {
+		if part.left == 0 && (part.rows > 0 || part.name == "train") {
+			return fmt.Errorf("dataset: no sample is left of the %d rows of the %s part (%s); raise data.max_tokens (now %d) or set data.too_long: cut",
+				part.rows, part.name, dropped(d.report), p.config.Data.MaxTokens)
+		}
+	}
+	return nil
+}
+
+// summary tells what the run is about to do.
+func (p *prepared) summary(s ui.Streams) {
+	c, d := p.config, p.data
+	s.Note("base     %s: %s, %d layers, width %d, %s parameters", c.Base, p.session.base.Family.ModelType,
+		p.session.base.Model.Spec.Layers, p.session.base.Model.Spec.Dim, ui.Count(p.session.base.Model.Size()))
+	s.Note("method   %s: %s trainable parameters in %d modules", c.Method.Kind, ui.Count(trainable(p.session.adapter)), len(p.session.adapter.Targets()))
+	s.Note("data     %d rows: train %d, val %d, test %d; %s", d.report.Rows, len(p.train), len(p.val), len(d.parts.Test), dropped(d.report))
+	for _, n := range notes(d.report) {
+		s.Note("         %s", n)
+	}
+	tokens := 0
+	for i := range p.train {
+		tokens += len(p.train[i].IDs)
+	}
+	s.Note("training %d steps of %d samples, about %s tokens an epoch", c.Train.TotalSteps(len(p.train)), c.Train.Batch, ui.Count(tokens))
+	if strings.TrimSpace(p.session.base.Chat.Source) != "" {
+		s.Detail("an answer ends with %q", p.session.format.End)
+	}
+}
+
+// trainable counts an adapter's parameters.
+func trainable(a peft.Adapter) int {
+	n := 0
+	for _, p := range a.Params() {
+		n += p.Size()
+	}
+	return n
+}

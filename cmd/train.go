@@ -1,0 +1,267 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"ft/configs"
+	"ft/eval"
+	"ft/internal/kernels"
+	"ft/internal/run"
+	"ft/internal/tfevents"
+	"ft/internal/ui"
+	"ft/peft"
+	"ft/trainer"
+)
+
+// training is one run under way.
+type training struct {
+	*prepared
+	streams ui.Streams
+	run     *run.Run
+	events  *tfevents.Writer
+	log     *run.Rows
+	meta    peft.Meta
+}
+
+// train runs a config from the first check to the table of scores. An interruption saves what there is and returns trainer.ErrInterrupted.
+func train(ctx context.Context, c *configs.Config, args []string, s ui.Streams) (err error) {
+	p, err := prepare(c, s)
+	if err != nil {
+		return err
+	}
+	defer p.session.close()
+	p.summary(s)
+	t := &training{prepared: p, streams: s}
+	if err := t.begin(args); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.end(err)) }()
+	if err := t.fit(ctx); err != nil {
+		return err
+	}
+	return t.judge(ctx)
+}
+
+// begin makes the run directory and writes what is known before the first step.
+func (t *training) begin(args []string) error {
+	c := t.config
+	var err error
+	if t.run, err = run.Create(c.Out, c.Name, time.Now()); err != nil {
+		return err
+	}
+	t.streams.Note("run      %s", t.run.Dir)
+	if err := t.record(args); err != nil {
+		return err
+	}
+	text, err := c.Marshal()
+	if err != nil {
+		return err
+	}
+	if err := t.run.WriteFile(run.ConfigFile, text); err != nil {
+		return err
+	}
+	var split strings.Builder
+	if err := t.data.parts.Manifest().Write(&split); err != nil {
+		return err
+	}
+	if err := t.run.WriteFile(run.SplitFile, []byte(split.String())); err != nil {
+		return err
+	}
+	if t.log, err = t.run.Append(run.LogFile); err != nil {
+		return err
+	}
+	if t.events, err = tfevents.Create(t.run.Dir); err != nil {
+		return err
+	}
+	if err := t.events.Text("text/config", 0, "```yaml\n"+string(text)+"```\n"); err != nil {
+		return err
+	}
+	return t.events.HParams(map[string]any{
+		"base": c.Base, "method": c.Method.Kind, "lr": c.Train.LR, "batch": float64(c.Train.Batch),
+		"epochs": c.Train.Epochs, "schedule": c.Train.Schedule, "seed": float64(c.Train.Seed),
+	})
+}
+
+// record fills run.json: machine, seeds, sizes, and the hashes of every file that the run reads.
+func (t *training) record(args []string) error {
+	c, info := t.config, &t.run.Info
+	info.Command = args
+	info.Machine = run.ThisMachine(kernels.Backend(), kernels.Threads())
+	info.Seeds = map[string]uint64{"train": c.Train.Seed, "split": c.Data.Split.Seed}
+	info.Sizes = map[string]int64{
+		"parameters": int64(t.session.base.Model.Size()), "trainable": int64(trainable(t.session.adapter)),
+		"train": int64(len(t.train)), "val": int64(len(t.val)), "test": int64(len(t.data.parts.Test)),
+	}
+	files := append(append([]string{}, t.session.base.Files...), c.Data.Files...)
+	if m := c.Data.Split.Manifest; m != "" {
+		files = append(files, m)
+	}
+	sum := ""
+	for i, f := range files {
+		h, err := run.HashFile(f)
+		if err != nil {
+			return err
+		}
+		info.Files = append(info.Files, h)
+		if i < len(t.session.base.Files) {
+			sum += h.SHA256
+		}
+	}
+	t.meta = peft.Meta{
+		Template: t.session.base.Chat.Source, System: c.Data.System, Base: c.Base, BaseHash: hashText(sum),
+	}
+	return t.run.Save()
+}
+
+// fit trains; the best adapter so far is in the run directory at any moment after the first evaluation.
+func (t *training) fit(ctx context.Context) error {
+	c := t.config
+	progress := ui.NewProgress(t.streams, c.Train.TotalSteps(len(t.train)), "training")
+	best := c.Eval.BestScore()
+	if c.Eval.Sample == 0 {
+		best = "loss" // without answers there is one evaluation, at the end, and any score picks it
+	}
+	tr := &trainer.Trainer{
+		Config: c.Train, Model: t.session.base.Model, Params: t.session.adapter.Params(),
+		Train: t.train, Val: t.val, Pack: c.Data.Pack, EvalEvery: c.Eval.Every, Best: best,
+		Keep:      func() error { return t.save(run.AdapterDir) },
+		Observers: []trainer.Observer{bar{progress}, rowLog{t.log}, board{t.events}},
+	}
+	if c.Eval.Sample > 0 && len(t.data.parts.Val) > 0 {
+		tr.Score = t.scoreSample
+	}
+	result, err := tr.Run(ctx)
+	progress.Done()
+	t.run.Info.Sizes["steps"], t.run.Info.Sizes["tokens"] = int64(result.Steps), int64(result.Tokens)
+	t.run.Info.Times = map[string]float64{"train": result.Seconds}
+	if errors.Is(err, trainer.ErrInterrupted) {
+		return t.interrupted(result)
+	}
+	if err != nil {
+		return err
+	}
+	if result.Stopped {
+		t.streams.Note("stopped at step %d: no better %s in %d evaluations", result.Steps, c.Eval.Best, c.Train.Patience)
+	}
+	t.streams.Note("best at step %d: validation loss %.4f (base %.4f)", result.BestStep, result.BestLoss, result.BaseLoss)
+	if result.BestLoss > result.BaseLoss {
+		t.streams.Warn("the tuned model's validation loss is above the base's; a lower train.lr or more data may help")
+	}
+	return nil
+}
+
+// interrupted saves the adapter as it is. A better one from an earlier evaluation moves aside and is not lost.
+func (t *training) interrupted(r trainer.Result) error {
+	if r.Steps == 0 {
+		t.streams.Note("interrupted before the first step: nothing to save")
+		return trainer.ErrInterrupted
+	}
+	if r.BestStep > 0 && r.BestStep < r.Steps {
+		if err := os.Rename(t.run.Path(run.AdapterDir), t.run.Path(bestDir)); err != nil {
+			return err
+		}
+		t.streams.Note("the best adapter so far, of step %d, is in %s", r.BestStep, t.run.Path(bestDir))
+	}
+	if err := t.save(run.AdapterDir); err != nil {
+		return err
+	}
+	t.streams.Note("interrupted after step %d; the adapter as it is: %s", r.Steps, t.run.Path(run.AdapterDir))
+	return trainer.ErrInterrupted
+}
+
+// bestDir is where an interrupted run keeps the best adapter when the last one is another.
+const bestDir = "adapter-best"
+
+func (t *training) save(name string) error {
+	state, err := t.session.adapter.State()
+	if err != nil {
+		return err
+	}
+	return peft.Save(t.run.Path(name), state, t.meta)
+}
+
+// scoreSample answers the first validation rows and scores them.
+func (t *training) scoreSample(ctx context.Context) (map[string]float64, error) {
+	quiet := t.streams
+	quiet.Quiet = true
+	e := t.evaluation(quiet)
+	e.rows = limited(t.data.parts.Val, t.config.Eval.Sample)
+	r, err := e.run(ctx, "", nil)
+	if err != nil {
+		return nil, err
+	}
+	return r.Metrics, nil
+}
+
+func (t *training) evaluation(s ui.Streams) *evaluation {
+	return &evaluation{
+		session: t.session, system: t.config.Data.System, maxNew: t.config.Eval.MaxNewTokens, metrics: t.metrics, streams: s,
+	}
+}
+
+// judge answers the test part with base and tuned model and prints the scores side by side.
+func (t *training) judge(ctx context.Context) error {
+	if len(t.data.parts.Test) == 0 {
+		t.streams.Note("no test part: nothing to score")
+		t.next()
+		return nil
+	}
+	e := t.evaluation(t.streams)
+	e.rows = limited(t.data.parts.Test, t.config.Eval.Limit)
+	result, err := e.sideBySide(ctx, t.run, "")
+	if err != nil {
+		return err
+	}
+	if err := t.logScores(result); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprint(t.streams.Out, result.Table()); err != nil {
+		return err
+	}
+	t.next()
+	return nil
+}
+
+// logScores puts the final scores beside the curves.
+func (t *training) logScores(r *eval.Result) error {
+	step := int(t.run.Info.Sizes["steps"])
+	for prefix, metrics := range map[string]map[string]float64{"test/": r.Metrics, "test_base/": r.Base.Metrics} {
+		for name, v := range metrics {
+			if err := t.events.Scalar(prefix+name, step, v); err != nil {
+				return err
+			}
+		}
+	}
+	return t.events.Flush()
+}
+
+// next tells how to go on.
+func (t *training) next() {
+	t.streams.Note("adapter  %s", t.run.Path(run.AdapterDir))
+	t.streams.Note("next:    ft generate --adapter %s --prompt \"…\"", t.run.Dir)
+	t.streams.Note("         ft merge --adapter %s --out model.gguf", t.run.Dir)
+}
+
+// end closes the run's files and notes how it went.
+func (t *training) end(err error) error {
+	status := run.Done
+	switch {
+	case errors.Is(err, trainer.ErrInterrupted):
+		status = run.Interrupted
+	case err != nil:
+		status = run.Failed
+	}
+	var errs []error
+	if t.log != nil {
+		errs = append(errs, t.log.Close())
+	}
+	if t.events != nil {
+		errs = append(errs, t.events.Close())
+	}
+	return errors.Join(append(errs, t.run.Finish(status, time.Now()))...)
+}

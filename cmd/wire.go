@@ -1,0 +1,72 @@
+package cmd
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"ft/lora"
+	"ft/model"
+	"ft/model/family"
+	"ft/peft"
+)
+
+// The tables of everything ft supports. A new family or method is one line here.
+
+// families are the model architectures.
+var families = []*model.Family{&family.Llama}
+
+// method is one way to fine-tune.
+type method struct {
+	kind     string     // method.kind of a config
+	peftType string     // peft_type of an adapter directory
+	config   func() any // a pointer to the method's own settings at their defaults
+	// fresh makes the method from settings that config gave; seed keys its random start.
+	fresh func(config any, seed uint64) peft.Method
+	// load puts a saved adapter on a base.
+	load func(h peft.Host, saved *peft.Saved) (peft.Adapter, error)
+}
+
+// methods are the ways to fine-tune.
+var methods = []method{
+	{
+		kind: "lora", peftType: "LORA",
+		config: func() any { c := lora.Default(); return &c },
+		fresh: func(config any, seed uint64) peft.Method {
+			return lora.Method{Config: *config.(*lora.Config), Seed: seed}
+		},
+		load: lora.Load,
+	},
+}
+
+// methodOf finds the method of a kind.
+func methodOf(kind string) (method, error) {
+	var kinds []string
+	for _, m := range methods {
+		if m.kind == kind {
+			return m, nil
+		}
+		kinds = append(kinds, m.kind)
+	}
+	return method{}, fmt.Errorf("unknown method %q (have: %s)", kind, strings.Join(kinds, ", "))
+}
+
+// loadAdapter puts a saved adapter of any known method on a base.
+func loadAdapter(h peft.Host, saved *peft.Saved) (peft.Adapter, error) {
+	var types []string
+	for _, m := range methods {
+		if m.peftType == saved.Type {
+			return m.load(h, saved)
+		}
+		types = append(types, m.peftType)
+	}
+	return nil, fmt.Errorf("adapter %s: peft_type %q is not supported (have: %s)", saved.Dir, saved.Type, strings.Join(types, ", "))
+}
+
+// checkKind refuses a method that another verb trains.
+func checkKind(kind, verb string, kinds []string) error {
+	if slices.Contains(kinds, kind) {
+		return nil
+	}
+	return usageError{fmt.Errorf("method.kind is %q; ft %s trains: %s", kind, verb, strings.Join(kinds, ", "))}
+}

@@ -1,0 +1,262 @@
+// Package merge writes a base model and an adapter as one standalone model, and proves that the result
+// answers as the two did.
+//
+// Weights pass through one at a time: decoded to float32, changed by the adapter in float32, rounded once to
+// the output's number type. The proof reads the file back, rounds every exact value again and compares the bytes, and
+// then compares logits on prompts.
+package merge
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"ft/base"
+	"ft/internal/quant"
+	"ft/model"
+	"ft/peft"
+	"ft/weights"
+	"ft/weights/gguf"
+	"ft/weights/safetensors"
+)
+
+// Options say what to merge into what.
+type Options struct {
+	Base    *base.Base   // with the template in place that the result is to carry
+	Adapter peft.Adapter // on Base's model
+	Out     string       // a .gguf file, or else a directory
+	Type    quant.Type   // F32, F16, BF16, or Q8_0 in a .gguf file; norms and biases are F32 always
+	Force   bool         // replace what is there
+}
+
+// Types are the number types a merge can write.
+var Types = []quant.Type{quant.F32, quant.F16, quant.BF16, quant.Q8_0}
+
+// DefaultType is the base's own number type if a merge can write it, and F16 for other quantised bases.
+func DefaultType(b *base.Base, out string) quant.Type {
+	t := b.Model.Linears()[0].Weight().Type
+	for _, have := range Types {
+		if t == have && (isGGUF(out) || t != quant.Q8_0) {
+			return t
+		}
+	}
+	return quant.F16
+}
+
+func isGGUF(path string) bool { return strings.EqualFold(filepath.Ext(path), ".gguf") }
+
+// item is one tensor on its way.
+type item struct {
+	hf      string // Hugging Face name
+	out     string // name in the output
+	src     weights.Tensor
+	typ     quant.Type // in the output
+	rotary  bool       // GGUF stores its rows in llama.cpp's rotary order
+	headDim int
+}
+
+// merger is one merge.
+type merger struct {
+	Options
+	items []item
+}
+
+// Write writes the merged model to o.Out. Until it is complete nothing is there under that name, and what was there
+// before stays.
+func Write(o Options) error {
+	m, err := newMerger(o)
+	if err != nil {
+		return fmt.Errorf("merge: %w", err)
+	}
+	if err := m.checkOut(); err != nil {
+		return fmt.Errorf("merge: %w", err)
+	}
+	if isGGUF(o.Out) {
+		err = m.writeGGUF(o.Out, m.write)
+	} else {
+		err = m.writeDir()
+	}
+	if err != nil {
+		return fmt.Errorf("merge: %w", err)
+	}
+	return nil
+}
+
+func (m *merger) checkOut() error {
+	if _, err := os.Lstat(m.Out); err == nil && !m.Force {
+		return fmt.Errorf("%s exists; choose another --out, or replace it with --force", m.Out)
+	}
+	out, _ := filepath.Abs(m.Out)
+	from, _ := filepath.Abs(m.Base.Path)
+	if out == from {
+		return fmt.Errorf("--out %s is the base itself", m.Out)
+	}
+	if parent := filepath.Dir(m.Out); parent != "." {
+		if info, err := os.Stat(parent); err != nil || !info.IsDir() {
+			return fmt.Errorf("--out %s: the directory %s does not exist", m.Out, parent)
+		}
+	}
+	return nil
+}
+
+func newMerger(o Options) (*merger, error) {
+	m := &merger{Options: o}
+	if o.Type == quant.Q8_0 && !isGGUF(o.Out) {
+		return nil, fmt.Errorf("type Q8_0 exists only in .gguf files; use F32, F16 or BF16 for a directory")
+	}
+	f, spec := o.Base.Family, &o.Base.Model.Spec
+	for _, name := range o.Base.Source.Names() {
+		hf := name
+		if o.Base.GGUF != nil {
+			var ok bool
+			if hf, ok = f.HFName(name); !ok {
+				continue // rope_freqs and the like: written from the spec
+			}
+		}
+		ggufName, ok := f.GGUFName(hf)
+		if !ok || hf == "lm_head.weight" && spec.Tied {
+			continue // buffers that some files hold; a tied head that was stored all the same
+		}
+		src, err := o.Base.Source.Tensor(name)
+		if err != nil {
+			return nil, err
+		}
+		it := item{hf: hf, out: hf, src: src, typ: m.typeOf(src), rotary: f.IsInterleaved(hf), headDim: spec.HeadDim}
+		if isGGUF(o.Out) {
+			it.out = ggufName
+		}
+		m.items = append(m.items, it)
+	}
+	return m, nil
+}
+
+// typeOf is the output's type of a tensor. Vectors stay F32; rows that are no whole blocks become F16, as llama.cpp's own
+// quantiser does it.
+func (m *merger) typeOf(t weights.Tensor) quant.Type {
+	switch {
+	case len(t.Shape) < 2:
+		return quant.F32
+	case t.Cols()%m.Type.Block() != 0:
+		return quant.F16
+	}
+	return m.Type
+}
+
+// exact gives a tensor's merged values in float32, in the output's row order, and whether the adapter changed it.
+func (m *merger) exact(it item) ([]float32, bool, error) {
+	w := it.src.Floats()
+	rows, cols := it.src.Rows(), it.src.Cols()
+	if len(it.src.Shape) == 1 {
+		rows, cols = cols, 1
+	}
+	if it.rotary && m.Base.GGUF != nil {
+		w = permuted(w, cols, model.RotaryRows(rows, it.headDim), false)
+	}
+	changed := false
+	if module, ok := strings.CutSuffix(it.hf, ".weight"); ok && m.Adapter != nil && len(it.src.Shape) == 2 {
+		var err error
+		if changed, err = m.Adapter.Merge(module, w, rows, cols); err != nil {
+			return nil, false, err
+		}
+	}
+	if it.rotary && isGGUF(m.Out) {
+		w = permuted(w, cols, model.RotaryRows(rows, it.headDim), true)
+	}
+	return w, changed, nil
+}
+
+// permuted moves rows of w [rows,cols]: row r comes from row perm[r], or goes there with put.
+func permuted(w []float32, cols int, perm []int32, put bool) []float32 {
+	out := make([]float32, len(w))
+	for r, p := range perm {
+		to, from := r, int(p)
+		if put {
+			to, from = from, to
+		}
+		copy(out[to*cols:(to+1)*cols], w[from*cols:(from+1)*cols])
+	}
+	return out
+}
+
+// write puts a tensor's merged values into w.
+func (m *merger) write(w *weights.Writer, it item) error {
+	values, _, err := m.exact(it)
+	if err != nil {
+		return err
+	}
+	if err := representable(it, values); err != nil {
+		return err
+	}
+	return w.WriteFloats(values)
+}
+
+// representable refuses values that the output type would turn into infinity.
+func representable(it item, values []float32) error {
+	const maxF16 = 65504
+	if it.typ != quant.F16 {
+		return nil
+	}
+	for i, v := range values {
+		if v > maxF16 || v < -maxF16 {
+			return fmt.Errorf("tensor %s: value %d is %g, beyond F16's range; use another --type", it.out, i, v)
+		}
+	}
+	return nil
+}
+
+// writeGGUF writes all items to a GGUF file; put fills one.
+func (m *merger) writeGGUF(path string, put func(*weights.Writer, item) error) error {
+	kv, err := m.metadata()
+	if err != nil {
+		return err
+	}
+	divisors := m.Base.Model.Spec.RopeDivisors()
+	var infos []gguf.Info
+	if divisors != nil {
+		infos = append(infos, gguf.Info{Name: "rope_freqs.weight", Type: quant.F32, Shape: []int{len(divisors)}})
+	}
+	for _, it := range m.items {
+		infos = append(infos, gguf.Info{Name: it.out, Type: it.typ, Shape: it.src.Shape})
+	}
+	w, err := gguf.NewWriter(path, kv, infos)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	if divisors != nil {
+		if err := w.Next("rope_freqs.weight"); err != nil {
+			return err
+		}
+		if err := w.WriteFloats(divisors); err != nil {
+			return err
+		}
+	}
+	return m.fill(w, put)
+}
+
+// writeSafetensors writes all items to one safetensors file; put fills one.
+func (m *merger) writeSafetensors(path string, put func(*weights.Writer, item) error) error {
+	var infos []safetensors.Info
+	for _, it := range m.items {
+		infos = append(infos, safetensors.Info{Name: it.out, DType: it.typ.String(), Shape: it.src.Shape})
+	}
+	w, err := safetensors.NewWriter(path, infos, map[string]string{"format": "pt"})
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	return m.fill(w, put)
+}
+
+func (m *merger) fill(w *weights.Writer, put func(*weights.Writer, item) error) error {
+	for _, it := range m.items {
+		if err := w.Next(it.out); err != nil {
+			return err
+		}
+		if err := put(w, it); err != nil {
+			return err
+		}
+	}
+	return w.Close()
+}

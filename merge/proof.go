@@ -1,0 +1,180 @@
+package merge
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+
+	"ft/base"
+	"ft/internal/quant"
+	"ft/model"
+)
+
+// Proof is what was found when the merged model was read back.
+type Proof struct {
+	Targets   int     `json:"targets"`   // tensors the adapter changes
+	Changed   int     `json:"changed"`   // of them, found changed in the file
+	Elements  int64   `json:"elements"`  // values in them
+	MaxDiff   float64 `json:"max_diff"`  // largest difference of a logit
+	Bound     float64 `json:"bound"`     // that it may have
+	MaxLogit  float64 `json:"max_logit"` // largest logit, for scale
+	Positions int     `json:"positions"` // of the prompts that were compared
+}
+
+// maxLogitShare is the bound for F32 output, as a share of the largest logit.
+const maxLogitShare = 1e-4
+
+// Prove reads the merged model back and compares it with base and adapter: every value must be the exact one
+// rounded once, every targeted tensor must have changed, and the logits on prompts (token ids) must agree.
+//
+// The bound on logits is 1e-4 of the largest one for F32, and for other types three times what rounding the base alone to
+// that type does on the same prompts. Where the base's values are of that type already and rounding them would change
+// nothing, one value in twelve is moved by one step instead, which has the variance of rounding.
+func Prove(o Options, families []*model.Family, prompts [][]int32) (*Proof, error) {
+	m, err := newMerger(o)
+	if err != nil {
+		return nil, fmt.Errorf("merge: proof: %w", err)
+	}
+	out, err := base.Open(o.Out, families)
+	if err != nil {
+		return nil, fmt.Errorf("merge: proof: reading the result back: %w", err)
+	}
+	defer out.Close()
+	p := &Proof{}
+	if err := m.compareWeights(out, p); err != nil {
+		return p, fmt.Errorf("merge: proof: %w", err)
+	}
+	if err := m.compareLogits(out, families, prompts, p); err != nil {
+		return p, fmt.Errorf("merge: proof: %w", err)
+	}
+	if !(p.MaxDiff <= p.Bound) {
+		return p, fmt.Errorf("merge: proof: logits differ by up to %.3g, more than the bound %.3g: the merged model would answer differently", p.MaxDiff, p.Bound)
+	}
+	return p, nil
+}
+
+func (m *merger) compareWeights(out *base.Base, p *Proof) error {
+	for _, it := range m.items {
+		want, changed, err := m.exact(it)
+		if err != nil {
+			return err
+		}
+		got, err := out.Source.Tensor(it.out)
+		if err != nil {
+			return err
+		}
+		rounded := make([]byte, it.typ.RowBytes(len(want)))
+		quant.Quantize(rounded, it.typ, want)
+		if got.Type != it.typ || !bytes.Equal(got.Data, rounded) {
+			return fmt.Errorf("tensor %s in the file is not the exact value rounded to %s", it.out, it.typ)
+		}
+		if !changed {
+			continue
+		}
+		p.Targets++
+		p.Elements += int64(len(want))
+		without := &merger{Options: m.Options}
+		without.Adapter = nil
+		was, _, err := without.exact(it)
+		if err != nil {
+			return err
+		}
+		quant.Quantize(rounded, it.typ, was)
+		if !bytes.Equal(got.Data, rounded) {
+			p.Changed++
+		}
+	}
+	if m.Adapter != nil && p.Targets != len(m.Adapter.Targets()) {
+		return fmt.Errorf("the adapter changes %d modules, the file has %d of them", len(m.Adapter.Targets()), p.Targets)
+	}
+	if p.Changed < p.Targets {
+		return fmt.Errorf("%d of %d targeted tensors are as in the base: the adapter is zero there, or too small for %s; use a finer --type", p.Targets-p.Changed, p.Targets, m.Type)
+	}
+	return nil
+}
+
+func (m *merger) compareLogits(out *base.Base, families []*model.Family, prompts [][]int32, p *Proof) error {
+	var err error
+	p.MaxDiff, p.MaxLogit, p.Positions, err = logitDiff(m.Base.Model, out.Model, prompts)
+	if err != nil {
+		return err
+	}
+	p.Bound = maxLogitShare * p.MaxLogit
+	if m.Type == quant.F32 {
+		return nil
+	}
+	rounding, err := m.roundingDiff(families, prompts)
+	p.Bound = max(p.Bound, 3*rounding)
+	return err
+}
+
+// logitDiff runs both models over the prompts and compares all logits.
+func logitDiff(a, b *model.Model, prompts [][]int32) (diff, largest float64, positions int, err error) {
+	for _, ids := range prompts {
+		at := make([]int32, len(ids))
+		for i := range at {
+			at[i] = int32(i)
+		}
+		rows := make([][]float32, len(ids))
+		if err := a.Logits(ids, at, func(i int, l []float32) { rows[i] = append([]float32(nil), l...) }); err != nil {
+			return 0, 0, 0, err
+		}
+		diffs, tops := make([]float64, len(ids)), make([]float64, len(ids))
+		err := b.Logits(ids, at, func(i int, l []float32) {
+			for j, v := range l {
+				d := math.Abs(float64(v) - float64(rows[i][j]))
+				if math.IsNaN(d) {
+					d = math.Inf(1)
+				}
+				diffs[i] = max(diffs[i], d)
+				tops[i] = max(tops[i], math.Abs(float64(v)))
+			}
+		})
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		for i := range diffs {
+			diff, largest = max(diff, diffs[i]), max(largest, tops[i])
+		}
+		positions += len(ids)
+	}
+	return diff, largest, positions, nil
+}
+
+// roundingDiff is the largest difference of a logit that rounding the base alone to the output type makes. The rounded base lies in a
+// temporary file beside the output, so that it costs no memory.
+func (m *merger) roundingDiff(families []*model.Family, prompts [][]int32) (float64, error) {
+	temp, err := os.MkdirTemp(filepath.Dir(m.Out), ".ft-proof-*")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(temp)
+	alone := &merger{Options: m.Options, items: m.items}
+	alone.Adapter = nil
+	path := filepath.Join(temp, "rounded")
+	if isGGUF(m.Out) {
+		path = filepath.Join(temp, "rounded.gguf")
+		err = alone.writeGGUF(path, alone.writeRounded)
+	} else if err = os.Mkdir(path, 0o755); err == nil {
+		if err = alone.writeSafetensors(filepath.Join(path, "model.safetensors"), alone.writeRounded); err == nil {
+			err = alone.writeSmallFiles(path)
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	rounded, err := base.Open(path, families)
+	if err != nil {
+		return 0, err
+	}
+	defer rounded.Close()
+	diff := 0.0
+	err = m.Base.Model.WithoutSlots(func() error {
+		var err error
+		diff, _, _, err = logitDiff(m.Base.Model, rounded.Model, prompts)
+		return err
+	})
+	return diff, err
+}
