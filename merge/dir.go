@@ -13,7 +13,7 @@ import (
 var torchTypes = map[quant.Type]string{quant.F32: "float32", quant.F16: "float16", quant.BF16: "bfloat16"}
 
 // writeDir writes a Hugging Face directory beside its place and renames it there.
-func (m *merger) writeDir() (err error) {
+func (m *merger) writeDir() error {
 	temp, err := os.MkdirTemp(filepath.Dir(m.Out), ".ft-merge-*")
 	if err != nil {
 		return err
@@ -23,10 +23,10 @@ func (m *merger) writeDir() (err error) {
 		return err
 	}
 	if err := m.writeSafetensors(filepath.Join(temp, "model.safetensors"), m.write); err != nil {
-		return err
+		return fmt.Errorf("%s not written: %w", m.Out, err)
 	}
 	if err := m.writeSmallFiles(temp); err != nil {
-		return err
+		return fmt.Errorf("%s not written: %w", m.Out, err)
 	}
 	if m.Force {
 		if err := os.RemoveAll(m.Out); err != nil {
