@@ -58,6 +58,14 @@ func newRoot(s *ui.Streams) (*cobra.Command, *bool) {
 	flags.BoolVarP(&s.Verbose, "verbose", "v", s.Verbose, "say more")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return setUp(threads, cpu) }
 	root.AddCommand(
+		newLoraCmd(s),
+		newEvalCmd(s),
+		newMergeCmd(s),
+		newGenerateCmd(s),
+		newScoreCmd(s),
+		newTokenizeCmd(s),
+		newDataCmd(s),
+		newRunsCmd(s),
 		newVersionCmd(s),
 	)
 	working := new(bool)

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"ft/internal/testkit"
 )
 
 // TestMain lets scripts call this test binary as ft.
@@ -16,11 +18,25 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"ft": func() { os.Exit(Main()) }})
 }
 
+// TestScripts runs testdata/script. $MODEL is a tiny model's directory and $FACTS a file of questions and answers, both
+// shared by all scripts; $ESC is the escape character.
 func TestScripts(t *testing.T) {
+	shared := t.TempDir()
+	model, facts := filepath.Join(shared, "tiny"), filepath.Join(shared, "facts.jsonl")
+	if err := os.Mkdir(model, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	testkit.TinyLlama{Seed: 1}.Write(t, model)
+	testkit.WriteFacts(t, facts)
 	testscript.Run(t, testscript.Params{
-		Dir:   filepath.Join("testdata", "script"),
-		Setup: func(e *testscript.Env) error { e.Setenv("ESC", "\x1b"); return nil },
-		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Dir: filepath.Join("testdata", "script"),
+		Setup: func(e *testscript.Env) error {
+			for name, v := range map[string]string{"ESC": "\x1b", "MODEL": model, "FACTS": facts} {
+				e.Setenv(name, v)
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 	})
 }
 

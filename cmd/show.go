@@ -1,0 +1,162 @@
+package cmd
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"ft/dataset"
+	"ft/internal/ui"
+	"ft/tokenizer"
+)
+
+// showFlags are the flags of ft data show.
+type showFlags struct {
+	configFlags
+	part        string
+	n, from     int
+	json        bool
+	begin, stop string // around what counts in the loss
+}
+
+func newDataShowCmd(s *ui.Streams) *cobra.Command {
+	var o showFlags
+	c := &cobra.Command{
+		Use:   "show --config FILE.yaml",
+		Short: "Show samples as the model will see them: text, mask, ids, labels",
+		Long: `Show samples of a part as the model will see them: the text as the template lays it out, the tokens that count in the loss
+in colour on a terminal and in ⟦ ⟧ elsewhere, token ids, and labels (-100 does not count).`,
+		Example: `  ft data show --config configs/med.yaml
+  ft data show --config med.yaml --part val --from 10 -n 1 --json`,
+		Args: cobra.NoArgs,
+		PreRunE: func(*cobra.Command, []string) error {
+			switch {
+			case o.part != "train" && o.part != "val" && o.part != "test":
+				return fmt.Errorf("--part: must be train, val or test, got %q", o.part)
+			case o.n < 1:
+				return fmt.Errorf("-n: must be 1 or more, got %d", o.n)
+			case o.from < 0:
+				return fmt.Errorf("--from: must be 0 or more, got %d", o.from)
+			}
+			return nil
+		},
+		RunE: func(*cobra.Command, []string) error {
+			o.begin, o.stop = "⟦", "⟧"
+			if colours(s) {
+				o.begin, o.stop = "\x1b[32m", "\x1b[0m"
+			}
+			return o.run(s)
+		},
+	}
+	o.register(c)
+	f := c.Flags()
+	f.StringVar(&o.part, "part", "train", "train, val or test")
+	f.IntVarP(&o.n, "number", "n", 3, "how many samples")
+	f.IntVar(&o.from, "from", 0, "index of the first sample")
+	f.BoolVar(&o.json, "json", false, "one JSON object a sample on stdout")
+	return c
+}
+
+// colours reports whether results go to a terminal that shows colours.
+func colours(s *ui.Streams) bool {
+	f, ok := s.Out.(*os.File)
+	return ok && s.Terminal && os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(f.Fd()))
+}
+
+func (o *showFlags) run(s *ui.Streams) error {
+	c, err := loadConfig(o.file, o.set, true)
+	if err != nil {
+		return err
+	}
+	d, err := loadData(c.Data)
+	if err != nil {
+		return err
+	}
+	session, err := openFormat(c)
+	if err != nil {
+		return err
+	}
+	defer session.close()
+	rows := map[string][]dataset.Row{"train": d.parts.Train, "val": d.parts.Val, "test": d.parts.Test}[o.part]
+	samples, err := dataset.Encode(rows, c.Data, session.format, d.report)
+	if err != nil {
+		return err
+	}
+	if len(samples) == 0 {
+		return fmt.Errorf("dataset: the %s part has no samples, of %d rows (%s)", o.part, len(rows), dropped(d.report))
+	}
+	if o.from >= len(samples) {
+		return fmt.Errorf("--from: the %s part has %d samples, the first is 0", o.part, len(samples))
+	}
+	write := lineWriter(s.Out)
+	for i, sample := range samples[o.from:min(o.from+o.n, len(samples))] {
+		if o.json {
+			err = write(o.shown(&sample, session.base.Tokenizer))
+		} else {
+			_, err = fmt.Fprint(s.Out, o.picture(&sample, o.from+i, len(samples), session.base.Tokenizer))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shownSample is a sample as --json tells it.
+type shownSample struct {
+	ID     string          `json:"id"`
+	Part   string          `json:"part"`
+	Prompt int             `json:"prompt_tokens"`
+	Text   string          `json:"text"`
+	IDs    []int32         `json:"ids"`
+	Labels []int32         `json:"labels"`
+	Tokens []dataset.Token `json:"tokens"`
+}
+
+func (o *showFlags) shown(s *dataset.Sample, t *tokenizer.Tokenizer) shownSample {
+	return shownSample{
+		ID: s.ID, Part: o.part, Prompt: s.Prompt, Text: t.Decode(s.IDs, false), IDs: s.IDs, Labels: s.Labels,
+		Tokens: s.Show(func(id int32) string { return t.Decode([]int32{id}, false) }),
+	}
+}
+
+// picture is a sample for a person.
+func (o *showFlags) picture(s *dataset.Sample, i, n int, t *tokenizer.Tokenizer) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %d of %d: %s, %d tokens, %d of them in the loss\n", o.part, i, n, ui.EscapeLine(s.ID), len(s.IDs), s.LabelTokens())
+	counts := func(i int) bool { return i > 0 && s.Labels[i] != dataset.Ignore }
+	for from := 0; from < len(s.IDs); {
+		to := from + 1
+		for to < len(s.IDs) && counts(to) == counts(from) {
+			to++
+		}
+		text := ui.Escape(behind(t, s.IDs, from, to))
+		if counts(from) {
+			text = o.begin + text + o.stop
+		}
+		b.WriteString(text)
+		from = to
+	}
+	fmt.Fprintf(&b, "\nids    %s\nlabels %s\n\n", spaced(s.IDs), spaced(s.Labels))
+	return b.String()
+}
+
+// behind is the text that the tokens from and up to to add to the text of those before them.
+func behind(t *tokenizer.Tokenizer, ids []int32, from, to int) string {
+	if text, ok := strings.CutPrefix(t.Decode(ids[:to], false), t.Decode(ids[:from], false)); ok {
+		return text
+	}
+	return t.Decode(ids[from:to], false) // a character is cut in two
+}
+
+// spaced writes numbers with a blank between.
+func spaced(ids []int32) string {
+	words := make([]string, len(ids))
+	for i, id := range ids {
+		words[i] = fmt.Sprint(id)
+	}
+	return strings.Join(words, " ")
+}
