@@ -108,7 +108,7 @@ func (c *Config) rope(context int) (Rope, error) {
 		p = c.RopeScaling
 	}
 	if p == nil {
-		return r, nil
+		return r, r.check()
 	}
 	if p.Partial != nil && *p.Partial != 1 {
 		return r, fmt.Errorf("config.json: partial_rotary_factor %g is not supported", *p.Partial)

@@ -127,7 +127,10 @@ func (g *ggufReader) rope(context int) Rope {
 	case r.Factor > 1 && !g.md.Has(g.arch+".rope.scaling.type"): // llama.cpp takes a factor without a type as linear
 		r.Kind = "linear"
 	}
-	r.AttentionFactor = g.float("rope.scaling.attn_factor", 0)
+	// llama.cpp multiplies yarn's own factor by this one; transformers' attention_factor replaces it.
+	if f := g.float("rope.scaling.attn_factor", 1); r.Kind == "yarn" && f != 1 {
+		r.AttentionFactor = f * r.yarnAttention()
+	}
 	r.BetaFast = g.float("rope.scaling.yarn_beta_fast", r.BetaFast)
 	r.BetaSlow = g.float("rope.scaling.yarn_beta_slow", r.BetaSlow)
 	return r
