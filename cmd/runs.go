@@ -262,7 +262,7 @@ func (r shownRun) print(w io.Writer) error {
 	}
 	m, build := r.Info.Machine, r.Info.Build
 	line("machine", "%s/%s, %d CPUs, %d threads, %s", m.OS, m.Arch, m.CPUs, m.Threads, orDash(m.Backend))
-	line("build", "ft %s %s, %s", build.Version, build.Commit, build.Go)
+	line("build", "ft %s, commit %s, %s", build.Version, orDash(build.Commit), build.Go)
 	for _, f := range r.Info.Files {
 		line("file", "%s, %s, sha256 %.12s…", f.Path, ui.Bytes(f.Bytes), f.SHA256)
 	}

@@ -302,7 +302,7 @@ func (t *scoreTotal) add(s scored) {
 }
 
 func (t scoreTotal) print(w io.Writer) error {
-	line := fmt.Sprintf("%s rows, %s scored tokens", ui.Count(t.rows), ui.Count(t.tokens))
+	line := fmt.Sprintf("rows %s, scored tokens %s", ui.Count(t.rows), ui.Count(t.tokens))
 	if t.tokens > 0 {
 		loss := t.sum / float64(t.tokens)
 		line += fmt.Sprintf(", loss %.4f nats a token, perplexity %.4g", loss, math.Exp(loss))

@@ -18,20 +18,23 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"ft": func() { os.Exit(Main()) }})
 }
 
-// TestScripts runs testdata/script. $MODEL is a tiny model's directory and $FACTS a file of questions and answers, both
+// TestScripts runs testdata/script. $MODEL is a tiny model's directory, $OTHER one of another width, and $FACTS a file of questions and answers, both
 // shared by all scripts; $ESC is the escape character.
 func TestScripts(t *testing.T) {
 	shared := t.TempDir()
 	model, facts := filepath.Join(shared, "tiny"), filepath.Join(shared, "facts.jsonl")
-	if err := os.Mkdir(model, 0o777); err != nil {
-		t.Fatal(err)
+	other := filepath.Join(shared, "other")
+	for dir, m := range map[string]testkit.TinyLlama{model: {Seed: 1}, other: {Seed: 2, Dim: 48}} {
+		if err := os.Mkdir(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		m.Write(t, dir)
 	}
-	testkit.TinyLlama{Seed: 1}.Write(t, model)
 	testkit.WriteFacts(t, facts)
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(e *testscript.Env) error {
-			for name, v := range map[string]string{"ESC": "\x1b", "MODEL": model, "FACTS": facts} {
+			for name, v := range map[string]string{"ESC": "\x1b", "MODEL": model, "OTHER": other, "FACTS": facts} {
 				e.Setenv(name, v)
 			}
 			return nil
