@@ -17,6 +17,7 @@ import (
 	"ft/eval"
 	"ft/generate"
 	"ft/internal/ui"
+	"ft/trainer"
 )
 
 // generateFlags are the flags of ft generate.
@@ -287,7 +288,7 @@ func (s *session) answerInOrder(ctx context.Context, questions []question, maxNe
 	}
 	early := map[int][]int32{} // finished before one in front of them
 	next := 0
-	return generate.Greedy(ctx, s.base.Model, prompts, o, func(i int, ids []int32) error {
+	err := generate.Greedy(ctx, s.base.Model, prompts, o, func(i int, ids []int32) error {
 		early[i] = ids
 		for {
 			ids, ok := early[next]
@@ -301,6 +302,10 @@ func (s *session) answerInOrder(ctx context.Context, questions []question, maxNe
 			}
 		}
 	})
+	if ctx.Err() != nil {
+		return trainer.ErrInterrupted
+	}
+	return err
 }
 
 // answerRow is an answer as --json tells it.

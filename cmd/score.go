@@ -15,6 +15,7 @@ import (
 	"ft/generate"
 	"ft/internal/ui"
 	"ft/model"
+	"ft/trainer"
 )
 
 // scoreFlags are the flags of ft score.
@@ -76,8 +77,8 @@ func (o *scoreFlags) run(ctx context.Context, s *ui.Streams) error {
 	total := scoreTotal{}
 	write := lineWriter(s.Out)
 	err = eachRow(o.file, s.In, func(r jsonRow) error {
-		if err := ctx.Err(); err != nil {
-			return err
+		if ctx.Err() != nil {
+			return trainer.ErrInterrupted
 		}
 		q, err := session.toScore(r)
 		if err != nil {
