@@ -2,6 +2,7 @@ package op
 
 import (
 	"math"
+	"math/bits"
 	"sync"
 
 	"ft/internal/kernels"
@@ -14,19 +15,15 @@ type Attention struct {
 	Scale                   float32 // of q·k before the softmax, 1/√HeadDim as a rule
 }
 
-const (
-	// queryBlock is how many queries share one strip of scores; the strip [queryBlock, keys] is all that is ever
-	// stored of the T×T matrix.
-	queryBlock = 64
-	// keyChunk is how many keys one product with the values takes. A long product would be split depending on its
-	// length, and a query must have the same sum whether it is alone or in a block that reaches further.
-	keyChunk = 256
-)
+// keyChunk is how many keys one product with the values takes. A long product would be split depending on its length,
+// and a query must have the same sum whether it is alone or in a block that reaches further.
+const keyChunk = 256
 
 // KV is one sequence's keys and values, [rows, K·HeadDim] each.
 type KV struct{ K, V []float32 }
 
-// strips holds score buffers for reuse by the parallel tasks.
+// strips holds score buffers for reuse by the parallel tasks. The queries of one block share a strip: [blockRows, keys]
+// is all that is ever stored of the T×T matrix.
 var strips sync.Pool
 
 func strip(n int) *[]float32 {
@@ -34,34 +31,26 @@ func strip(n int) *[]float32 {
 		*b = (*b)[:n]
 		return b
 	}
-	b := make([]float32, n)
+	b := make([]float32, n, 1<<bits.Len(uint(n))) // with room, so that the next one fits as a rule
 	return &b
 }
-
-// attendTask is one query block of one head.
-type attendTask struct{ seq, head, lo, hi int }
 
 // AttentionForward computes out [T,H·HeadDim] from the pass's queries q [T,H·HeadDim]. kv[s] holds the keys and values
 // of sequence s, as many rows as its last position in the pass plus one. lse [T,H] receives the logarithm
 // of each softmax's denominator for AttentionBackward; it may be nil.
 func AttentionForward(p *Pass, a *Attention, out, lse, q []float32, kv []KV) {
-	var tasks []attendTask
-	for s := 0; s+1 < len(p.Starts); s++ {
-		// Long blocks first: the workers then finish together.
-		for hi := int(p.Starts[s+1]); hi > int(p.Starts[s]); hi -= queryBlock {
-			for h := range a.Heads {
-				tasks = append(tasks, attendTask{s, h, max(hi-queryBlock, int(p.Starts[s])), hi})
-			}
-		}
-	}
-	kernels.Parallel(len(tasks), func(i int) { a.forwardBlock(p, tasks[i], out, lse, q, kv[tasks[i].seq]) })
+	blocks := p.blocks()
+	kernels.Parallel(len(blocks)*a.Heads, func(i int) {
+		b := blocks[i/a.Heads]
+		a.forwardBlock(p, b, i%a.Heads, out, lse, q, kv[b.sample])
+	})
 }
 
 // forwardBlock attends with the queries of one block of one head.
-func (a *Attention) forwardBlock(p *Pass, k attendTask, out, lse, q []float32, kv KV) {
+func (a *Attention) forwardBlock(p *Pass, k block, head int, out, lse, q []float32, kv KV) {
 	d, nq, nk := a.HeadDim, a.Heads*a.HeadDim, a.KVHeads*a.HeadDim
 	rows, keys := k.hi-k.lo, int(p.Pos[k.hi-1])+1
-	col, kcol := k.head*d, k.head/(a.Heads/a.KVHeads)*d
+	col, kcol := head*d, head/(a.Heads/a.KVHeads)*d
 	buf := strip(rows * keys)
 	defer strips.Put(buf)
 	s := *buf
@@ -72,7 +61,7 @@ func (a *Attention) forwardBlock(p *Pass, k attendTask, out, lse, q []float32, k
 		l := kernels.SoftmaxRow(row[:seen])
 		clear(row[seen:])
 		if lse != nil {
-			lse[(k.lo+i)*a.Heads+k.head] = l
+			lse[(k.lo+i)*a.Heads+head] = l
 		}
 	}
 	for j := 0; j < keys; j += keyChunk {
@@ -84,15 +73,8 @@ func (a *Attention) forwardBlock(p *Pass, k attendTask, out, lse, q []float32, k
 // the forward pass's, for sequences that begin in this pass. Scores are recomputed from lse (Dao et al. 2022,
 // arXiv:2205.14135). One task owns one key/value head of one sample, so no reduction is split.
 func AttentionBackward(p *Pass, a *Attention, dq, dk, dv, dout, out, lse, q, k, v []float32) {
-	type task struct{ s, kv int }
-	var tasks []task
-	for s := 0; s+1 < len(p.Starts); s++ {
-		for h := range a.KVHeads {
-			tasks = append(tasks, task{s, h})
-		}
-	}
 	g := &attendGrad{a, p, dq, dk, dv, dout, out, lse, q, k, v}
-	kernels.Parallel(len(tasks), func(i int) { g.head(tasks[i].s, tasks[i].kv) })
+	kernels.Parallel((len(p.Starts)-1)*a.KVHeads, func(i int) { g.head(i/a.KVHeads, i%a.KVHeads) })
 }
 
 type attendGrad struct {
@@ -111,12 +93,12 @@ func (g *attendGrad) head(s, kvHead int) {
 		clear(g.dv[t*nk+kcol : t*nk+kcol+d])
 	}
 	group := a.Heads / a.KVHeads
-	n := min(queryBlock, hi-lo)
+	n := min(blockRows, hi-lo)
 	buf := strip(2 * n * (hi - lo))
 	defer strips.Put(buf)
 	for h := kvHead * group; h < (kvHead+1)*group; h++ {
-		for b := lo; b < hi; b += queryBlock {
-			g.block(*buf, h, kcol, lo, b, min(b+queryBlock, hi))
+		for b := lo; b < hi; b += blockRows {
+			g.block(*buf, h, kcol, lo, b, min(b+blockRows, hi))
 		}
 	}
 }

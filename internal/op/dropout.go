@@ -1,5 +1,7 @@
 package op
 
+import "ft/internal/kernels"
+
 // Dropout masks are a function of (seed, step, sample, position, module, feature) and of nothing else, so
 // packing, threads, backends and resumption cannot change them. One 64-bit word serves four features.
 
@@ -52,9 +54,11 @@ func dropRow(dst, src []float32, key uint64, prob float32, add bool) {
 
 // dropRows applies l's dropout to src [T,d] into dst (or adds it).
 func (p *Pass) dropRows(dst, src []float32, d int, l *Linear, add bool) {
-	parallelSamples(p, func(s int, lo, hi int) {
-		for t := lo; t < hi; t++ {
-			key := p.rowKey(l.Key, p.Keys[s], p.Pos[t])
+	blocks := p.blocks()
+	kernels.Parallel(len(blocks), func(i int) {
+		b := blocks[i]
+		for t := b.lo; t < b.hi; t++ {
+			key := p.rowKey(l.Key, p.Keys[b.sample], p.Pos[t])
 			dropRow(dst[t*d:(t+1)*d], src[t*d:(t+1)*d], key, l.Delta.Dropout, add)
 		}
 	})

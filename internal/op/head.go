@@ -24,7 +24,7 @@ func HeadLogits(p *Pass, h *Head, x []float32, rows []int32, f func(i int, logit
 		q := &Pass{T: n, Arena: p.Arena}
 		xs, inv, hn := p.Floats(n*d), p.Floats(n), p.Floats(n*d)
 		gather(xs, x, chunk, d)
-		rmsNorm(hn, inv, xs, h.Gain, n, d, h.Eps)
+		kernels.RMSNorm(hn, inv, xs, h.Gain, n, d, h.Eps)
 		logits := p.Floats(n * v)
 		LinearForward(q, h.Out, logits, hn, h.Out.inner(q), false)
 		kernels.Parallel(n, func(i int) { f(lo+i, logits[i*v:(i+1)*v]) })
@@ -63,7 +63,7 @@ func headChunkLoss(p *Pass, h *Head, x []float32, labels, rows []int32, losses [
 	q := p.at(rows)
 	xs, inv, hn := p.Floats(n*d), p.Floats(n), p.Floats(n*d)
 	gather(xs, x, rows, d)
-	rmsNorm(hn, inv, xs, h.Gain, n, d, h.Eps)
+	kernels.RMSNorm(hn, inv, xs, h.Gain, n, d, h.Eps)
 	logits := p.Floats(n * v)
 	u := h.Out.inner(q)
 	LinearForward(q, h.Out, logits, hn, u, false)
@@ -76,8 +76,7 @@ func headChunkLoss(p *Pass, h *Head, x []float32, labels, rows []int32, losses [
 	}
 	dh, dxs := p.Floats(n*d), p.Floats(n*d)
 	LinearBackward(q, h.Out, dh, logits, hn, u, false)
-	clear(dxs)
-	rmsNormBackward(dxs, dh, xs, inv, h.Gain, n, d)
+	kernels.RMSNormBackward(dxs, dh, xs, inv, h.Gain, n, d, false)
 	for i, t := range rows {
 		copy(dx[int(t)*d:(int(t)+1)*d], dxs[i*d:(i+1)*d])
 	}

@@ -27,11 +27,11 @@ func MLPForward(p *Pass, w *MLP, out, x []float32) MLPState {
 	mark := p.Arena.Mark()
 	defer p.Arena.Release(mark)
 	h := p.Floats(t * d)
-	rmsNorm(h, st.inv, x, w.Gain, t, d, w.Eps)
+	kernels.RMSNorm(h, st.inv, x, w.Gain, t, d, w.Eps)
 	LinearForward(p, w.Gate, st.gate, h, st.ug, false)
 	LinearForward(p, w.Up, st.up, h, st.uu, false)
 	act := p.Floats(t * f)
-	swiGLU(act, st.gate, st.up, t, f)
+	kernels.SwiGLU(act, st.gate, st.up)
 	copyRows(out, x)
 	LinearForward(p, w.Down, out, act, st.ud, true)
 	return st
@@ -45,18 +45,15 @@ func MLPBackward(p *Pass, w *MLP, st *MLPState, dx, x []float32, needDx bool) {
 	defer p.Arena.Release(mark)
 	if !needDx && w.Gate.Delta == nil && w.Up.Delta == nil {
 		act := p.Floats(t * f)
-		swiGLU(act, st.gate, st.up, t, f)
+		kernels.SwiGLU(act, st.gate, st.up)
 		LinearBackward(p, w.Down, nil, dx, act, st.ud, false)
 		return
 	}
 	act, dact := p.Floats(t*f), p.Floats(t*f)
-	swiGLU(act, st.gate, st.up, t, f)
+	kernels.SwiGLU(act, st.gate, st.up)
 	LinearBackward(p, w.Down, dact, dx, act, st.ud, false)
 	dgate, dup := act, p.Floats(t*f)
-	parallelRows(t, func(lo, hi int) {
-		r := func(b []float32) []float32 { return b[lo*f : hi*f] }
-		kernels.SwiGLUBackward(r(dgate), r(dup), r(dact), r(st.gate), r(st.up))
-	})
+	kernels.SwiGLUBackward(dgate, dup, dact, st.gate, st.up)
 	h := p.Floats(t * d)
 	scaleNorm(h, st.inv, x, w.Gain, t, d)
 	var dh []float32
@@ -66,12 +63,6 @@ func MLPBackward(p *Pass, w *MLP, st *MLPState, dx, x []float32, needDx bool) {
 	LinearBackward(p, w.Gate, dh, dgate, h, st.ug, false)
 	LinearBackward(p, w.Up, dh, dup, h, st.uu, true)
 	if needDx {
-		rmsNormBackward(dx, dh, x, st.inv, w.Gain, t, d)
+		kernels.RMSNormBackward(dx, dh, x, st.inv, w.Gain, t, d, true)
 	}
-}
-
-func swiGLU(dst, gate, up []float32, t, f int) {
-	parallelRows(t, func(lo, hi int) {
-		kernels.SwiGLU(dst[lo*f:hi*f], gate[lo*f:hi*f], up[lo*f:hi*f])
-	})
 }

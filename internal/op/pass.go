@@ -13,6 +13,29 @@ type Pass struct {
 	Seed   uint64
 	Step   uint64
 	Arena  *kernels.Arena
+
+	cut []block // see blocks
+}
+
+// block is some tokens, lo to hi, of one sample.
+type block struct{ sample, lo, hi int }
+
+// blockRows is the largest number of tokens in a block.
+const blockRows = 64
+
+// blocks cuts the pass into blocks, in the order of the samples, each sample's last block first: it is the longest
+// one for attention, so the workers finish together.
+func (p *Pass) blocks() []block {
+	if p.cut == nil {
+		p.cut = make([]block, 0, len(p.Starts)+p.T/blockRows)
+		for s := range len(p.Starts) - 1 {
+			lo := int(p.Starts[s])
+			for hi := int(p.Starts[s+1]); hi > lo; hi -= blockRows {
+				p.cut = append(p.cut, block{s, max(hi-blockRows, lo), hi})
+			}
+		}
+	}
+	return p.cut
 }
 
 // Floats gives an uninitialised buffer that lives until the arena is released past it.
@@ -41,16 +64,4 @@ func parallelRows(t int, f func(lo, hi int)) {
 	kernels.Parallel((t+rowBlock-1)/rowBlock, func(i int) {
 		f(i*rowBlock, min(t, (i+1)*rowBlock))
 	})
-}
-
-// parallelSamples runs f over the tokens lo to hi of sample s, in blocks of rows.
-func parallelSamples(p *Pass, f func(s, lo, hi int)) {
-	type span struct{ s, lo, hi int }
-	var spans []span
-	for s := 0; s+1 < len(p.Starts); s++ {
-		for lo := int(p.Starts[s]); lo < int(p.Starts[s+1]); lo += rowBlock {
-			spans = append(spans, span{s, lo, min(lo+rowBlock, int(p.Starts[s+1]))})
-		}
-	}
-	kernels.Parallel(len(spans), func(i int) { f(spans[i].s, spans[i].lo, spans[i].hi) })
 }

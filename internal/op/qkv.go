@@ -29,7 +29,7 @@ func QKVForward(p *Pass, w *QKV, x []float32) QKVState {
 	mark := p.Arena.Mark()
 	defer p.Arena.Release(mark)
 	h := p.Floats(t * d)
-	rmsNorm(h, st.inv, x, w.Gain, t, d, w.Eps)
+	kernels.RMSNorm(h, st.inv, x, w.Gain, t, d, w.Eps)
 	LinearForward(p, w.Q, st.Q, h, st.uq, false)
 	LinearForward(p, w.K, st.K, h, st.uk, false)
 	LinearForward(p, w.V, st.V, h, st.uv, false)
@@ -54,7 +54,7 @@ func QKVBackward(p *Pass, w *QKV, st *QKVState, dx, x, dq, dk, dv []float32) {
 	LinearBackward(p, w.K, dh, dk, h, st.uk, true)
 	LinearBackward(p, w.V, dh, dv, h, st.uv, true)
 	if dx != nil {
-		rmsNormBackward(dx, dh, x, st.inv, w.Gain, t, d)
+		kernels.RMSNormBackward(dx, dh, x, st.inv, w.Gain, t, d, true)
 	}
 }
 
@@ -71,12 +71,6 @@ func (w *QKV) rotate(p *Pass, q, k []float32, inverse bool) {
 	})
 }
 
-func rmsNorm(dst, inv, x, gain []float32, t, d int, eps float32) {
-	parallelRows(t, func(lo, hi int) {
-		kernels.RMSNorm(dst[lo*d:hi*d], inv[lo:hi], x[lo*d:hi*d], gain, hi-lo, d, eps)
-	})
-}
-
 // scaleNorm recomputes the norm's output from its saved 1/rms, which costs less than keeping it.
 func scaleNorm(dst, inv, x, gain []float32, t, d int) {
 	parallelRows(t, func(lo, hi int) {
@@ -86,11 +80,5 @@ func scaleNorm(dst, inv, x, gain []float32, t, d int) {
 				o[j] = xi[j] * s * g
 			}
 		}
-	})
-}
-
-func rmsNormBackward(dx, dy, x, inv, gain []float32, t, d int) {
-	parallelRows(t, func(lo, hi int) {
-		kernels.RMSNormBackward(dx[lo*d:hi*d], dy[lo*d:hi*d], x[lo*d:hi*d], inv[lo:hi], gain, hi-lo, d, true)
 	})
 }
