@@ -20,7 +20,7 @@ type Base struct {
 	Path      string
 	Model     *model.Model
 	Family    *model.Family
-	Tokenizer *tokenizer.Tokenizer
+	Tokenizer *tokenizer.Tokenizer // nil for a directory without tokenizer.json, whose model takes token ids alone
 	Source    weights.Source
 	GGUF      *gguf.File // nil for a Hugging Face directory
 	Chat      Chat
@@ -66,10 +66,12 @@ func (b *Base) openDir(families []*model.Family) error {
 	if err != nil {
 		return err
 	}
-	if b.Tokenizer, err = tokenizer.Load(filepath.Join(b.Path, "tokenizer.json")); err != nil {
-		return err
+	if path := filepath.Join(b.Path, "tokenizer.json"); exists(path) {
+		if b.Tokenizer, err = tokenizer.Load(path); err != nil {
+			return err
+		}
+		b.Files = append(b.Files, path)
 	}
-	b.Files = append(b.Files, filepath.Join(b.Path, "tokenizer.json"))
 	src, err := safetensors.OpenDir(b.Path)
 	if err != nil {
 		return err
@@ -101,6 +103,11 @@ func (b *Base) optional(name string) ([]byte, error) {
 		return nil, nil
 	}
 	return b.read(name)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // unwrapPath takes the path out of an error whose message names it already.

@@ -148,6 +148,10 @@ func (b *Base) chatFromGGUF(spec *model.Spec) error {
 // finishChat fills in token texts from ids and the other way round.
 func (b *Base) finishChat(spec *model.Spec, stops []int32) {
 	c := &b.Chat
+	if b.Tokenizer == nil {
+		c.Stops = slices.Concat(spec.EOS, stops)
+		return
+	}
 	if c.BOS == "" && spec.BOS != model.NoToken {
 		c.BOS, _ = b.Tokenizer.Token(spec.BOS)
 	}
@@ -171,6 +175,9 @@ func (b *Base) UseTemplate(source string) { b.Chat.Source = source }
 
 // Format says how a conversation becomes tokens under the base's template, and Stops which tokens end an answer.
 func (b *Base) Format() (dataset.Format, error) {
+	if b.Tokenizer == nil {
+		return dataset.Format{}, fmt.Errorf("base: %s: no tokenizer.json", b.Path)
+	}
 	f := dataset.Format{Encoder: b.Tokenizer, Special: b.specialTexts()}
 	if b.Chat.Source == "" {
 		return b.plainFormat(f)

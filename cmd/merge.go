@@ -67,6 +67,11 @@ func (o *mergeFlags) run(s ui.Streams) error {
 		return err
 	}
 	defer session.close()
+	if other, err := session.otherBase(); err != nil {
+		return err
+	} else if other != "" {
+		s.Warn("%s", other)
+	}
 	m := merge.Options{Base: session.base, Adapter: session.adapter, Out: o.out, Type: want, Force: o.force}
 	if o.typ == "" {
 		m.Type = merge.DefaultType(session.base, o.out)

@@ -26,10 +26,23 @@ type session struct {
 // close releases the base's files.
 func (s *session) close() { s.base.Close() }
 
-// openSession opens a base and, unless adapter is empty, puts the adapter on it: a directory in PEFT's format, or a run directory,
+// openSession is openModel for work with text: the base must have a tokenizer and lay out conversations.
+func openSession(basePath, adapter string) (*session, error) {
+	s, err := openModel(basePath, adapter)
+	if err != nil {
+		return nil, err
+	}
+	if s.format, err = s.base.Format(); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// openModel opens a base and, unless adapter is empty, puts the adapter on it: a directory in PEFT's format, or a run directory,
 // meaning its best adapter. Without a base path the one that the adapter names is used. The template that the adapter was
 // trained with takes the place of the base's.
-func openSession(basePath, adapter string) (*session, error) {
+func openModel(basePath, adapter string) (*session, error) {
 	var saved *peft.Saved
 	if adapter != "" {
 		var err error
@@ -48,13 +61,10 @@ func openSession(basePath, adapter string) (*session, error) {
 		return nil, err
 	}
 	s := &session{base: b}
-	if saved != nil {
-		err = s.put(saved)
+	if saved == nil {
+		return s, nil
 	}
-	if err == nil {
-		s.format, err = b.Format()
-	}
-	if err != nil {
+	if err := s.put(saved); err != nil {
 		b.Close()
 		return nil, err
 	}
@@ -72,6 +82,41 @@ func (s *session) put(saved *peft.Saved) error {
 		s.base.UseTemplate(saved.Meta.Template)
 	}
 	return nil
+}
+
+// otherBase tells, in a sentence, that the adapter was trained on another base than the one that is open; empty if not, or if the adapter does
+// not say.
+func (s *session) otherBase() (string, error) {
+	if s.meta.BaseHash == "" {
+		return "", nil
+	}
+	files, err := hashFiles(s.base.Files)
+	if err != nil || baseHash(files) == s.meta.BaseHash {
+		return "", err
+	}
+	return fmt.Sprintf("the adapter was trained on another base (%s); %s fits in shape, but answers may make no sense", s.meta.Base, s.base.Path), nil
+}
+
+// hashFiles identifies files by their content.
+func hashFiles(paths []string) ([]run.File, error) {
+	out := make([]run.File, 0, len(paths))
+	for _, p := range paths {
+		f, err := run.HashFile(p)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+// baseHash is one hash, in hex, for the files of a base: SHA-256 of their hashes.
+func baseHash(files []run.File) string {
+	h := sha256.New()
+	for _, f := range files {
+		h.Write([]byte(f.SHA256))
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // adapterDir is the adapter directory that a user's word means: the best adapter of a run, or the directory itself.
@@ -124,10 +169,4 @@ func loadData(c dataset.Config) (*data, error) {
 		return nil, err
 	}
 	return &data{parts, report}, nil
-}
-
-// hashText is the SHA-256 of a text, in hex.
-func hashText(s string) string {
-	h := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(h[:])
 }

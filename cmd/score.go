@@ -68,7 +68,7 @@ tokens is null. Arithmetic is in 32-bit floats, the normalisation of the probabi
 }
 
 func (o *scoreFlags) run(ctx context.Context, s *ui.Streams) error {
-	session, err := openSession(o.base, o.adapter)
+	session, err := openModel(o.base, o.adapter)
 	if err != nil {
 		return err
 	}
@@ -113,6 +113,8 @@ func (s *session) toScore(r jsonRow) (q scoring, err error) {
 	switch {
 	case r.has("ids"):
 		q, err = idsToScore(r)
+	case s.base.Tokenizer == nil:
+		err = r.bad("only \"ids\" can be scored: %s has no tokenizer.json", s.base.Path)
 	case r.has("text"):
 		q, err = s.textToScore(r)
 	case r.has("prompt") || r.has("completion"):

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,23 +98,21 @@ func (t *training) record(args []string) error {
 		"parameters": int64(t.session.base.Model.Size()), "trainable": int64(trainable(t.session.adapter)),
 		"train": int64(len(t.train)), "val": int64(len(t.val)), "test": int64(len(t.data.parts.Test)),
 	}
-	files := append(append([]string{}, t.session.base.Files...), c.Data.Files...)
+	model, err := hashFiles(t.session.base.Files)
+	if err != nil {
+		return err
+	}
+	paths := slices.Clone(c.Data.Files)
 	if m := c.Data.Split.Manifest; m != "" {
-		files = append(files, m)
+		paths = append(paths, m)
 	}
-	sum := ""
-	for i, f := range files {
-		h, err := run.HashFile(f)
-		if err != nil {
-			return err
-		}
-		info.Files = append(info.Files, h)
-		if i < len(t.session.base.Files) {
-			sum += h.SHA256
-		}
+	rows, err := hashFiles(paths)
+	if err != nil {
+		return err
 	}
+	info.Files = append(model, rows...)
 	t.meta = peft.Meta{
-		Template: t.session.base.Chat.Source, System: c.Data.System, Base: c.Base, BaseHash: hashText(sum),
+		Template: t.session.base.Chat.Source, System: c.Data.System, Base: c.Base, BaseHash: baseHash(model),
 	}
 	return t.run.Save()
 }

@@ -2,36 +2,31 @@ package merge
 
 import (
 	"encoding/binary"
-	"slices"
 
 	"ft/internal/quant"
 	"ft/weights"
 )
 
-// writeRounded writes the base's values rounded to the output type, or shaken where rounding changes none of them.
-func (m *merger) writeRounded(w *weights.Writer, it item) error {
+// writeRounded writes the base's values rounded to the output type, and shaken unless draw is 0.
+func (m *merger) writeRounded(w *weights.Writer, it item, draw int) error {
 	values, _, err := m.exact(it)
 	if err != nil {
 		return err
 	}
 	data := make([]byte, it.typ.RowBytes(len(values)))
 	quant.Quantize(data, it.typ, values)
-	if it.typ != quant.F32 {
-		back := make([]float32, len(values))
-		quant.Dequantize(back, it.typ, data)
-		if slices.Equal(back, values) {
-			shake(data, it.typ)
-		}
+	if draw > 0 {
+		shake(data, it.typ, uint64(draw))
 	}
 	_, err = w.Write(data)
 	return err
 }
 
 // shake moves one value in twelve by one step of its type, up or down: an error of the variance that rounding to nearest has,
-// step²/12. The choice is a fixed function of the position.
-func shake(data []byte, typ quant.Type) {
-	draw := func(i int) (move bool, up bool) {
-		h := uint64(i+1) * 0x9e3779b97f4a7c15
+// step²/12. The choice is a fixed function of the draw and the position.
+func shake(data []byte, typ quant.Type, draw uint64) {
+	choose := func(i int) (move bool, up bool) {
+		h := (uint64(i)<<8 + draw) * 0x9e3779b97f4a7c15
 		h ^= h >> 29
 		h *= 0xbf58476d1ce4e5b9
 		h ^= h >> 32
@@ -46,7 +41,7 @@ func shake(data []byte, typ quant.Type) {
 		for i := 0; i+1 < len(data); i += 2 {
 			v := binary.LittleEndian.Uint16(data[i:])
 			// Neighbours in magnitude have neighbouring bit patterns; zero and the largest value stay.
-			if move, up := draw(i); move && v&0x7fff != 0 && v&0x7fff < infinity-1 {
+			if move, up := choose(i); move && v&0x7fff != 0 && v&0x7fff < infinity-1 {
 				if up {
 					v++
 				} else {
@@ -61,7 +56,7 @@ func shake(data []byte, typ quant.Type) {
 			if i%block < scale {
 				continue
 			}
-			if move, up := draw(i); move {
+			if move, up := choose(i); move {
 				if q := int8(data[i]); up && q < 127 {
 					data[i] = byte(q + 1)
 				} else if !up && q > -127 {
