@@ -58,53 +58,63 @@ func newDecoderStep(p part) (decoder, error) {
 		f, err := newReplace(p)
 		return eachToken(f), err
 	case "Strip":
-		var o struct {
-			partType
-			Content string `json:"content"`
-			Start   int    `json:"start"`
-			Stop    int    `json:"stop"`
-		}
-		if err := p.options(&o); err != nil {
-			return nil, err
-		}
-		if utf8.RuneCountInString(o.Content) != 1 || o.Start < 0 || o.Stop < 0 {
-			return nil, p.errorf("content must be one character, start and stop 0 or more: %q, %d, %d", o.Content, o.Start, o.Stop)
-		}
-		return eachToken(func(s string) string {
-			for n := 0; n < o.Start && strings.HasPrefix(s, o.Content); n++ {
-				s = s[len(o.Content):]
-			}
-			for n := 0; n < o.Stop && strings.HasSuffix(s, o.Content); n++ {
-				s = s[:len(s)-len(o.Content)]
-			}
-			return s
-		}), nil
+		return newStrip(p)
 	case "Metaspace":
 		m, err := newMetaspace(p)
 		return m.decode, err
 	case "BPEDecoder":
-		o := struct {
-			partType
-			Suffix string `json:"suffix"`
-		}{Suffix: "</w>"}
-		if err := p.options(&o); err != nil {
-			return nil, err
-		}
-		if o.Suffix == "" {
-			return nil, p.errorf("the suffix is empty")
-		}
-		return func(toks []string) []string {
-			for i := range toks {
-				by := " "
-				if i == len(toks)-1 {
-					by = ""
-				}
-				toks[i] = strings.ReplaceAll(toks[i], o.Suffix, by)
-			}
-			return toks
-		}, nil
+		return newSuffixDecoder(p)
 	}
 	return nil, p.unsupported(haveDecoders)
+}
+
+// newStrip takes up to start times content from the front of each token and up to stop times from its end.
+func newStrip(p part) (decoder, error) {
+	var o struct {
+		partType
+		Content string `json:"content"`
+		Start   int    `json:"start"`
+		Stop    int    `json:"stop"`
+	}
+	if err := p.options(&o); err != nil {
+		return nil, err
+	}
+	if utf8.RuneCountInString(o.Content) != 1 || o.Start < 0 || o.Stop < 0 {
+		return nil, p.errorf("content must be one character, start and stop 0 or more: %q, %d, %d", o.Content, o.Start, o.Stop)
+	}
+	return eachToken(func(s string) string {
+		for n := 0; n < o.Start && strings.HasPrefix(s, o.Content); n++ {
+			s = s[len(o.Content):]
+		}
+		for n := 0; n < o.Stop && strings.HasSuffix(s, o.Content); n++ {
+			s = s[:len(s)-len(o.Content)]
+		}
+		return s
+	}), nil
+}
+
+// newSuffixDecoder turns the mark at the end of words into a space.
+func newSuffixDecoder(p part) (decoder, error) {
+	o := struct {
+		partType
+		Suffix string `json:"suffix"`
+	}{Suffix: "</w>"}
+	if err := p.options(&o); err != nil {
+		return nil, err
+	}
+	if o.Suffix == "" {
+		return nil, p.errorf("the suffix is empty")
+	}
+	return func(toks []string) []string {
+		for i := range toks {
+			by := " "
+			if i == len(toks)-1 {
+				by = ""
+			}
+			toks[i] = strings.ReplaceAll(toks[i], o.Suffix, by)
+		}
+		return toks
+	}, nil
 }
 
 func eachToken(f func(string) string) decoder {

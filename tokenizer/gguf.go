@@ -28,7 +28,9 @@ var controlTexts = []string{"<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>",
 // FromGGUF builds the tokenizer whose vocabulary a GGUF file carries: byte-level BPE
 // (tokenizer.ggml.model "gpt2") with one of llama.cpp's named pre-tokenizers, or SentencePiece BPE
 // ("llama"), where the scores decide what is merged first. Other models and pre-tokenizers are refused
-// by name. As in llama.cpp, text is not normalized to NFC even where the original tokenizer does.
+// by name. As in llama.cpp, text is not normalized to NFC even where the original tokenizer does. Bytes that a
+// byte-level vocabulary lacks are left out before anything is merged, as Hugging Face does; llama.cpp leaves them
+// out afterwards.
 func FromGGUF(m Metadata) (*Tokenizer, error) {
 	r := metaReader{m: m}
 	s, size := r.spec()

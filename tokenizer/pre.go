@@ -28,7 +28,8 @@ const (
 // code of their own (kimi-k2, afmoe, superbpe, gemma4, ...) and those that no model ft knows uses are
 // refused.
 var ggufPres = []ggufPre{
-	{names: []string{"gpt-2", "phi-2", "gigachat", "a.x-4.0", "mellum", "modern-bert", "mpt", "olmo", "jais", "trillion", "granite-docling", "exaone4"},
+	{names: []string{"gpt-2", "phi-2", "gigachat", "a.x-4.0", "mellum", "modern-bert", "mpt", "olmo", "jais", "trillion",
+		"granite-docling", "exaone4"},
 		steps: []string{regexGPT2}},
 	{names: []string{"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b", "mellum2"},
 		steps: []string{regexDigit, regexGPT2}},
@@ -81,6 +82,9 @@ func mustJSON(v any) json.RawMessage {
 	return data
 }
 
+// lineEnds spells line ends as the table does; DeepSeek's files have the characters themselves.
+var lineEnds = strings.NewReplacer("\r", `\r`, "\n", `\n`)
+
 // byteLevelSteps gives the regexes that a "pre_tokenizer" applies before the byte alphabet; an error names
 // what a GGUF file cannot say.
 func byteLevelSteps(raw json.RawMessage) ([]string, error) {
@@ -109,7 +113,7 @@ func byteLevelSteps(raw json.RawMessage) ([]string, error) {
 		case p.typ == "Digits" && o.Individual:
 			steps = append(steps, regexDigit)
 		case p.typ == "Split" && o.Pattern.Regex != nil && o.Behavior == "Isolated" && !o.Invert:
-			steps = append(steps, *o.Pattern.Regex)
+			steps = append(steps, lineEnds.Replace(*o.Pattern.Regex))
 		case p.typ == "ByteLevel" && !o.AddPrefixSpace:
 			bytes = true
 			if o.UseRegex == nil || *o.UseRegex {

@@ -15,7 +15,8 @@ type preTokenizer func(s string, first bool, yield func(piece string, first bool
 // finder calls yield for each match in s, in order and without overlap. A match may be empty.
 type finder func(s string, yield func(start, end int))
 
-const havePreTokenizers = "Sequence, ByteLevel, Split, Digits, Metaspace, Punctuation, Whitespace, WhitespaceSplit, CharDelimiterSplit, FixedLength"
+const havePreTokenizers = "Sequence, ByteLevel, Split, Digits, Metaspace, Punctuation, Whitespace, WhitespaceSplit, " +
+	"CharDelimiterSplit, FixedLength"
 
 // preBuilder collects the steps of a "pre_tokenizer".
 type preBuilder struct {
@@ -47,7 +48,6 @@ func (b *preBuilder) settle() {
 }
 
 func (b *preBuilder) add(p part) error {
-	var none partType
 	switch p.typ {
 	case "Sequence":
 		var o struct {
@@ -66,6 +66,14 @@ func (b *preBuilder) add(p part) error {
 		m, err := newMetaspace(p)
 		b.push(m.split)
 		return err
+	}
+	return b.addCut(p)
+}
+
+// addCut adds the steps that cut the text at certain characters.
+func (b *preBuilder) addCut(p part) error {
+	var none partType
+	switch p.typ {
 	case "Digits":
 		var o struct {
 			partType

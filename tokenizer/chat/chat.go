@@ -74,7 +74,8 @@ func (t *Template) Render(messages []Message, addGenerationPrompt bool, extra ..
 		"tools":                 jinja.None(),
 		"documents":             jinja.None(),
 	}
-	for name, token := range map[string]string{"bos_token": t.opt.BOS, "eos_token": t.opt.EOS, "unk_token": t.opt.Unknown, "pad_token": t.opt.Pad} {
+	o := t.opt
+	for name, token := range map[string]string{"bos_token": o.BOS, "eos_token": o.EOS, "unk_token": o.Unknown, "pad_token": o.Pad} {
 		if token != "" {
 			vars[name] = jinja.NewString(token)
 		}

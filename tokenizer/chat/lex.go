@@ -216,9 +216,9 @@ func (l *lexer) code(body int, kind byte) error {
 }
 
 var (
-	numberToken = regexp.MustCompile(`^[0-9](_?[0-9])*(\.[0-9](_?[0-9])*)?([eE][+-]?[0-9]+)?`)
-	stringToken = regexp.MustCompile(`^(?s:'([^'\\]|\\.)*'|"([^"\\]|\\.)*")`)
-	operators   = []string{"**", "//", "==", "!=", "<=", ">=", ",", ".", ":", "(", ")", "[", "]", "{", "}", "|", "~", "+", "-", "*", "/", "%", "<", ">", "="}
+	numberToken  = regexp.MustCompile(`^[0-9](_?[0-9])*(\.[0-9](_?[0-9])*)?([eE][+-]?[0-9]+)?`)
+	stringToken  = regexp.MustCompile(`^(?s:'([^'\\]|\\.)*'|"([^"\\]|\\.)*")`)
+	operatorToks = strings.Fields("** // == != <= >= , . : ( ) [ ] { } | ~ + - * / % < > =")
 )
 
 // scanToken reads the token s starts with and its length; white space is an empty operator.
@@ -243,7 +243,7 @@ func scanToken(s string) (token, int, error) {
 		}
 		return token{tokName, s[:n]}, n, nil
 	}
-	for _, op := range operators {
+	for _, op := range operatorToks {
 		if strings.HasPrefix(s, op) {
 			return token{tokOp, op}, len(op), nil
 		}
@@ -255,7 +255,8 @@ func scanToken(s string) (token, int, error) {
 // isSpace is white space to Python's strip.
 func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
 
-var simpleEscapes = map[byte]string{'n': "\n", 't': "\t", 'r': "\r", '\\': "\\", '\'': "'", '"': `"`, 'a': "\a", 'b': "\b", 'f': "\f", 'v': "\v", '\n': ""}
+var simpleEscapes = map[byte]string{'n': "\n", 't': "\t", 'r': "\r", '\\': "\\", '\'': "'", '"': `"`, 'a': "\a", 'b': "\b",
+	'f': "\f", 'v': "\v", '\n': ""}
 
 // unescape reads a Python string literal's escapes; an unknown one stays as it is.
 func unescape(s string) string {

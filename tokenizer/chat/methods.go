@@ -67,8 +67,13 @@ func callMethod(v jinja.Value, name string, args []jinja.Value, kwargs map[strin
 
 type stringMethod func(s string, args []jinja.Value, kwargs map[string]jinja.Value) (jinja.Value, error)
 
-var stringTests = map[string]func(rune) bool{"isdigit": unicode.IsDigit, "isnumeric": unicode.IsNumber, "isalpha": unicode.IsLetter, "isspace": isSpace,
-	"isalnum": func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }}
+var stringTests = map[string]func(rune) bool{
+	"isdigit":   unicode.IsDigit,
+	"isnumeric": unicode.IsNumber,
+	"isalpha":   unicode.IsLetter,
+	"isspace":   isSpace,
+	"isalnum":   func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) },
+}
 
 var stringMethods = map[string]stringMethod{
 	"strip":      stripMethod(true, true),
@@ -182,46 +187,6 @@ func stringList(parts []string) jinja.Value {
 		list[i] = jinja.NewString(p)
 	}
 	return jinja.NewList(list)
-}
-
-// formatMethod is str.format with {}, {0} and {name}.
-func formatMethod(s string, args []jinja.Value, kwargs map[string]jinja.Value) (jinja.Value, error) {
-	var b strings.Builder
-	next := 0
-	for i := 0; i < len(s); i++ {
-		if rest := s[i:]; strings.HasPrefix(rest, "{{") || strings.HasPrefix(rest, "}}") {
-			b.WriteByte(s[i])
-			i++
-			continue
-		}
-		if s[i] != '{' {
-			b.WriteByte(s[i])
-			continue
-		}
-		n := strings.IndexByte(s[i:], '}')
-		if n < 0 {
-			return jinja.Undefined(), fmt.Errorf("format: %q has an open brace", s)
-		}
-		name := s[i+1 : i+n]
-		i += n
-		v, ok := kwargs[name]
-		if !ok {
-			k := next
-			if name == "" {
-				next++
-			} else if len(name) == 1 && name[0] >= '0' && name[0] <= '9' {
-				k = int(name[0] - '0')
-			} else {
-				k = len(args)
-			}
-			if k >= len(args) {
-				return jinja.Undefined(), fmt.Errorf("format: {%s} of %q is not supported or has no argument", name, s)
-			}
-			v = args[k]
-		}
-		b.WriteString(pyStr(v))
-	}
-	return str(b.String())
 }
 
 func title(s string) string {

@@ -9,6 +9,10 @@ import (
 	"github.com/ardanlabs/jinja"
 )
 
+// operators are the functions that the rewriter puts in place of operators, subscripts and loops' lists.
+var operators = map[string]callable{"mod": formatPercent, "add": add, "sub": sub, "cat": cat, "attr": attr, "item": item,
+	"spread": spread, "iter": iterable}
+
 // typeName is Python's name for the type of v.
 func typeName(v jinja.Value) string {
 	switch {

@@ -48,7 +48,8 @@ func (r *rewriter) all(tags []tag) error {
 	return nil
 }
 
-var closers = map[string]string{"endif": "if", "endfor": "for", "endset": "set", "endmacro": "macro", "endcall": "call", "endfilter": "filter", "endgeneration": "generation"}
+var closers = map[string]string{"endif": "if", "endfor": "for", "endset": "set", "endmacro": "macro", "endcall": "call",
+	"endfilter": "filter", "endgeneration": "generation"}
 
 // scanBlocks matches the statements and returns for each opening tag, by its index, what is in it.
 func scanBlocks(tags []tag) (map[int]*block, error) {

@@ -45,15 +45,20 @@ func (r *run) define(vars map[string]jinja.Value, methods []string) {
 			return callMethod(args[0], name, args[1:], kwargs)
 		})
 	}
-	for name, f := range map[string]callable{
-		own + "print": r.print, own + "step": r.step, own + "enter": r.enter, own + "leave": r.leave,
-		own + "mod": formatPercent, own + "add": add, own + "sub": sub, own + "cat": cat, own + "attr": attr, own + "item": item, own + "spread": spread, own + "iter": iterable,
-		"raise_exception": raise, "strftime_now": r.strftime, "range": makeRange,
-		"dict": makeDict, "namespace": makeDict,
-	} {
+	for name, f := range operators {
+		def(own+name, f)
+	}
+	for name, f := range globals {
 		def(name, f)
 	}
+	for name, f := range map[string]callable{"print": r.print, "step": r.step, "enter": r.enter, "leave": r.leave} {
+		def(own+name, f)
+	}
+	def("strftime_now", r.strftime)
 }
+
+// globals are the functions templates call by these names.
+var globals = map[string]callable{"raise_exception": raise, "range": makeRange, "dict": makeDict, "namespace": makeDict}
 
 func (r *run) print(args []jinja.Value, _ map[string]jinja.Value) (jinja.Value, error) {
 	if len(args) != 1 {
@@ -166,8 +171,11 @@ func keysOf(m map[string]jinja.Value) []string {
 }
 
 // layouts are strftime's directives in Go's notation.
-var layouts = map[byte]string{'Y': "2006", 'y': "06", 'm': "01", 'd': "02", 'e': "_2", 'H': "15", 'I': "03", 'M': "04", 'S': "05", 'B': "January", 'b': "Jan",
-	'h': "Jan", 'A': "Monday", 'a': "Mon", 'p': "PM", 'Z': "MST", 'z': "-0700", 'j': "002", 'F': "2006-01-02", 'T': "15:04:05", 'D': "01/02/06", 'R': "15:04"}
+var layouts = map[byte]string{
+	'Y': "2006", 'y': "06", 'm': "01", 'd': "02", 'e': "_2", 'H': "15", 'I': "03", 'M': "04", 'S': "05", 'p': "PM",
+	'B': "January", 'b': "Jan", 'h': "Jan", 'A': "Monday", 'a': "Mon", 'Z': "MST", 'z': "-0700", 'j': "002",
+	'F': "2006-01-02", 'T': "15:04:05", 'D': "01/02/06", 'R': "15:04",
+}
 
 // strftime formats the time as C's strftime does; a minus drops leading zeros.
 func (r *run) strftime(args []jinja.Value, _ map[string]jinja.Value) (jinja.Value, error) {
