@@ -99,7 +99,7 @@ func (c *Config) Spec() (Spec, error) {
 }
 
 func (c *Config) rope(context int) (Rope, error) {
-	r := Rope{Kind: "default", Theta: 10000, BetaFast: 32, BetaSlow: 1}
+	r := Rope{Kind: "default", Theta: 10000, Original: context, BetaFast: 32, BetaSlow: 1}
 	if c.RopeTheta != nil {
 		r.Theta = *c.RopeTheta
 	}
@@ -122,9 +122,8 @@ func (c *Config) rope(context int) (Rope, error) {
 	if r.Kind == "" {
 		r.Kind = "default"
 	}
-	r.Original = p.Original
-	if r.Original == 0 {
-		r.Original = context
+	if p.Original != 0 {
+		r.Original = p.Original
 	}
 	if p.Factor != nil {
 		r.Factor = *p.Factor

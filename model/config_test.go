@@ -14,7 +14,7 @@ func TestConfig_defaults(t *testing.T) {
 		"num_attention_heads": 4, "intermediate_size": 8, "num_key_value_heads": null, "head_dim": null, "eos_token_id": null}`))
 	want := Spec{
 		ModelType: "llama", Vocab: 10, Dim: 48, Layers: 1, Heads: 4, KVHeads: 4, HeadDim: 12, FF: 8, Eps: 1e-6, Context: 2048,
-		BOS: NoToken, Rope: Rope{Kind: "default", Theta: 10000, BetaFast: 32, BetaSlow: 1},
+		BOS: NoToken, Rope: Rope{Kind: "default", Theta: 10000, Original: 2048, BetaFast: 32, BetaSlow: 1},
 	}
 	if fmt.Sprintf("%+v", s) != fmt.Sprintf("%+v", want) {
 		t.Errorf("%+v\nexpected %+v", s, want)
