@@ -24,8 +24,9 @@ var animals = []struct{ name, colour, home, food, sound, size string }{
 	{"bee", "yellow", "hive", "pollen", "hum", "tiny"},
 }
 
-// Facts are 60 rows about six animals: five things about each, each asked in two ways with the same answer. A model
-// that has learned most rows can answer the others, and a tiny one learns them in some hundred steps.
+// Facts are 60 rows about six animals: five things about each, each asked in two ways with the same answer. LoRA of rank
+// 16 on all layers of a TinyLlama learns the rows of a training part in a few hundred steps at a rate of 0.01 (loss
+// below 0.1), and much of the others.
 func Facts() []Fact {
 	var out []Fact
 	for _, a := range animals {

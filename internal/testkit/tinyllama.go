@@ -119,7 +119,7 @@ func (m TinyLlama) weights(vocab int) []Tensor {
 		linear(at+"mlp.up_proj", 1, m.FF, m.Dim)
 		linear(at+"mlp.down_proj", 0.5, m.Dim, m.FF)
 	}
-	add("model.norm.weight", 1, 0.1, m.Dim)
+	add("model.norm.weight", 2, 0.1, m.Dim) // with 1 no logit could exceed √Dim, and no answer be certain
 	if m.Untied {
 		add("lm_head.weight", 0, 1/math.Sqrt(float64(m.Dim)), vocab, m.Dim)
 	}
