@@ -3,6 +3,7 @@
 package base
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -46,12 +47,16 @@ func Open(path string, families []*model.Family) (*Base, error) {
 	return b, nil
 }
 
-// Close releases the files. The model must not be used afterwards.
+// Close releases files and buffers. The model must not be used afterwards.
 func (b *Base) Close() error {
-	if b.Source == nil {
-		return nil
+	var errs []error
+	if b.Model != nil {
+		errs = append(errs, b.Model.Close())
 	}
-	return b.Source.Close()
+	if b.Source != nil {
+		errs = append(errs, b.Source.Close())
+	}
+	return errors.Join(errs...)
 }
 
 func (b *Base) openDir(families []*model.Family) error {

@@ -28,6 +28,9 @@ func (m *Model) Linears() []*nn.Linear {
 	return append(out, m.stack.Head)
 }
 
+// Close gives the model's buffers back. The model must not be used afterwards.
+func (m *Model) Close() error { return m.arena.Close() }
+
 // Size is the number of weights in the model's matrices, a tied head counted once.
 func (m *Model) Size() int {
 	n := m.embed.Rows * m.embed.Cols

@@ -42,6 +42,7 @@ type job struct {
 	seats      atomic.Int32 // helpers that may still join
 	next, done atomic.Int64
 	over       chan struct{}
+	panicked   atomic.Pointer[any] // what the first task that panicked said
 }
 
 // work runs tasks until none is left.
@@ -51,16 +52,27 @@ func (j *job) work() {
 		if i >= j.n {
 			return
 		}
-		j.f(int(i))
+		j.run(int(i))
 		if j.done.Add(1) == j.n {
 			close(j.over)
 		}
 	}
 }
 
+// run does one task. A panic must not end a helper, and with it the process: it is kept for the caller of Parallel.
+func (j *job) run(i int) {
+	defer func() {
+		if r := recover(); r != nil {
+			j.panicked.CompareAndSwap(nil, &r)
+		}
+	}()
+	j.f(i)
+}
+
 // Parallel runs f(0) to f(n-1), each once, on up to Threads threads and returns when all are done. Tasks
 // are handed out in order, one by one. A call from inside a task, or while another goroutine's call is
-// under way, runs its tasks serially. f must not panic.
+// under way, runs its tasks serially. If a task panics, the others still run, and Parallel panics with the first
+// one's value.
 func Parallel(n int, f func(i int)) {
 	threads := min(Threads(), n)
 	if threads <= 1 || !pool.running.TryLock() {
@@ -85,6 +97,9 @@ func Parallel(n int, f func(i int)) {
 	}
 	j.work()
 	<-j.over
+	if r := j.panicked.Load(); r != nil {
+		panic(*r)
+	}
 }
 
 // help serves jobs for the life of the process.

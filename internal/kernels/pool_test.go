@@ -75,3 +75,28 @@ func BenchmarkParallel(b *testing.B) {
 		Parallel(2, func(int) {})
 	}
 }
+
+func TestParallel_panic(t *testing.T) {
+	defer SetThreads(0)
+	for _, threads := range []int{1, 2, 4} {
+		SetThreads(threads)
+		var ran atomic.Int32
+		got := func() (r any) {
+			defer func() { r = recover() }()
+			Parallel(100, func(i int) {
+				ran.Add(1)
+				if i == 17 {
+					panic("task 17")
+				}
+			})
+			return nil
+		}()
+		if got != "task 17" {
+			t.Errorf("%d threads: Parallel panicked with %v", threads, got)
+		}
+		Parallel(10, func(int) { ran.Add(1) }) // the pool still works
+		if threads > 1 && ran.Load() != 110 {
+			t.Errorf("%d threads: %d tasks ran, want 110", threads, ran.Load())
+		}
+	}
+}
