@@ -140,6 +140,8 @@ func (r *rewriter) product(toks []token) (string, error) {
 		s, after := "", false
 		var err error
 		switch {
+		case attached && (t.kind != tokOp || t.is("{")):
+			err = fmt.Errorf("unexpected %q", t.text)
 		case t.kind == tokString:
 			s, end, err = r.text(toks, i)
 			after = true

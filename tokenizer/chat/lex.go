@@ -235,7 +235,7 @@ func scanToken(s string) (token, int, error) {
 		return token{tokString, unescape(m[1 : len(m)-1])}, len(m), nil
 	case c >= '0' && c <= '9':
 		m := numberToken.FindString(s)
-		return token{tokNumber, strings.ReplaceAll(m, "_", "")}, len(m), nil
+		return token{tokNumber, plainNumber(strings.ReplaceAll(m, "_", ""))}, len(m), nil
 	case c == '_' || (c|32) >= 'a' && (c|32) <= 'z':
 		n := 1
 		for n < len(s) && (s[n] == '_' || (s[n]|32) >= 'a' && (s[n]|32) <= 'z' || s[n] >= '0' && s[n] <= '9') {
@@ -250,6 +250,19 @@ func scanToken(s string) (token, int, error) {
 	}
 	r, _ := utf8.DecodeRuneInString(s)
 	return token{}, 0, fmt.Errorf("unexpected character %q", r)
+}
+
+// plainNumber writes a number without an exponent, which the engine does not read.
+func plainNumber(s string) string {
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || !strings.ContainsAny(s, "eE") {
+		return s
+	}
+	s = strconv.FormatFloat(f, 'f', -1, 64)
+	if !strings.Contains(s, ".") {
+		s += ".0"
+	}
+	return s
 }
 
 // isSpace is white space to Python's strip.

@@ -172,13 +172,25 @@ func (r *rewriter) statement(toks []token, b *block) error {
 		}
 		r.out.WriteString("{% filter " + toks[1].text + " %}")
 		return nil
-	case "if", "elif", "else", "call", "generation", "break", "continue":
+	case "call":
+		if len(toks) > 1 && toks[1].is("(") {
+			return r.callWith(toks)
+		}
+	case "if", "elif", "else", "generation", "break", "continue":
 	default:
 		if closers[word] == "" {
 			return fmt.Errorf("the statement %q is not supported", word)
 		}
 	}
 	return r.block(toks)
+}
+
+// callWith writes a call statement whose body takes parameters, which are names.
+func (r *rewriter) callWith(toks []token) error {
+	end := next(toks, 1)
+	e, err := r.expr(toks[end:])
+	r.out.WriteString("{% call (" + strings.Join(names(toks[1:end]), ", ") + ") " + e + "%}")
+	return err
 }
 
 // checkMacro refuses the parameters that the engine would take apart wrongly: * and **, and defaults with
