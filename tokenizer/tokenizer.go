@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxFileBytes bounds what a tokenizer file may hold, packed or not; the largest known one is 34 MB.
@@ -76,7 +77,9 @@ func gunzip(data []byte) ([]byte, error) {
 // special says whether the post-processor's tokens (BOS, EOS) are put around the ids. Bytes that are
 // not UTF-8 are read as U+FFFD, as any reader of text does.
 func (t *Tokenizer) Encode(text string, special bool) []int32 {
-	text = strings.ToValidUTF8(text, "\uFFFD")
+	if !utf8.ValidString(text) {
+		text = replaceInvalid([]byte(text))
+	}
 	out := make([]int32, 0, len(text)/3+len(t.prefix)+len(t.suffix)+1)
 	if special {
 		out = append(out, t.prefix...)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,15 +95,6 @@ func message(fields ordered) chat.Message {
 	return m
 }
 
-// plain reports whether every message is a role and a text, without tools.
-func (c conversation) plain() bool {
-	return len(c.messages) > 0 && !slices.ContainsFunc(c.messages, func(m chat.Message) bool { return len(m.Fields) > 0 }) &&
-		!slices.ContainsFunc(c.extra, func(f chat.Field) bool { return f.Name == "tools" && len(f.JSON) > 0 })
-}
-
-// refused are the renderings with tools that are known to differ, by template, with the reason.
-var refused = map[string]string{}
-
 // TestReference renders each template with each conversation and compares with Python's jinja2, byte by
 // byte; where that raised an error, so must this.
 func TestReference(t *testing.T) {
@@ -137,9 +127,6 @@ func TestReference(t *testing.T) {
 					t.Run(fmt.Sprint(i), func(t *testing.T) {
 						c := parseCase(t, g.Cases[i])
 						got, err := tmpl.Render(c.messages, c.begin, c.extra...)
-						if reason := refused[name]; reason != "" && !c.plain() {
-							t.Skip(reason)
-						}
 						compareRendering(t, got, err, w.Out, w.Err)
 					})
 				}

@@ -78,22 +78,32 @@ func (t token) opens() bool { return t.is("(") || t.is("[") || t.is("{") }
 
 func (t token) closes() bool { return t.is(")") || t.is("]") || t.is("}") }
 
+// functions take the place of binary operators.
+var functions = map[string]string{"+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floordiv", "%": "mod"}
+
 // sum rewrites a + b - c, where each part may be x ~ y.
 func (r *rewriter) sum(toks []token) (string, error) {
-	parts, ops := splitBinary(toks, "+", "-")
-	var out string
-	for i, part := range parts {
-		s, err := r.concat(part)
+	return r.fold(toks, r.concat, "+", "-")
+}
+
+// product rewrites a * b / c.
+func (r *rewriter) product(toks []token) (string, error) {
+	return r.fold(toks, r.operand, "*", "/", "//", "%")
+}
+
+// fold turns binary operators of one precedence into calls, the leftmost innermost.
+func (r *rewriter) fold(toks []token, part func([]token) (string, error), ops ...string) (string, error) {
+	parts, found := splitBinary(toks, ops...)
+	out := ""
+	for i, p := range parts {
+		s, err := part(p)
 		if err != nil {
 			return "", err
 		}
-		switch {
-		case i == 0:
+		if i == 0 {
 			out = s
-		case ops[i-1] == "+":
-			out = own + "add ( " + out + ", " + s + ") "
-		default:
-			out = own + "sub ( " + out + ", " + s + ") "
+		} else {
+			out = own + functions[found[i-1]] + " ( " + out + ", " + s + ") "
 		}
 	}
 	return out, nil
@@ -130,8 +140,8 @@ func splitBinary(toks []token, ops ...string) (parts [][]token, found []string) 
 	return append(parts, toks[from:]), found
 }
 
-// product rewrites operands joined by * / // % **, each with its filters, calls and subscripts.
-func (r *rewriter) product(toks []token) (string, error) {
+// operand rewrites one operand with its sign, filters, calls and subscripts.
+func (r *rewriter) operand(toks []token) (string, error) {
 	var b strings.Builder
 	attached := false // the token before can be called or subscripted
 	for i := 0; i < len(toks); {
@@ -143,7 +153,7 @@ func (r *rewriter) product(toks []token) (string, error) {
 		case attached && (t.kind != tokOp || t.is("{")):
 			err = fmt.Errorf("unexpected %q", t.text)
 		case t.kind == tokString:
-			s, end, err = r.text(toks, i)
+			s, end = text(toks, i)
 			after = true
 		case t.opens():
 			s, err = r.bracket(toks[i:end], attached)
@@ -166,19 +176,13 @@ func (r *rewriter) product(toks []token) (string, error) {
 	return b.String(), nil
 }
 
-// text writes the string literal at i, joined with those right after it, and a % that formats it. It
-// returns the index after what it has written.
-func (r *rewriter) text(toks []token, i int) (string, int, error) {
+// text writes the string literal at i, joined with those right after it, and returns the index after them.
+func text(toks []token, i int) (string, int) {
 	value := ""
 	for ; i < len(toks) && toks[i].kind == tokString; i++ {
 		value += toks[i].text
 	}
-	if i+1 >= len(toks) || !toks[i].is("%") {
-		return quote(value) + " ", i, nil
-	}
-	end := operandEnd(toks, i+1)
-	s, err := r.product(toks[i+1 : end])
-	return quote(value) + " | " + own + "mod ( " + s + ") ", end, err
+	return quote(value) + " ", i
 }
 
 // bracket writes toks, a bracket and what is in it. attached says that it calls or subscripts what is

@@ -14,9 +14,8 @@ const own = "ft_"
 //   - text becomes a printed string, so the engine has no white space to decide about;
 //   - {{ x }} becomes {{ ft_print(x) }}, which prints None, floats, lists and so on as Python does;
 //   - x | f becomes x | ft_f for the filters of this package; x.m(...) becomes x | ft_m_m(...);
-//   - x.a and x[i] become x | ft_item(...), a + b and a ~ b become ft_add(a, b) and ft_cat(a, b): these fail
-//     on what Python fails on; "..." % x becomes "..." | ft_mod(x), f(*x) becomes f | ft_spread(x),
-//     "is test x" becomes "is test(x)";
+//   - x.a and x[i] become x | ft_item(...), a + b, a ~ b and so on become ft_add(a, b), ft_cat(a, b): these
+//     fail on what Python fails on; f(*x) becomes f | ft_spread(x), "is test x" becomes "is test(x)";
 //   - a loop starts each turn with the outer values of the variables that its body sets;
 //   - loops and macros report to ft_step, ft_enter and ft_leave.
 type rewriter struct {
