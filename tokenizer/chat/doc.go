@@ -8,7 +8,6 @@
 // forgotten at the next turn; and loops, macros and output have a budget, so a template cannot run
 // away.
 //
-// Known differences from Jinja2: tuples are lists; ** gives a float; comparisons and in do not fail on undefined or
-// None; recursive loops, include, import, with, do and
-// tuple assignment are refused.
+// Known differences from Jinja2: tuples are lists; ** gives a float; comparisons and in do not fail on undefined
+// or None; recursive loops, include, import, with, do and tuple assignment are refused.
 package chat
