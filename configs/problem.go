@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ft/internal/suggest"
 )
 
 // Error is everything that is wrong with a config, one problem a line. Commands map it to the exit code of
@@ -86,47 +88,11 @@ func (p problems) err() error {
 
 // didYouMean is " (did you mean x?)" for the candidate nearest to key, or what there is to choose from.
 func didYouMean(key string, candidates []string) string {
-	if best := nearest(key, candidates); best != "" {
+	if best := suggest.Nearest(key, candidates); best != "" {
 		return " (did you mean " + best + "?)"
 	}
 	if len(candidates) == 0 {
 		return ""
 	}
 	return " (have: " + strings.Join(candidates, ", ") + ")"
-}
-
-// nearest is the candidate that takes the fewest edits to get from key, if they are few for its length.
-func nearest(key string, candidates []string) string {
-	best, least := "", 1+max(1, len(key)/3)
-	plain := strings.ReplaceAll(strings.ToLower(key), "-", "_")
-	for _, c := range candidates {
-		if d := edits(plain, strings.ToLower(c)); d < least {
-			best, least = c, d
-		}
-	}
-	return best
-}
-
-// edits is the number of insertions, deletions, changes and swaps of neighbours that turn a into b
-// (optimal string alignment).
-func edits(a, b string) int {
-	before, above, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range above {
-		above[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			change := 1
-			if a[i-1] == b[j-1] {
-				change = 0
-			}
-			row[j] = min(above[j]+1, row[j-1]+1, above[j-1]+change)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, above, row = above, row, before
-	}
-	return above[len(b)]
 }

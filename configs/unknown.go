@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"ft/internal/suggest"
 )
 
 // refuseUnknown reports every setting that no key takes. What stands under method is left alone while its
@@ -47,7 +49,7 @@ func (l *loader) refuseVariables() {
 			continue
 		}
 		hint := " (config keys are set by FT_KEY_PATH, as in FT_TRAIN_LR)"
-		if best := nearest(name, append(known, reserved...)); best != "" {
+		if best := suggest.Nearest(name, append(known, reserved...)); best != "" {
 			hint = " (did you mean " + best + "?)"
 		}
 		l.problems.add(place{source: name}, "", "unknown variable"+hint)
@@ -92,7 +94,7 @@ func (l *loader) unknown(path string) string {
 		name, _, _ = strings.Cut(path, ".")
 	}
 	siblings := l.children(section)
-	if nearest(name, siblings) == "" {
+	if suggest.Nearest(name, siblings) == "" {
 		for _, k := range l.keys {
 			if strings.HasSuffix(k.path, "."+name) {
 				return "unknown key (did you mean " + k.path + "?)"

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"ft/internal/suggest"
 )
 
 // Pair is a prediction and the texts it should equal, at least one.
@@ -132,37 +134,11 @@ func Names() []string {
 // meant returns the end of an error message that proposes the word of have nearest to word, or
 // nothing if none is near.
 func meant(word string, have []string) string {
-	best, at := max(1, len(word)/2)+1, ""
-	for _, h := range have {
-		if d := editDistance(strings.ToLower(word), h); d < best {
-			best, at = d, h
-		}
-	}
+	at := suggest.Nearest(word, have)
 	if at == "" {
 		return ""
 	}
 	return fmt.Sprintf("; did you mean %q?", at)
-}
-
-// editDistance is Levenshtein's, over bytes.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // references describes how many references the rows have, for a signature: a number, or "var".

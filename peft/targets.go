@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ft/internal/suggest"
 	"ft/nn"
 )
 
@@ -129,7 +130,7 @@ func (t Targets) nothing(h Host) error {
 func hint(word string, h Host) string {
 	leaves := leafNames(h)
 	s := ""
-	if near := nearest(word[strings.LastIndexByte(word, '.')+1:], leaves); near != "" {
+	if near := suggest.Nearest(word[strings.LastIndexByte(word, '.')+1:], leaves); near != "" {
 		s = fmt.Sprintf("; did you mean %q?", near)
 	}
 	return s + " (have: " + strings.Join(leaves, ", ") + ")"

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"ft/internal/quant"
+	"ft/internal/suggest"
 )
 
 // Tensor is one tensor of a model file. The source that gave it has checked that the format is known, that
@@ -90,7 +91,7 @@ func closest(name string, names []string, n int) []string {
 		if other == name || len(other) > len(name)+limit || len(name) > len(other)+limit {
 			continue
 		}
-		if d := distance(name, other); d <= limit {
+		if d := suggest.Edits(name, other); d <= limit {
 			near = append(near, candidate{other, d})
 		}
 	}
@@ -100,27 +101,6 @@ func closest(name string, names []string, n int) []string {
 		out = append(out, fmt.Sprintf("%q", c.name))
 	}
 	return out
-}
-
-// distance is the Levenshtein distance of a and b in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // Count is the number of values of a shape, 1 for an empty one. It fails on a negative dimension and on a
