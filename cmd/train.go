@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -147,11 +148,20 @@ func (t *training) fit(ctx context.Context) error {
 	if result.Stopped {
 		t.streams.Note("stopped at step %d: no better %s in %d evaluations", result.Steps, c.Eval.Best, c.Train.Patience)
 	}
-	t.streams.Note("best at step %d: validation loss %.4f (base %.4f)", result.BestStep, result.BestLoss, result.BaseLoss)
-	if result.BestLoss > result.BaseLoss {
+	t.tellBest(result)
+	return nil
+}
+
+// tellBest says which weights were kept.
+func (t *training) tellBest(r trainer.Result) {
+	if math.IsNaN(r.BestLoss) {
+		t.streams.Note("kept the weights of step %d: there is no validation part to choose by", r.BestStep)
+		return
+	}
+	t.streams.Note("best at step %d: validation loss %.4f (base %.4f)", r.BestStep, r.BestLoss, r.BaseLoss)
+	if r.BestLoss > r.BaseLoss {
 		t.streams.Warn("the tuned model's validation loss is above the base's; a lower train.lr or more data may help")
 	}
-	return nil
 }
 
 // interrupted saves the adapter as it is. A better one from an earlier evaluation moves aside and is not lost.
