@@ -79,6 +79,9 @@ func (p *prepared) encode() error {
 	if p.val, err = dataset.Encode(d.parts.Val, p.config.Data, p.session.format, d.report); err != nil {
 		return err
 	}
+	if best := p.config.Eval.Best; best != "loss" && len(p.val) == 0 {
+		return usageError{fmt.Errorf("eval.best: %s needs a validation part to choose by, and there is none", best)}
+	}
 	for _, part := range []struct {
 		name string
 		rows int
