@@ -1,12 +1,17 @@
 package merge
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
+	"ft/internal/atomicfile"
 	"ft/internal/quant"
+	"ft/weights"
 )
 
 // torchTypes are PyTorch's names of the types a directory can hold.
@@ -14,118 +19,176 @@ var torchTypes = map[quant.Type]string{quant.F32: "float32", quant.F16: "float16
 
 // writeDir writes a Hugging Face directory beside its place and renames it there.
 func (m *merger) writeDir() error {
-	temp, err := os.MkdirTemp(filepath.Dir(m.Out), ".ft-merge-*")
+	files, err := m.smallFiles() // first: what cannot be written shall show before the weights are
+	if err != nil {
+		return err
+	}
+	temp, err := m.tempDir()
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(temp)
-	if err := os.Chmod(temp, 0o755); err != nil {
-		return err
-	}
-	if err := m.writeSafetensors(filepath.Join(temp, "model.safetensors"), m.write); err != nil {
+	if err := m.fillDir(temp, files, m.write); err != nil {
 		return fmt.Errorf("%s not written: %w", m.Out, err)
 	}
-	if err := m.writeSmallFiles(temp); err != nil {
-		return fmt.Errorf("%s not written: %w", m.Out, err)
-	}
-	if m.Force {
-		if err := os.RemoveAll(m.Out); err != nil {
-			return err
-		}
-	}
-	return os.Rename(temp, m.Out)
+	return m.install(temp)
 }
 
-// writeSmallFiles writes everything beside the weights: configuration, tokenizer, template.
-func (m *merger) writeSmallFiles(dir string) error {
-	config, err := m.config()
-	if err != nil {
+// fillDir writes all files of a Hugging Face directory; put fills a tensor.
+func (m *merger) fillDir(dir string, files map[string][]byte, put func(*weights.Writer, item) error) error {
+	if err := m.writeSafetensors(filepath.Join(dir, "model.safetensors"), put); err != nil {
 		return err
 	}
-	tok, tokConfig, err := m.tokenizerFiles()
-	if err != nil {
-		return err
-	}
-	files := map[string][]byte{"config.json": config, "tokenizer.json": tok, "tokenizer_config.json": tokConfig}
-	if m.Base.Chat.Source != "" {
-		files["chat_template.jinja"] = []byte(m.Base.Chat.Source)
-	}
-	stops, err := json.MarshalIndent(map[string]any{"eos_token_id": m.Base.Chat.Stops}, "", "  ")
-	if err != nil {
-		return err
-	}
-	files["generation_config.json"] = stops
 	for name, data := range files {
-		if data == nil {
-			continue
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+		if err := atomicfile.WriteFile(filepath.Join(dir, name), data); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// config is the base's config.json with the output's number type, or one made from the spec of a GGUF base.
-func (m *merger) config() ([]byte, error) {
-	var data []byte
-	var err error
-	if m.Base.GGUF != nil {
-		data, err = m.Base.Family.ToConfig(&m.Base.Model.Spec)
-	} else {
-		data, err = os.ReadFile(filepath.Join(m.Base.Path, "config.json"))
-	}
+// smallFiles are everything beside the weights, by file name: configuration, tokenizer, template.
+func (m *merger) smallFiles() (map[string][]byte, error) {
+	files, err := m.tokenizerFiles()
 	if err != nil {
+		return nil, err
+	}
+	if files["config.json"], err = m.config(); err != nil {
+		return nil, err
+	}
+	if source := m.Base.Chat.Source; source != "" {
+		files["chat_template.jinja"] = []byte(source)
+	}
+	generation, err := m.generationConfig()
+	if err == nil && generation != nil {
+		files["generation_config.json"] = generation
+	}
+	return files, err
+}
+
+// generationConfig is the base's generation_config.json, with the tokens that end an answer. It is nil when there is nothing to say.
+func (m *merger) generationConfig() ([]byte, error) {
+	c, err := m.baseJSON("generation_config.json")
+	if err != nil {
+		return nil, err
+	}
+	if stops := m.Base.Chat.Stops; len(stops) > 0 {
+		if c == nil {
+			c = map[string]json.RawMessage{}
+		}
+		if c["eos_token_id"], err = json.Marshal(stops); err != nil {
+			return nil, err
+		}
+	}
+	if c == nil {
+		return nil, nil
+	}
+	return indented(c)
+}
+
+// baseJSON reads an object from one of a base directory's files: nil if there is no such file.
+func (m *merger) baseJSON(name string) (map[string]json.RawMessage, error) {
+	data, err := m.baseFile(name)
+	if data == nil || err != nil {
 		return nil, err
 	}
 	var c map[string]json.RawMessage
 	if err := json.Unmarshal(data, &c); err != nil {
-		return nil, fmt.Errorf("config.json: %w", err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	key := "torch_dtype" // transformers 4; 5 writes dtype and reads both
-	if _, ok := c["dtype"]; ok {
-		key = "dtype"
-	}
-	c[key] = json.RawMessage(fmt.Sprintf("%q", torchTypes[m.Type]))
-	return json.MarshalIndent(c, "", "  ")
+	return c, nil
 }
 
-// tokenizerFiles are tokenizer.json and tokenizer_config.json: the base's own, or made from a GGUF base.
-func (m *merger) tokenizerFiles() (tok, config []byte, err error) {
-	if m.Base.GGUF == nil {
-		if tok, err = os.ReadFile(filepath.Join(m.Base.Path, "tokenizer.json")); err != nil {
-			return nil, nil, err
+// baseFile reads one of a base directory's files: nil if there is no such file.
+func (m *merger) baseFile(name string) ([]byte, error) {
+	if m.Base.GGUF != nil {
+		return nil, nil
+	}
+	data, err := os.ReadFile(filepath.Join(m.Base.Path, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return data, err
+}
+
+// indented is v as Hugging Face writes JSON: two spaces, sorted keys, nothing escaped that need not be.
+func indented(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	err := enc.Encode(v)
+	return b.Bytes(), err
+}
+
+// config is the base's config.json with the output's number type, or one made from the spec of a GGUF base.
+func (m *merger) config() ([]byte, error) {
+	c, err := m.baseJSON("config.json")
+	if m.Base.GGUF != nil {
+		var data []byte
+		if data, err = m.Base.Family.ToConfig(&m.Base.Model.Spec); err == nil {
+			err = json.Unmarshal(data, &c)
 		}
-		config, err = os.ReadFile(filepath.Join(m.Base.Path, "tokenizer_config.json"))
-		if os.IsNotExist(err) {
-			return tok, nil, nil
-		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	const old, now = "torch_dtype", "dtype" // of transformers 4 and 5; 5 reads both
+	name, err := json.Marshal(torchTypes[m.Type])
+	if err != nil {
+		return nil, err
+	}
+	_, hasNow := c[now]
+	if _, hasOld := c[old]; hasOld || !hasNow {
+		c[old] = name
+	}
+	if hasNow {
+		c[now] = name
+	}
+	delete(c, "quantization_config") // a base that has one holds null: others are refused
+	return indented(c)
+}
+
+// copied are a directory's files that tokenizers besides tokenizer.json are made of.
+var copied = []string{"tokenizer.json", "special_tokens_map.json", "added_tokens.json"}
+
+// tokenizerFiles are tokenizer.json and what belongs to it: the base's own, or made from a GGUF base. The base's chat template is
+// taken out: the one that training used lies in a file of its own.
+func (m *merger) tokenizerFiles() (map[string][]byte, error) {
+	if m.Base.GGUF != nil {
+		return m.tokenizerFromGGUF()
+	}
+	files := map[string][]byte{}
+	for _, name := range copied {
+		data, err := m.baseFile(name)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		config, err = withoutTemplate(config)
-		return tok, config, err
+		if data != nil {
+			files[name] = data
+		}
 	}
-	if tok, err = m.Base.Tokenizer.ToJSON(); err != nil {
-		return nil, nil, err
-	}
-	c := map[string]any{"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false}
-	if m.Base.Chat.BOS != "" {
-		c["bos_token"] = m.Base.Chat.BOS
-	}
-	if m.Base.Chat.EOS != "" {
-		c["eos_token"] = m.Base.Chat.EOS
-	}
-	config, err = json.MarshalIndent(c, "", "  ")
-	return tok, config, err
-}
-
-// withoutTemplate takes the base's chat template out: the one that training used lies in a file of its own.
-func withoutTemplate(config []byte) ([]byte, error) {
-	var c map[string]json.RawMessage
-	if err := json.Unmarshal(config, &c); err != nil {
-		return nil, fmt.Errorf("tokenizer_config.json: %w", err)
+	const name = "tokenizer_config.json"
+	c, err := m.baseJSON(name)
+	if c == nil || err != nil {
+		return files, err
 	}
 	delete(c, "chat_template")
-	return json.MarshalIndent(c, "", "  ")
+	files[name], err = indented(c)
+	return files, err
+}
+
+func (m *merger) tokenizerFromGGUF() (map[string][]byte, error) {
+	tok, err := m.Base.Tokenizer.ToJSON()
+	if err != nil {
+		return nil, err
+	}
+	c := map[string]any{"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false, "model_max_length": m.Base.Model.Spec.Context}
+	for key, text := range map[string]string{"bos_token": m.Base.Chat.BOS, "eos_token": m.Base.Chat.EOS} {
+		if text != "" {
+			c[key] = text
+		}
+	}
+	config, err := indented(c)
+	return map[string][]byte{"tokenizer.json": tok, "tokenizer_config.json": config}, err
 }

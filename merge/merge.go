@@ -8,7 +8,7 @@ package merge
 
 import (
 	"fmt"
-	"os"
+	"math"
 	"path/filepath"
 	"strings"
 
@@ -72,8 +72,8 @@ func Write(o Options) error {
 	if err := m.checkOut(); err != nil {
 		return fmt.Errorf("merge: %w", err)
 	}
-	if isGGUF(o.Out) {
-		err = m.writeGGUF(o.Out, m.write)
+	if isGGUF(m.Out) {
+		err = m.writeGGUF(m.Out, m.write)
 	} else {
 		err = m.writeDir()
 	}
@@ -83,40 +83,26 @@ func Write(o Options) error {
 	return nil
 }
 
-func (m *merger) checkOut() error {
-	if _, err := os.Lstat(m.Out); err == nil && !m.Force {
-		return fmt.Errorf("%s exists; choose another --out, or replace it with --force", m.Out)
-	}
-	out, _ := filepath.Abs(m.Out)
-	from, _ := filepath.Abs(m.Base.Path)
-	if out == from {
-		return fmt.Errorf("--out %s is the base itself", m.Out)
-	}
-	if parent := filepath.Dir(m.Out); parent != "." {
-		if info, err := os.Stat(parent); err != nil || !info.IsDir() {
-			return fmt.Errorf("--out %s: the directory %s does not exist", m.Out, parent)
-		}
-	}
-	return nil
-}
-
 func newMerger(o Options) (*merger, error) {
+	o.Out = filepath.Clean(o.Out) // shells complete a directory's name with a slash
 	m := &merger{Options: o}
 	if o.Type == quant.Q8_0 && !isGGUF(o.Out) {
 		return nil, fmt.Errorf("type Q8_0 exists only in .gguf files; use F32, F16 or BF16 for a directory")
 	}
+	used, err := usedTensors(o.Base)
+	if err != nil {
+		return nil, err
+	}
 	f, spec := o.Base.Family, &o.Base.Model.Spec
 	for _, name := range o.Base.Source.Names() {
-		hf := name
-		if o.Base.GGUF != nil {
-			var ok bool
-			if hf, ok = f.HFName(name); !ok {
-				continue // rope_freqs and the like: written from the spec
-			}
+		if !used[name] {
+			continue // what some files hold besides: buffers, a tied head that was stored all the same, rope_freqs
 		}
-		ggufName, ok := f.GGUFName(hf)
-		if !ok || hf == "lm_head.weight" && spec.Tied {
-			continue // buffers that some files hold; a tied head that was stored all the same
+		hf, gguf := name, name
+		if o.Base.GGUF != nil {
+			hf, _ = f.HFName(name)
+		} else {
+			gguf, _ = f.GGUFName(name)
 		}
 		src, err := o.Base.Source.Tensor(name)
 		if err != nil {
@@ -124,11 +110,34 @@ func newMerger(o Options) (*merger, error) {
 		}
 		it := item{hf: hf, out: hf, src: src, typ: m.typeOf(src), rotary: f.IsInterleaved(hf), headDim: spec.HeadDim}
 		if isGGUF(o.Out) {
-			it.out = ggufName
+			it.out = gguf
 		}
 		m.items = append(m.items, it)
 	}
 	return m, nil
+}
+
+// recorder notes which tensors are asked for.
+type recorder struct {
+	weights.Source
+	used map[string]bool
+}
+
+// Tensor is the source's.
+func (r recorder) Tensor(name string) (weights.Tensor, error) {
+	r.used[name] = true
+	return r.Source.Tensor(name)
+}
+
+// usedTensors are the names of the tensors that the base's model consists of: those that building it reads. A file may hold others,
+// which readers of the result must not find: llama.cpp takes a bias whenever there is one.
+func usedTensors(b *base.Base) (map[string]bool, error) {
+	r := recorder{b.Source, map[string]bool{}}
+	m, err := model.Build(b.Model.Spec, b.Family, r, b.GGUF != nil)
+	if err != nil {
+		return nil, err
+	}
+	return r.used, m.Close()
 }
 
 // typeOf is the output's type of a tensor. Vectors stay F32; rows that are no whole blocks become F16, as llama.cpp's own
@@ -191,16 +200,21 @@ func (m *merger) write(w *weights.Writer, it item) error {
 	return w.WriteFloats(values)
 }
 
-// representable refuses values that the output type would turn into infinity.
+// largest are the values above which rounding to a type may give infinity. Q8_0 has an F16 scale for each block, 1/127 of its
+// largest value.
+var largest = map[quant.Type]float32{quant.F32: math.MaxFloat32, quant.F16: 65504, quant.BF16: 0x1.fep127, quant.Q8_0: 127 * 65504}
+
+// representable refuses values that are no finite numbers, or would not be in the output type.
 func representable(it item, values []float32) error {
-	const maxF16 = 65504
-	if it.typ != quant.F16 {
-		return nil
-	}
+	limit := largest[it.typ]
 	for i, v := range values {
-		if v > maxF16 || v < -maxF16 {
-			return fmt.Errorf("tensor %s: value %d is %g, beyond F16's range; use another --type", it.out, i, v)
+		if v <= limit && v >= -limit {
+			continue
 		}
+		if v != v || math.IsInf(float64(v), 0) {
+			return fmt.Errorf("tensor %s: value %d is %g: base or adapter is damaged", it.out, i, v)
+		}
+		return fmt.Errorf("tensor %s: value %d is %g, beyond %s's range; use another --type", it.out, i, v, it.typ)
 	}
 	return nil
 }

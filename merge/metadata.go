@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -41,32 +42,53 @@ func (m *merger) metadata() ([]gguf.KV, error) {
 	return kv, nil
 }
 
-// tokenizerKeys are a GGUF base's own, or made from tokenizer.json.
+// tokenizerKeys are a GGUF base's own without its templates, or made from tokenizer.json.
 func (m *merger) tokenizerKeys() ([]gguf.KV, error) {
+	if m.Base.GGUF == nil {
+		return m.tokenizerToGGUF()
+	}
 	var kv []gguf.KV
-	if m.Base.GGUF != nil {
-		for _, key := range m.Base.GGUF.Keys() {
-			if !strings.HasPrefix(key, "tokenizer.") || key == "tokenizer.chat_template" {
-				continue
-			}
-			v, err := m.Base.GGUF.Value(key)
-			if err != nil {
-				return nil, err
-			}
-			kv = append(kv, gguf.KV{Key: key, Value: v})
+	for _, key := range m.Base.GGUF.Keys() {
+		if !strings.HasPrefix(key, "tokenizer.") || strings.HasPrefix(key, "tokenizer.chat_template") {
+			continue
 		}
-		return kv, nil
+		v, err := m.Base.GGUF.Value(key)
+		if err != nil {
+			return nil, err
+		}
+		kv = append(kv, gguf.KV{Key: key, Value: v})
 	}
-	o := tokenizer.GGUFOptions{Rows: m.Base.Model.Spec.Vocab, BOS: m.Base.Model.Spec.BOS, EOS: model.NoToken, Unknown: model.NoToken, Pad: model.NoToken}
-	if stops := m.Base.Chat.Stops; len(stops) > 0 {
-		o.EOS = stops[0]
+	return kv, nil
+}
+
+// tokenizerToGGUF makes the keys from tokenizer.json. The token that ends a text is the one of tokenizer_config.json, which templates
+// know as eos_token, and not that of config.json, which may be another. Llama 3's chat models have three that end an answer; GGUF
+// has places for them.
+func (m *merger) tokenizerToGGUF() ([]gguf.KV, error) {
+	tok, spec := m.Base.Tokenizer, &m.Base.Model.Spec
+	if tok == nil {
+		return nil, fmt.Errorf("the base has no tokenizer.json, which a .gguf file needs; merge into a directory")
 	}
-	keys, err := m.Base.Tokenizer.ToGGUF(o)
+	o := tokenizer.GGUFOptions{Rows: spec.Vocab, BOS: spec.BOS, EOS: model.NoToken, Unknown: model.NoToken, Pad: model.NoToken}
+	if id, ok := tok.ID(m.Base.Chat.BOS); ok && m.Base.Chat.BOS != "" {
+		o.BOS = id
+	}
+	if id, ok := tok.ID(m.Base.Chat.EOS); ok && m.Base.Chat.EOS != "" {
+		o.EOS = id
+	}
+	keys, err := tok.ToGGUF(o)
 	if err != nil {
 		return nil, err
 	}
+	var kv []gguf.KV
 	for _, k := range keys {
 		kv = append(kv, gguf.KV(k))
+	}
+	more := []string{"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}
+	for _, id := range m.Base.Chat.Stops {
+		if id != o.EOS && len(more) > 0 {
+			kv, more = append(kv, gguf.KV{Key: more[0], Value: uint32(id)}), more[1:]
+		}
 	}
 	return kv, nil
 }

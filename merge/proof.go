@@ -2,10 +2,12 @@ package merge
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"ft/base"
 	"ft/internal/quant"
@@ -28,7 +30,8 @@ type Proof struct {
 const maxLogitShare = 1e-4
 
 // Prove reads the merged model back and compares it with base and adapter: every value must be the exact one
-// rounded once, every targeted tensor must have changed, and the logits on prompts (token ids) must agree.
+// rounded once, every targeted tensor must have changed, text must become the same tokens under the same template,
+// and the logits on prompts (token ids) must agree.
 //
 // The bound on logits is 1e-4 of the largest one for F32, and for other types three times what rounding the base alone to
 // that type does on the same prompts: the largest of doing so once and of two simulations, which move one value in
@@ -38,13 +41,16 @@ func Prove(o Options, families []*model.Family, prompts [][]int32) (*Proof, erro
 	if err != nil {
 		return nil, fmt.Errorf("merge: proof: %w", err)
 	}
-	out, err := base.Open(o.Out, families)
+	out, err := base.Open(m.Out, families)
 	if err != nil {
 		return nil, fmt.Errorf("merge: proof: reading the result back: %w", err)
 	}
 	defer out.Close()
 	p := &Proof{}
 	if err := m.compareWeights(out, p); err != nil {
+		return p, fmt.Errorf("merge: proof: %w", err)
+	}
+	if err := m.compareText(out, prompts); err != nil {
 		return p, fmt.Errorf("merge: proof: %w", err)
 	}
 	if err := m.compareLogits(out, families, prompts, p); err != nil {
@@ -57,6 +63,7 @@ func Prove(o Options, families []*model.Family, prompts [][]int32) (*Proof, erro
 }
 
 func (m *merger) compareWeights(out *base.Base, p *Proof) error {
+	unchanged := "" // the first targeted tensor that is
 	for _, it := range m.items {
 		want, changed, err := m.exact(it)
 		if err != nil {
@@ -66,24 +73,21 @@ func (m *merger) compareWeights(out *base.Base, p *Proof) error {
 		if err != nil {
 			return err
 		}
-		rounded := make([]byte, it.typ.RowBytes(len(want)))
-		quant.Quantize(rounded, it.typ, want)
-		if got.Type != it.typ || !bytes.Equal(got.Data, rounded) {
+		same, asBase := sameRounded(got, it.typ, want), false
+		if changed {
+			p.Targets++
+			p.Elements += int64(len(want))
+			if asBase, err = m.isBase(got, it); err != nil {
+				return err
+			}
+		}
+		switch {
+		case asBase && unchanged == "":
+			unchanged = it.out
+		case !same && !asBase:
 			return fmt.Errorf("tensor %s in the file is not the exact value rounded to %s", it.out, it.typ)
 		}
-		if !changed {
-			continue
-		}
-		p.Targets++
-		p.Elements += int64(len(want))
-		without := &merger{Options: m.Options}
-		without.Adapter = nil
-		was, _, err := without.exact(it)
-		if err != nil {
-			return err
-		}
-		quant.Quantize(rounded, it.typ, was)
-		if !bytes.Equal(got.Data, rounded) {
+		if changed && !asBase {
 			p.Changed++
 		}
 	}
@@ -91,7 +95,44 @@ func (m *merger) compareWeights(out *base.Base, p *Proof) error {
 		return fmt.Errorf("the adapter changes %d modules, the file has %d of them", len(m.Adapter.Targets()), p.Targets)
 	}
 	if p.Changed < p.Targets {
-		return fmt.Errorf("%d of %d targeted tensors are as in the base: the adapter is zero there, or too small for %s; use a finer --type", p.Targets-p.Changed, p.Targets, m.Type)
+		return fmt.Errorf("%d of %d targeted tensors are as in the base (the first is %s): the adapter is zero there, or too small for %s, which a finer --type mends",
+			p.Targets-p.Changed, p.Targets, unchanged, m.Type)
+	}
+	return nil
+}
+
+// sameRounded reports whether a tensor has the type and holds the values rounded to it.
+func sameRounded(got weights.Tensor, typ quant.Type, values []float32) bool {
+	rounded := make([]byte, typ.RowBytes(len(values)))
+	quant.Quantize(rounded, typ, values)
+	return got.Type == typ && bytes.Equal(got.Data, rounded)
+}
+
+// isBase reports whether a tensor of the result is the base's without the adapter.
+func (m *merger) isBase(got weights.Tensor, it item) (bool, error) {
+	without := &merger{Options: m.Options}
+	without.Adapter = nil
+	was, _, err := without.exact(it)
+	return err == nil && sameRounded(got, it.typ, was), err
+}
+
+// compareText asks that the prompts' texts become the same tokens again, and that the template arrived.
+func (m *merger) compareText(out *base.Base, prompts [][]int32) error {
+	if got, want := out.Chat.Source, m.Base.Chat.Source; got != want {
+		return fmt.Errorf("the chat template in the file, of %d bytes, is not the one of %d bytes that it was to carry", len(got), len(want))
+	}
+	if m.Base.Tokenizer == nil {
+		return nil
+	}
+	if out.Tokenizer == nil {
+		return fmt.Errorf("the result has no tokenizer")
+	}
+	for i, ids := range prompts {
+		text := m.Base.Tokenizer.Decode(ids, false)
+		got, want := out.Tokenizer.Encode(text, true), m.Base.Tokenizer.Encode(text, true)
+		if !slices.Equal(got, want) {
+			return fmt.Errorf("the tokenizer in the file makes other tokens of prompt %d than the base's", i+1)
+		}
 	}
 	return nil
 }
@@ -151,7 +192,7 @@ const shakes = 2
 // roundingDiff is the largest difference of a logit that rounding the base alone to the output's type makes. Rounded bases lie in
 // temporary files beside the output, so that they cost no memory.
 func (m *merger) roundingDiff(families []*model.Family, prompts [][]int32) (float64, error) {
-	temp, err := os.MkdirTemp(filepath.Dir(m.Out), ".ft-proof-*")
+	temp, err := m.tempDir()
 	if err != nil {
 		return 0, err
 	}
@@ -181,9 +222,9 @@ func (m *merger) shakenDiff(path string, families []*model.Family, rounded *base
 	if err != nil {
 		return 0, err
 	}
-	defer shaken.Close()
 	diff, _, _, err := logitDiff(rounded.Model, shaken.Model, prompts)
-	return diff, err
+	shaken.Close()
+	return diff, errors.Join(err, os.RemoveAll(shaken.Path)) // each is as large as the result
 }
 
 // openRounded writes the base alone in the output's type, shaken unless draw is 0, and opens it. path is where, without an extension.
@@ -191,14 +232,19 @@ func (m *merger) openRounded(path string, families []*model.Family, draw int) (*
 	alone := &merger{Options: m.Options, items: m.items}
 	alone.Adapter = nil
 	put := func(w *weights.Writer, it item) error { return alone.writeRounded(w, it, draw) }
-	var err error
 	if isGGUF(m.Out) {
 		path += ".gguf"
-		err = alone.writeGGUF(path, put)
-	} else if err = os.Mkdir(path, 0o755); err == nil {
-		if err = alone.writeSafetensors(filepath.Join(path, "model.safetensors"), put); err == nil {
-			err = alone.writeSmallFiles(path)
+		if err := alone.writeGGUF(path, put); err != nil {
+			return nil, err
 		}
+		return base.Open(path, families)
+	}
+	files, err := alone.smallFiles()
+	if err == nil {
+		err = os.Mkdir(path, 0o777)
+	}
+	if err == nil {
+		err = alone.fillDir(path, files, put)
 	}
 	if err != nil {
 		return nil, err
