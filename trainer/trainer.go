@@ -82,29 +82,38 @@ type Result struct {
 
 // TotalSteps is the number of optimizer steps of a run over n samples.
 func (c Config) TotalSteps(n int) int {
-	steps := int(math.Ceil(c.Epochs * float64(n) / float64(c.Batch)))
-	if c.Steps > 0 && (c.Steps < steps || c.Epochs == 0) {
-		steps = c.Steps
+	if c.Epochs == 0 {
+		return c.Steps
+	}
+	steps := (c.visits(n) + c.Batch - 1) / c.Batch
+	if c.Steps > 0 {
+		steps = min(steps, c.Steps)
 	}
 	return steps
+}
+
+// visits is how many samples a run by epochs goes over, each time that it comes to one counted: at least one, and no more
+// than an int can hold.
+func (c Config) visits(n int) int {
+	const most = 1 << 40
+	return int(max(1, min(most, math.Round(c.Epochs*float64(n)))))
 }
 
 // loop is the state of a run.
 type loop struct {
 	*Trainer
-	adam      *optim.AdamW
-	lr        optim.Schedule
-	tensors   []optim.Param
-	grads     [][]float32
-	total     int
-	evalEvery int // steps; 0: only at the end
-	start     time.Time
-	order     []int // of the epoch under way
-	epoch     int   // that order belongs to
-	best      float64
-	kept      [][]float32 // the best weights
-	waited    int         // evaluations without a better score
-	result    Result
+	adam    *optim.AdamW
+	lr      optim.Schedule
+	tensors []optim.Param
+	grads   [][]float32
+	total   int
+	start   time.Time
+	order   []int // of the epoch under way
+	epoch   int   // that order belongs to
+	best    float64
+	kept    [][]float32 // the best weights
+	waited  int         // evaluations without a better score
+	result  Result
 }
 
 // Run trains until all steps are done, no better score comes for Patience evaluations, or ctx ends. The parameters are then the
@@ -118,13 +127,13 @@ func (t *Trainer) Run(ctx context.Context) (Result, error) {
 		return l.result, err
 	}
 	for step := 1; step <= l.total; step++ {
-		if err := l.step(step); err != nil {
-			return l.result, err
-		}
 		if ctx.Err() != nil {
 			return l.result, ErrInterrupted
 		}
-		if step == l.total || l.evalEvery > 0 && step%l.evalEvery == 0 {
+		if err := l.step(step); err != nil {
+			return l.result, err
+		}
+		if l.evalDue(step) {
 			if err := l.evaluate(ctx, step); err != nil {
 				return l.result, err
 			}
@@ -142,11 +151,15 @@ func (t *Trainer) Run(ctx context.Context) (Result, error) {
 
 func (t *Trainer) newLoop() (*loop, error) {
 	c := t.Config
-	if len(t.Train) == 0 {
+	switch err := c.Validate(); {
+	case err != nil:
+		return nil, fmt.Errorf("trainer: %w", err)
+	case len(t.Train) == 0:
 		return nil, fmt.Errorf("trainer: no training samples")
-	}
-	if len(t.Params) == 0 {
+	case len(t.Params) == 0:
 		return nil, fmt.Errorf("trainer: nothing to train")
+	case t.Best != "loss" && t.Score == nil:
+		return nil, fmt.Errorf("trainer: best is %q, but no answers are scored", t.Best)
 	}
 	l := &loop{Trainer: t, total: c.TotalSteps(len(t.Train)), epoch: -1, start: time.Now()}
 	l.result.BaseLoss, l.result.BestLoss = math.NaN(), math.NaN()
@@ -163,25 +176,29 @@ func (t *Trainer) newLoop() (*loop, error) {
 		return nil, err
 	}
 	l.lr, err = optim.NewSchedule(c.Schedule, optim.ScheduleConfig{
-		LR: c.LR, Warmup: int(c.Warmup * float64(l.total)), Total: l.total,
+		LR: c.LR, Warmup: int(c.Warmup*float64(l.total) + rounding), Total: l.total,
 	})
-	if err != nil {
-		return nil, err
+	return l, err
+}
+
+// rounding is more than what binary fractions lose: 0.29 of 100 steps are 28.999… when computed, and mean 29.
+const rounding = 1e-9
+
+// evalDue reports whether an evaluation follows a step: where the run passes a multiple of EvalEvery epochs, and at its end.
+func (l *loop) evalDue(step int) bool {
+	if step == l.total || !(l.EvalEvery > 0) {
+		return step == l.total
 	}
-	if t.EvalEvery > 0 {
-		l.evalEvery = max(1, int(math.Round(t.EvalEvery*float64(len(t.Train))/float64(c.Batch))))
+	passed := func(step int) float64 {
+		return math.Floor(float64(step*l.Config.Batch)/(l.EvalEvery*float64(len(l.Train))) + rounding)
 	}
-	return l, nil
+	return passed(step) > passed(step-1)
 }
 
 // samples are those of a step. Epochs follow each other without a gap: a step may end one and begin the next. The last step of a
 // run by epochs may be smaller.
 func (l *loop) samples(step int) []dataset.Sample {
-	n, batch := len(l.Train), l.Config.Batch
-	lo, hi := (step-1)*batch, step*batch
-	if l.Config.Epochs > 0 {
-		hi = min(hi, max(lo+1, int(math.Round(l.Config.Epochs*float64(n)))))
-	}
+	n, lo, hi := len(l.Train), l.visited(step-1), l.visited(step)
 	out := make([]dataset.Sample, 0, hi-lo)
 	for i := lo; i < hi; i++ {
 		if e := i / n; e != l.epoch {
@@ -190,6 +207,15 @@ func (l *loop) samples(step int) []dataset.Sample {
 		out = append(out, l.Train[l.order[i%n]])
 	}
 	return out
+}
+
+// visited is how many samples the run went over when step is done.
+func (l *loop) visited(step int) int {
+	n := step * l.Config.Batch
+	if l.Config.Epochs > 0 {
+		n = min(n, l.Config.visits(len(l.Train)))
+	}
+	return n
 }
 
 // step runs one optimizer step: all passes of its samples, clipping, the update.
@@ -223,7 +249,7 @@ func (l *loop) step(step int) error {
 	l.result.Seconds = time.Since(l.start).Seconds()
 	e := StepEvent{
 		Step: step, Epoch: l.epochAt(step), Loss: loss, LR: lr, GradNorm: norm, Tokens: tokens,
-		PerSecond: float64(tokens) / time.Since(begin).Seconds(), Seconds: l.result.Seconds,
+		PerSecond: float64(tokens) / max(time.Since(begin).Seconds(), 1e-9), Seconds: l.result.Seconds, // a coarse clock may stand still
 	}
 	for _, o := range l.Observers {
 		if err := o.Step(e); err != nil {
@@ -263,11 +289,7 @@ func (l *loop) pack(samples []dataset.Sample) []dataset.Batch {
 
 // epochAt is how many times the training rows were gone over after a step.
 func (l *loop) epochAt(step int) float64 {
-	e := float64(step*l.Config.Batch) / float64(len(l.Train))
-	if l.Config.Epochs > 0 {
-		e = min(e, l.Config.Epochs)
-	}
-	return e
+	return float64(l.visited(step)) / float64(len(l.Train))
 }
 
 func idOf(samples []dataset.Sample, key uint64) string {
