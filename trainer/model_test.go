@@ -47,10 +47,18 @@ func facts(t *testing.T, dropout float64) (*Trainer, *recorder) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var train, val []dataset.Sample
+	for i, s := range samples {
+		if i%3 == 0 {
+			val = append(val, s)
+		} else {
+			train = append(train, s)
+		}
+	}
 	r := &recorder{}
 	return &Trainer{
 		Config: Config{Steps: 6, Batch: 16, MicroTokens: 256, LR: 0.01, Schedule: "cosine", Warmup: 0.4, Clip: 1, Seed: 5},
-		Model:  b.Model, Params: a.Params(), Train: samples[:40], Val: samples[40:], Pack: true,
+		Model:  b.Model, Params: a.Params(), Train: train, Val: val, Pack: true,
 		EvalEvery: 0.8, Best: "loss", Observers: []Observer{r},
 	}, r
 }
