@@ -32,6 +32,7 @@ type sequence struct {
 	cache *nn.Cache
 	next  []int32 // tokens to feed: the prompt first, then one at a time
 	out   []int32
+	room  int // tokens that out may have
 	done  bool
 }
 
@@ -47,6 +48,11 @@ func Greedy(ctx context.Context, m Model, prompts [][]int32, o Options, done fun
 	for _, id := range o.Stops {
 		stop[id] = true
 	}
+	for i, p := range prompts {
+		if err := checkPrompt(i, p, o); err != nil {
+			return err
+		}
+	}
 	var active []*sequence
 	next := 0
 	for next < len(prompts) || len(active) > 0 {
@@ -56,16 +62,13 @@ func Greedy(ctx context.Context, m Model, prompts [][]int32, o Options, done fun
 		fed := 0
 		for ; next < len(prompts) && len(active) < o.Batch; next++ {
 			p := prompts[next]
-			if err := checkPrompt(next, p, o); err != nil {
-				return err
-			}
 			if fed > 0 && fed+len(p) > prefillTokens {
 				break
 			}
 			fed += len(p)
-			active = append(active, &sequence{at: next, cache: m.NewCache(), next: p})
+			active = append(active, &sequence{at: next, cache: m.NewCache(), next: p, room: o.room(p)})
 		}
-		if err := step(m, active, stop, o); err != nil {
+		if err := step(m, active, stop); err != nil {
 			return err
 		}
 		kept := active[:0]
@@ -83,6 +86,14 @@ func Greedy(ctx context.Context, m Model, prompts [][]int32, o Options, done fun
 	return nil
 }
 
+// room is the number of tokens that may follow a prompt.
+func (o Options) room(prompt []int32) int {
+	if o.Context > 0 {
+		return min(o.MaxNew, o.Context-len(prompt))
+	}
+	return o.MaxNew
+}
+
 func checkPrompt(i int, ids []int32, o Options) error {
 	if len(ids) == 0 {
 		return fmt.Errorf("generate: prompt %d is empty", i)
@@ -94,7 +105,7 @@ func checkPrompt(i int, ids []int32, o Options) error {
 }
 
 // step feeds every active sequence its next tokens and chooses what follows.
-func step(m Model, active []*sequence, stop map[int32]bool, o Options) error {
+func step(m Model, active []*sequence, stop map[int32]bool) error {
 	caches := make([]*nn.Cache, len(active))
 	ids := make([][]int32, len(active))
 	for i, s := range active {
@@ -109,9 +120,7 @@ func step(m Model, active []*sequence, stop map[int32]bool, o Options) error {
 		}
 		s.out = append(s.out, id)
 		s.next = []int32{id}
-		// The cache grows after this call, by what was fed.
-		full := o.Context > 0 && s.cache.Len()+1 > o.Context
-		s.done = len(s.out) >= o.MaxNew || full
+		s.done = len(s.out) == s.room
 	})
 }
 
