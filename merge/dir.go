@@ -76,7 +76,11 @@ func (m *merger) generationConfig() ([]byte, error) {
 		if c == nil {
 			c = map[string]json.RawMessage{}
 		}
-		if c["eos_token_id"], err = json.Marshal(stops); err != nil {
+		var ids any = stops
+		if len(stops) == 1 {
+			ids = stops[0]
+		}
+		if c["eos_token_id"], err = json.Marshal(ids); err != nil {
 			return nil, err
 		}
 	}
