@@ -5,6 +5,7 @@ package base
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,7 +33,7 @@ type Base struct {
 func Open(path string, families []*model.Family) (*Base, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("base: %s: no such file or directory (a base is a directory with config.json, safetensors and tokenizer.json, or a .gguf file)", path)
+		return nil, fmt.Errorf("base: %s: %w (a base is a directory with config.json, safetensors and tokenizer.json, or a .gguf file)", path, unwrapPath(err))
 	}
 	b := &Base{Path: path}
 	if info.IsDir() {
@@ -82,13 +83,30 @@ func (b *Base) openDir(families []*model.Family) error {
 		return err
 	}
 	b.Source = src
-	files, _ := filepath.Glob(filepath.Join(b.Path, "*.safetensors"))
-	b.Files = append(b.Files, files...)
+	files, err := fs.Glob(os.DirFS(b.Path), "*.safetensors")
+	if err != nil {
+		return err
+	}
+	for _, name := range files {
+		b.Files = append(b.Files, filepath.Join(b.Path, name))
+	}
 	if err := b.chatFromDir(&spec); err != nil {
 		return err
 	}
-	b.Model, err = model.Build(spec, b.Family, src, false)
-	return err
+	if b.Model, err = model.Build(spec, b.Family, src, false); err != nil {
+		return err
+	}
+	return b.checkVocabulary()
+}
+
+// checkVocabulary refuses a tokenizer with ids that the model has no embedding for. The reverse is common: embeddings are
+// padded to round numbers.
+func (b *Base) checkVocabulary() error {
+	if b.Tokenizer == nil || b.Tokenizer.Size() <= b.Model.Spec.Vocab {
+		return nil
+	}
+	id := int32(b.Tokenizer.Size() - 1)
+	return fmt.Errorf("the tokenizer's token %q has id %d, the model's vocabulary has %d tokens", b.token(id), id, b.Model.Spec.Vocab)
 }
 
 // read reads one of the directory's small files and notes it.
@@ -156,8 +174,10 @@ func (b *Base) openGGUF(families []*model.Family) error {
 	if err := b.chatFromGGUF(&spec); err != nil {
 		return err
 	}
-	b.Model, err = model.Build(spec, b.Family, f, true)
-	return err
+	if b.Model, err = model.Build(spec, b.Family, f, true); err != nil {
+		return err
+	}
+	return b.checkVocabulary()
 }
 
 // completeGGUF reads off the tensors what the metadata of a GGUF file does not say.
@@ -176,8 +196,13 @@ func (b *Base) completeGGUF(spec *model.Spec) error {
 		return err == nil
 	}
 	spec.Tied = !has("lm_head.weight")
-	spec.AttnBias = has("model.layers.0.self_attn.o_proj.bias")
-	spec.MLPBias = has("model.layers.0.mlp.down_proj.bias")
+	// A bias on one of the layers asks for all of them, so that none is left out in silence.
+	for _, l := range []string{"q_proj", "k_proj", "v_proj", "o_proj"} {
+		spec.AttnBias = spec.AttnBias || has("model.layers.0.self_attn."+l+".bias")
+	}
+	for _, l := range []string{"gate_proj", "up_proj", "down_proj"} {
+		spec.MLPBias = spec.MLPBias || has("model.layers.0.mlp."+l+".bias")
+	}
 	if t, err := b.Source.Tensor("rope_freqs.weight"); err == nil {
 		spec.Rope.Divisors = t.Floats()
 	}

@@ -93,6 +93,9 @@ func (b *Base) chatFromDir(spec *model.Spec) error {
 	if err != nil {
 		return err
 	}
+	if data == nil { // else no bos_token means that templates see none
+		b.Chat.BOS = b.token(spec.BOS)
+	}
 	b.finishChat(spec, stops)
 	return nil
 }
@@ -139,34 +142,47 @@ func (b *Base) chatFromGGUF(spec *model.Spec) error {
 		if err != nil {
 			return err
 		}
-		stops = append(stops, int32(id))
+		if id < uint64(spec.Vocab) {
+			stops = append(stops, int32(id))
+		}
 	}
+	b.Chat.BOS = b.token(spec.BOS)
 	b.finishChat(spec, stops)
 	return nil
 }
 
-// finishChat fills in token texts from ids and the other way round.
+// token is the text of a token; empty if there is none of that id.
+func (b *Base) token(id int32) string {
+	if b.Tokenizer == nil {
+		return ""
+	}
+	s, _ := b.Tokenizer.Token(id)
+	return s
+}
+
+// finishChat fills in the end token's text from its id, and all ids that end an answer.
 func (b *Base) finishChat(spec *model.Spec, stops []int32) {
 	c := &b.Chat
-	if b.Tokenizer == nil {
-		c.Stops = slices.Concat(spec.EOS, stops)
-		return
-	}
-	if c.BOS == "" && spec.BOS != model.NoToken {
-		c.BOS, _ = b.Tokenizer.Token(spec.BOS)
-	}
 	if c.EOS == "" && len(spec.EOS) > 0 {
-		c.EOS, _ = b.Tokenizer.Token(spec.EOS[0])
+		c.EOS = b.token(spec.EOS[0])
 	}
-	if id, ok := b.Tokenizer.ID(c.EOS); ok && c.EOS != "" {
+	stops = slices.Concat(spec.EOS, stops)
+	if id, ok := b.endToken(); ok {
 		stops = append(stops, id)
 	}
-	c.Stops = nil
-	for _, id := range append(slices.Clone(spec.EOS), stops...) {
-		if !slices.Contains(c.Stops, id) {
+	for _, id := range stops {
+		if id >= 0 && int(id) < spec.Vocab && !slices.Contains(c.Stops, id) {
 			c.Stops = append(c.Stops, id)
 		}
 	}
+}
+
+// endToken is the id of the token that ends a text.
+func (b *Base) endToken() (int32, bool) {
+	if b.Tokenizer == nil || b.Chat.EOS == "" {
+		return 0, false
+	}
+	return b.Tokenizer.ID(b.Chat.EOS)
 }
 
 // UseTemplate makes the base lay out conversations by another template, such as the one stored with an adapter;
@@ -187,7 +203,7 @@ func (b *Base) Format() (dataset.Format, error) {
 		return f, fmt.Errorf("base: %s: chat template: %w", b.Path, err)
 	}
 	f.Prompt = func(turns []dataset.Message) (string, error) { return t.Render(messages(turns), true) }
-	f.End, err = b.endOfTurn(t)
+	f.End, f.Finish, err = b.endOfTurn(t)
 	if err != nil {
 		return f, fmt.Errorf("base: %s: chat template: %w", b.Path, err)
 	}
@@ -204,25 +220,25 @@ func (b *Base) plainFormat(f dataset.Format) (dataset.Format, error) {
 			break
 		}
 	}
-	id, ok := b.Tokenizer.ID(b.Chat.EOS)
-	if !ok || b.Chat.EOS == "" {
+	id, ok := b.endToken()
+	if !ok {
 		return f, fmt.Errorf("base: %s: the model has neither a chat template nor an end token (eos_token), so an answer could not end", b.Path)
 	}
 	f.Finish = []int32{id}
 	return f, nil
 }
 
-// endOfTurn is the text that ends an answer's turn: what the template puts behind it, up to and including the first
-// special token; without one, the end token.
-func (b *Base) endOfTurn(t *chat.Template) (string, error) {
+// endOfTurn is what ends an answer's turn: the text that the template puts behind it, up to and including the first
+// special token; without one, the end token, as text if the tokenizer reads it so, else as ids.
+func (b *Base) endOfTurn(t *chat.Template) (text string, ids []int32, err error) {
 	const answer = "x1y2z3"
 	out, err := t.Render([]chat.Message{{Role: "user", Content: "a"}, {Role: "assistant", Content: answer}}, false)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	at := strings.LastIndex(out, answer)
 	if at < 0 {
-		return "", fmt.Errorf("it leaves the answer out of the conversation")
+		return "", nil, fmt.Errorf("it leaves the answer out of the conversation")
 	}
 	behind := out[at+len(answer):]
 	first, end := len(behind), ""
@@ -232,18 +248,22 @@ func (b *Base) endOfTurn(t *chat.Template) (string, error) {
 		}
 	}
 	if end != "" {
-		return behind[:first] + end, nil
+		return behind[:first] + end, nil, nil
 	}
-	if b.Chat.EOS == "" {
-		return "", fmt.Errorf("no special token ends the answer, and the model names no eos_token")
+	id, ok := b.endToken()
+	if !ok {
+		return "", nil, fmt.Errorf("no special token ends the answer, and the model names no end token (eos_token)")
 	}
-	return b.Chat.EOS, nil
+	if b.reads(b.Chat.EOS, id) {
+		return b.Chat.EOS, nil, nil
+	}
+	return "", []int32{id}, nil
 }
 
 // Stops are the tokens that end a generated answer under the present template.
 func (b *Base) Stops(f dataset.Format) []int32 {
 	stops := slices.Clone(b.Chat.Stops)
-	if ids := b.Tokenizer.Encode(f.End, false); f.End != "" && len(ids) > 0 {
+	if ids := f.Encoder.Encode(f.End, false); len(ids) > 0 {
 		if last := ids[len(ids)-1]; b.Tokenizer.IsSpecial(last) && !slices.Contains(stops, last) {
 			stops = append(stops, last)
 		}
@@ -251,16 +271,20 @@ func (b *Base) Stops(f dataset.Format) []int32 {
 	return stops
 }
 
+// specialTexts are the special tokens, and those that end an answer even if the tokenizer does not call them special.
 func (b *Base) specialTexts() []string {
 	var out []string
 	for id := range int32(b.Tokenizer.Size()) {
-		if b.Tokenizer.IsSpecial(id) {
-			if s, ok := b.Tokenizer.Token(id); ok && s != "" {
-				out = append(out, s)
-			}
+		if s := b.token(id); s != "" && (b.Tokenizer.IsSpecial(id) || slices.Contains(b.Chat.Stops, id) && b.reads(s, id)) {
+			out = append(out, s)
 		}
 	}
 	return out
+}
+
+// reads reports whether the tokenizer reads a token's text as that one token.
+func (b *Base) reads(text string, id int32) bool {
+	return slices.Equal(b.Tokenizer.Encode(text, false), []int32{id})
 }
 
 func messages(turns []dataset.Message) []chat.Message {
