@@ -109,7 +109,7 @@ func toGGUF(t *testing.T, model, out string) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	if err := merge.Write(merge.Options{Base: b, Out: out, Type: quant.F32}); err != nil {
+	if err := merge.Write(t.Context(), merge.Options{Base: b, Out: out, Type: quant.F32}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"ft/internal/run"
 	"ft/internal/ui"
 	"ft/merge"
+	"ft/trainer"
 )
 
 func newMergeCmd(s *ui.Streams) *cobra.Command {
@@ -29,7 +31,7 @@ targeted tensor must have changed, and its logits on prompts are compared with t
   ft merge --adapter runs/latest --out med-hf --type bf16
   ft merge --adapter some/peft/adapter --base model.gguf --out merged.gguf --type q8_0`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return o.run(*s) },
+		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), *s) },
 	}
 	f := c.Flags()
 	f.StringVar(&o.adapter, "adapter", "", "adapter directory, or a run directory, meaning its best adapter")
@@ -54,7 +56,7 @@ type merged struct {
 	*merge.Proof
 }
 
-func (o *mergeFlags) run(s ui.Streams) error {
+func (o *mergeFlags) run(ctx context.Context, s ui.Streams) error {
 	if o.adapter == "" || o.out == "" {
 		return usageError{errors.New("--adapter and --out are needed: ft merge --adapter ADAPTER --out model.gguf")}
 	}
@@ -80,11 +82,18 @@ func (o *mergeFlags) run(s ui.Streams) error {
 	if err != nil {
 		return err
 	}
-	if err := merge.Write(m); err != nil {
+	err = merge.Write(ctx, m)
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%w: %s is not written", trainer.ErrInterrupted, o.out)
+	}
+	if err != nil {
 		return err
 	}
 	s.Note("written  %s (%s); reading it back", o.out, m.Type)
-	proof, err := merge.Prove(m, families, prompts)
+	proof, err := merge.Prove(ctx, m, families, prompts)
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%w: %s was written, but nothing is proven", trainer.ErrInterrupted, o.out)
+	}
 	if err != nil {
 		return fmt.Errorf("%w\n%s was written, but do not use it", err, o.out)
 	}

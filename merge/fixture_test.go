@@ -49,7 +49,7 @@ func open(t testing.TB, path string) *base.Base {
 func plain(t testing.TB, path, out string, typ quant.Type) string {
 	t.Helper()
 	b := open(t, path)
-	if err := merge.Write(merge.Options{Base: b, Out: out, Type: typ}); err != nil {
+	if err := merge.Write(t.Context(), merge.Options{Base: b, Out: out, Type: typ}); err != nil {
 		t.Fatal(err)
 	}
 	return out

@@ -40,10 +40,10 @@ func TestWrite_memory(t *testing.T) {
 		a := &watched{Adapter: adapt(t, b)}
 		o := merge.Options{Base: b, Adapter: a, Out: filepath.Join(t.TempDir(), out), Type: quant.F32}
 		before := live()
-		if err := merge.Write(o); err != nil {
+		if err := merge.Write(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := merge.Prove(o, families, prompts); err != nil {
+		if _, err := merge.Prove(t.Context(), o, families, prompts); err != nil {
 			t.Fatal(err)
 		}
 		if used := int64(a.most) - int64(before); used < largest || used > 5*largest {

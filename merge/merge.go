@@ -7,6 +7,7 @@
 package merge
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -59,13 +60,14 @@ type item struct {
 // merger is one merge.
 type merger struct {
 	Options
+	ctx   context.Context // ends the merge before the next tensor or prompt
 	items []item
 }
 
 // Write writes the merged model to o.Out. Until it is complete nothing is there under that name, and what was there
-// before stays.
-func Write(o Options) error {
-	m, err := newMerger(o)
+// before stays, also when ctx ends, whose error is then returned.
+func Write(ctx context.Context, o Options) error {
+	m, err := newMerger(ctx, o)
 	if err != nil {
 		return fmt.Errorf("merge: %w", err)
 	}
@@ -83,9 +85,9 @@ func Write(o Options) error {
 	return nil
 }
 
-func newMerger(o Options) (*merger, error) {
+func newMerger(ctx context.Context, o Options) (*merger, error) {
 	o.Out = filepath.Clean(o.Out) // shells complete a directory's name with a slash
-	m := &merger{Options: o}
+	m := &merger{Options: o, ctx: ctx}
 	if o.Type == quant.Q8_0 && !isGGUF(o.Out) {
 		return nil, fmt.Errorf("type Q8_0 exists only in .gguf files; use F32, F16 or BF16 for a directory")
 	}
@@ -265,6 +267,9 @@ func (m *merger) writeSafetensors(path string, put func(*weights.Writer, item) e
 
 func (m *merger) fill(w *weights.Writer, put func(*weights.Writer, item) error) error {
 	for _, it := range m.items {
+		if err := m.ctx.Err(); err != nil {
+			return err
+		}
 		if err := w.Next(it.out); err != nil {
 			return err
 		}

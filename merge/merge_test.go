@@ -59,11 +59,11 @@ func TestMerge(t *testing.T) {
 // check writes a merge, proves it, and compares the result with the logits of base and adapter.
 func check(t *testing.T, o merge.Options, want []float32, targets int) *base.Base {
 	t.Helper()
-	if err := merge.Write(o); err != nil {
+	if err := merge.Write(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
 	only(t, filepath.Dir(o.Out), filepath.Base(o.Out))
-	p, err := merge.Prove(o, families, prompts)
+	p, err := merge.Prove(t.Context(), o, families, prompts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestMerge_values(t *testing.T) {
 	b := open(t, tinyDir(t, testkit.TinyLlama{Seed: 1}))
 	a := adapt(t, b, "q_proj", "down_proj")
 	out := filepath.Join(t.TempDir(), "merged")
-	if err := merge.Write(merge.Options{Base: b, Adapter: a, Out: out, Type: quant.F32}); err != nil {
+	if err := merge.Write(t.Context(), merge.Options{Base: b, Adapter: a, Out: out, Type: quant.F32}); err != nil {
 		t.Fatal(err)
 	}
 	merged := testkit.Tensors(t, filepath.Join(out, "model.safetensors"))
@@ -274,7 +274,7 @@ func TestMerge_rope(t *testing.T) {
 // refused asks that the merge is an error with these words.
 func refused(t *testing.T, o merge.Options, words string) {
 	t.Helper()
-	err := merge.Write(o)
+	err := merge.Write(t.Context(), o)
 	if err == nil || !strings.Contains(err.Error(), words) {
 		t.Errorf("error %v, want one with %q", err, words)
 	}

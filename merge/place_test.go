@@ -2,7 +2,9 @@ package merge_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -125,10 +127,10 @@ func TestWrite_force(t *testing.T) {
 		t.Fatal(err)
 	}
 	slash := merge.Options{Base: b, Adapter: a, Out: filepath.Join(at, "m") + string(filepath.Separator), Type: quant.F32, Force: true}
-	if err := merge.Write(slash); err != nil {
+	if err := merge.Write(t.Context(), slash); err != nil {
 		t.Error(err)
 	}
-	if _, err := merge.Prove(slash, families, prompts); err != nil {
+	if _, err := merge.Prove(t.Context(), slash, families, prompts); err != nil {
 		t.Error(err)
 	}
 	only(t, at, "m")
@@ -189,7 +191,7 @@ func TestWrite_modes(t *testing.T) {
 		return info.Mode()
 	}
 	for _, out := range []string{"m", "m.gguf"} {
-		if err := merge.Write(merge.Options{Base: b, Out: filepath.Join(at, out), Type: quant.F32}); err != nil {
+		if err := merge.Write(t.Context(), merge.Options{Base: b, Out: filepath.Join(at, out), Type: quant.F32}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -198,6 +200,49 @@ func TestWrite_modes(t *testing.T) {
 	} {
 		if mode(name) != mode(like) {
 			t.Errorf("%s has mode %v, what the system makes %v", name, mode(name), mode(like))
+		}
+	}
+}
+
+// until is a context that ends when it has been asked a number of times.
+type until struct {
+	context.Context
+	left int
+}
+
+func (u *until) Err() error {
+	if u.left--; u.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestInterrupted: a merge that is stopped leaves nothing, a proof that is stopped leaves the result.
+func TestInterrupted(t *testing.T) {
+	b := open(t, tinyDir(t, testkit.TinyLlama{Seed: 1}))
+	a := adapt(t, b)
+	for _, name := range []string{"m", "m.gguf"} {
+		at := t.TempDir()
+		o := merge.Options{Base: b, Adapter: a, Out: filepath.Join(at, name), Type: quant.BF16}
+		if err := merge.Write(&until{t.Context(), 7}, o); !errors.Is(err, context.Canceled) {
+			t.Errorf("writing: error %v", err)
+		}
+		only(t, at)
+		if err := merge.Write(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		for after := 0; ; after += 13 {
+			_, err := merge.Prove(&until{t.Context(), after}, o, families, prompts)
+			only(t, at, name)
+			if err == nil {
+				if tensors := len(b.Source.Names()); after < 4*tensors {
+					t.Errorf("a proof over %d tensors, three bases of them and prompts asks %d times only", tensors, after)
+				}
+				break
+			}
+			if !errors.Is(err, context.Canceled) {
+				t.Fatalf("proving: error %v", err)
+			}
 		}
 	}
 }

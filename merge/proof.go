@@ -2,6 +2,7 @@ package merge
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -36,8 +37,9 @@ const maxLogitShare = 1e-4
 // The bound on logits is 1e-4 of the largest one for F32, and for other types three times what rounding the base alone to
 // that type does on the same prompts: the largest of doing so once and of two simulations, which move one value in
 // twelve by one step and so have the variance of rounding. They alone count where the base's values are of that type already.
-func Prove(o Options, families []*model.Family, prompts [][]int32) (*Proof, error) {
-	m, err := newMerger(o)
+// The proof ends early, with ctx's error, when ctx ends.
+func Prove(ctx context.Context, o Options, families []*model.Family, prompts [][]int32) (*Proof, error) {
+	m, err := newMerger(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("merge: proof: %w", err)
 	}
@@ -65,6 +67,9 @@ func Prove(o Options, families []*model.Family, prompts [][]int32) (*Proof, erro
 func (m *merger) compareWeights(out *base.Base, p *Proof) error {
 	unchanged := "" // the first targeted tensor that is
 	for _, it := range m.items {
+		if err := m.ctx.Err(); err != nil {
+			return err
+		}
 		want, changed, err := m.exact(it)
 		if err != nil {
 			return err
@@ -139,7 +144,7 @@ func (m *merger) compareText(out *base.Base, prompts [][]int32) error {
 
 func (m *merger) compareLogits(out *base.Base, families []*model.Family, prompts [][]int32, p *Proof) error {
 	var err error
-	p.MaxDiff, p.MaxLogit, p.Positions, err = logitDiff(m.Base.Model, out.Model, prompts)
+	p.MaxDiff, p.MaxLogit, p.Positions, err = m.logitDiff(m.Base.Model, out.Model, prompts)
 	if err != nil {
 		return err
 	}
@@ -153,8 +158,11 @@ func (m *merger) compareLogits(out *base.Base, families []*model.Family, prompts
 }
 
 // logitDiff runs both models over the prompts and compares all logits.
-func logitDiff(a, b *model.Model, prompts [][]int32) (diff, largest float64, positions int, err error) {
+func (m *merger) logitDiff(a, b *model.Model, prompts [][]int32) (diff, largest float64, positions int, err error) {
 	for _, ids := range prompts {
+		if err := m.ctx.Err(); err != nil {
+			return 0, 0, 0, err
+		}
 		at := make([]int32, len(ids))
 		for i := range at {
 			at[i] = int32(i)
@@ -205,7 +213,7 @@ func (m *merger) roundingDiff(families []*model.Family, prompts [][]int32) (floa
 	largest := 0.0
 	err = m.Base.Model.WithoutSlots(func() error {
 		var err error
-		largest, _, _, err = logitDiff(m.Base.Model, rounded.Model, prompts)
+		largest, _, _, err = m.logitDiff(m.Base.Model, rounded.Model, prompts)
 		return err
 	})
 	for draw := 1; draw <= shakes && err == nil; draw++ {
@@ -222,14 +230,14 @@ func (m *merger) shakenDiff(path string, families []*model.Family, rounded *base
 	if err != nil {
 		return 0, err
 	}
-	diff, _, _, err := logitDiff(rounded.Model, shaken.Model, prompts)
+	diff, _, _, err := m.logitDiff(rounded.Model, shaken.Model, prompts)
 	shaken.Close()
 	return diff, errors.Join(err, os.RemoveAll(shaken.Path)) // each is as large as the result
 }
 
 // openRounded writes the base alone in the output's type, shaken unless draw is 0, and opens it. path is where, without an extension.
 func (m *merger) openRounded(path string, families []*model.Family, draw int) (*base.Base, error) {
-	alone := &merger{Options: m.Options, items: m.items}
+	alone := &merger{Options: m.Options, ctx: m.ctx, items: m.items}
 	alone.Adapter = nil
 	put := func(w *weights.Writer, it item) error { return alone.writeRounded(w, it, draw) }
 	if isGGUF(m.Out) {

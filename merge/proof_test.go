@@ -37,7 +37,7 @@ func replace(t testing.TB, path string, old, other []byte) {
 // unproven asks that the proof fails with these words.
 func unproven(t *testing.T, o merge.Options, words string) {
 	t.Helper()
-	_, err := merge.Prove(o, families, prompts)
+	_, err := merge.Prove(t.Context(), o, families, prompts)
 	if err == nil || !strings.Contains(err.Error(), words) {
 		t.Errorf("error %v, want one with %q", err, words)
 	}
@@ -89,7 +89,7 @@ func TestProve_tampered(t *testing.T) {
 			if err := os.RemoveAll(path); err != nil {
 				t.Fatal(err)
 			}
-			if err := merge.Write(merge.Options{Base: b, Adapter: a, Out: path, Type: quant.F16}); err != nil {
+			if err := merge.Write(t.Context(), merge.Options{Base: b, Adapter: a, Out: path, Type: quant.F16}); err != nil {
 				t.Fatal(err)
 			}
 		}},
@@ -97,11 +97,11 @@ func TestProve_tampered(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := merge.Options{Base: b, Adapter: a, Out: filepath.Join(t.TempDir(), c.out), Type: c.typ}
-			if err := merge.Write(o); err != nil {
+			if err := merge.Write(t.Context(), o); err != nil {
 				t.Fatal(err)
 			}
 			text := b.Tokenizer.Encode("What is the colour of the fox?", false)
-			if _, err := merge.Prove(o, families, [][]int32{text}); err != nil {
+			if _, err := merge.Prove(t.Context(), o, families, [][]int32{text}); err != nil {
 				t.Fatal(err)
 			}
 			c.change(t, o.Out)
@@ -144,12 +144,12 @@ func TestProve_noChange(t *testing.T) {
 				p.Data[i] *= c.scale
 			}
 			o := merge.Options{Base: b, Adapter: a, Out: filepath.Join(t.TempDir(), "m.gguf"), Type: c.typ}
-			if err := merge.Write(o); err != nil {
+			if err := merge.Write(t.Context(), o); err != nil {
 				t.Fatal(err)
 			}
 			if c.words != "" {
 				unproven(t, o, c.words)
-			} else if _, err := merge.Prove(o, families, prompts); err != nil {
+			} else if _, err := merge.Prove(t.Context(), o, families, prompts); err != nil {
 				t.Error(err)
 			}
 		})
@@ -160,7 +160,7 @@ func TestProve_noChange(t *testing.T) {
 func TestProve_otherTargets(t *testing.T) {
 	b := open(t, tinyDir(t, testkit.TinyLlama{Seed: 1}))
 	o := merge.Options{Base: b, Adapter: more{adapt(t, b)}, Out: filepath.Join(t.TempDir(), "m"), Type: quant.F32}
-	if err := merge.Write(o); err != nil {
+	if err := merge.Write(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
 	unproven(t, o, "the adapter changes 15 modules, the file has 14 of them")
@@ -179,10 +179,10 @@ func TestProve_bound(t *testing.T) {
 	for seed, b := range map[string]*base.Base{"BF16": open(t, dir), "F32": float} {
 		a := adapt(t, b)
 		o := merge.Options{Base: b, Adapter: a, Out: filepath.Join(t.TempDir(), "m.gguf"), Type: quant.BF16}
-		if err := merge.Write(o); err != nil {
+		if err := merge.Write(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
-		p, err := merge.Prove(o, families, prompts)
+		p, err := merge.Prove(t.Context(), o, families, prompts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,7 +209,7 @@ func TestWrite_text(t *testing.T) {
 			b.UseTemplate(template)
 			for _, to := range []string{"m.gguf", "m"} {
 				out := filepath.Join(t.TempDir(), to)
-				if err := merge.Write(merge.Options{Base: b, Out: out, Type: quant.BF16}); err != nil {
+				if err := merge.Write(t.Context(), merge.Options{Base: b, Out: out, Type: quant.BF16}); err != nil {
 					t.Fatal(err)
 				}
 				sameText(t, b, open(t, out), text)
@@ -301,7 +301,7 @@ func TestWrite_deterministic(t *testing.T) {
 		var first string
 		for range 2 {
 			out := filepath.Join(t.TempDir(), name)
-			if err := merge.Write(merge.Options{Base: b, Adapter: a, Out: out, Type: quant.BF16}); err != nil {
+			if err := merge.Write(t.Context(), merge.Options{Base: b, Adapter: a, Out: out, Type: quant.BF16}); err != nil {
 				t.Fatal(err)
 			}
 			if name == "m" {

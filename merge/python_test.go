@@ -63,7 +63,7 @@ func TestTransformers(t *testing.T) {
 			}
 			for out, typ := range outs {
 				o := merge.Options{Base: b, Adapter: a, Out: filepath.Join(t.TempDir(), out), Type: typ}
-				if err := merge.Write(o); err != nil {
+				if err := merge.Write(t.Context(), o); err != nil {
 					t.Fatal(err)
 				}
 				all = append(all, expectation{o.Out, b, logits(t, b.Model)[:len(prompts[0])*b.Model.Spec.Vocab], typ})
