@@ -264,7 +264,7 @@ func (b *Base) endOfTurn(t *chat.Template) (text string, ids []int32, err error)
 func (b *Base) Stops(f dataset.Format) []int32 {
 	stops := slices.Clone(b.Chat.Stops)
 	if ids := f.Encoder.Encode(f.End, false); len(ids) > 0 {
-		if last := ids[len(ids)-1]; b.Tokenizer.IsSpecial(last) && !slices.Contains(stops, last) {
+		if last := ids[len(ids)-1]; !slices.Contains(stops, last) {
 			stops = append(stops, last)
 		}
 	}

@@ -288,17 +288,20 @@ func TestFormat_plain(t *testing.T) {
 	plain(t, b)
 }
 
-// TestFormat_endAsID: an end token that the tokenizer does not find in text ends an answer by its id.
+// TestFormat_endAsID: an end token that the tokenizer does not find in text ends an answer by its id, whether the template
+// writes it or not.
 func TestFormat_endAsID(t *testing.T) {
-	dir := tiny(t)
-	put(t, dir, "chat_template.jinja", alpaca)
-	// "the" with its space is one token among others: spelled Ġthe, which as text is something else.
-	edit(t, dir, "tokenizer_config.json", object{"eos_token": "Ġthe"})
-	b := open(t, dir)
-	id, _ := b.Tokenizer.ID("Ġthe")
-	f, err := b.Format()
-	if err != nil || f.End != "" || !slices.Equal(f.Finish, []int32{id}) || !slices.Contains(b.Stops(f), id) {
-		t.Errorf("ends with %q and %v, stops %v (%v)", f.End, f.Finish, b.Stops(f), err)
+	for _, template := range []string{alpaca, zephyr} {
+		dir := tiny(t)
+		put(t, dir, "chat_template.jinja", template)
+		// "the" with its space is one token among others: spelled Ġthe, which as text is something else.
+		edit(t, dir, "tokenizer_config.json", object{"eos_token": "Ġthe"})
+		b := open(t, dir)
+		id, _ := b.Tokenizer.ID("Ġthe")
+		f, err := b.Format()
+		if err != nil || f.End != "" || !slices.Equal(f.Finish, []int32{id}) || !slices.Contains(b.Stops(f), id) {
+			t.Errorf("ends with %q and %v, stops %v (%v)", f.End, f.Finish, b.Stops(f), err)
+		}
 	}
 }
 

@@ -23,8 +23,9 @@ func TestRun_evalEvery(t *testing.T) {
 		{0.3, 10, 1, 1, []int{0, 3, 6, 9, 10}},
 		{1, 24, 16, 3, []int{0, 2, 3, 5}}, // steps 1.5, 3 and 4.5
 		{0.1, 10, 1, 1, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
-		{0.001, 8, 2, 1, []int{0, 1, 2, 3, 4}}, // no more often than every step
-		{1, 4, 16, 12, []int{0, 1, 2, 3}},      // several epochs in a step
+		{0.001, 8, 2, 1, []int{0, 1, 2, 3, 4}},  // no more often than every step
+		{1, 4, 16, 12, []int{0, 1, 2, 3}},       // several epochs in a step
+		{0.07, 100, 7, 0.21, []int{0, 1, 2, 3}}, // 7.000000000000001 rows when computed
 		{7, 16, 2, 1, []int{0, 8}},
 		{1e300, 16, 2, 1, []int{0, 8}},
 	} {

@@ -12,13 +12,13 @@ import (
 	"ft/nn"
 )
 
-// fake is a model of one parameter whose gradient is always 1, so that every step with a learning rate moves it.
+// fake is a model of one parameter whose gradient is the mean over the step's labels of 1, so that every step with a learning rate moves it.
 type fake struct {
 	param  *nn.Param
 	losses []float64                  // of the evaluations to come, the base's first; 1 when there are no more
 	onLoss func()                     // called by Loss
 	bad    map[uint64]float64         // the training loss of the samples with these keys
-	grad   float32                    // if not 0, in place of 1
+	grad   float32                    // if not 0, the gradient
 	err    error                      // of Train
 	passes map[uint64][]dataset.Batch // what Train was given, by step
 }
@@ -29,11 +29,11 @@ func newFake(losses ...float64) *fake {
 
 func (f *fake) Train(b *dataset.Batch, o model.TrainOptions) (model.Loss, error) {
 	f.passes[o.Step] = append(f.passes[o.Step], *b)
-	f.param.Grad[0] = 1
+	l := model.Loss{Tokens: b.LabelTokens()}
+	f.param.Grad[0] += o.Scale * float32(l.Tokens)
 	if f.grad != 0 {
 		f.param.Grad[0] = f.grad
 	}
-	l := model.Loss{Tokens: b.LabelTokens()}
 	for _, k := range b.Keys {
 		v, ok := f.bad[k]
 		if !ok {

@@ -60,6 +60,9 @@ func TestRun_samples(t *testing.T) {
 				if e := tr.steps[i]; e.Step != i+1 || e.Tokens != 3*len(k) || math.Abs(e.Epoch-float64(len(stream))/float64(c.n)) > 1e-12 {
 					t.Errorf("step %d after %d samples: told %+v", i+1, len(stream), e)
 				}
+				if norm := tr.steps[i].GradNorm; math.Abs(norm-1) > 1e-5 {
+					t.Errorf("step %d: a gradient of norm %g, not of its own label tokens", i+1, norm)
+				}
 			}
 			var want []uint64
 			for e := range (c.visits + c.n - 1) / c.n {
