@@ -100,13 +100,18 @@ func (b *Base) openDir(families []*model.Family) error {
 }
 
 // checkVocabulary refuses a tokenizer with ids that the model has no embedding for. The reverse is common: embeddings are
-// padded to round numbers.
+// padded to round numbers. Special tokens beyond the embedding are let through, because published models have them (a padding
+// token that training added); one that is used is an error of the model.
 func (b *Base) checkVocabulary() error {
-	if b.Tokenizer == nil || b.Tokenizer.Size() <= b.Model.Spec.Vocab {
+	if b.Tokenizer == nil {
 		return nil
 	}
-	id := int32(b.Tokenizer.Size() - 1)
-	return fmt.Errorf("the tokenizer's token %q has id %d, the model's vocabulary has %d tokens", b.token(id), id, b.Model.Spec.Vocab)
+	for id := int32(b.Model.Spec.Vocab); int(id) < b.Tokenizer.Size(); id++ {
+		if text, ok := b.Tokenizer.Token(id); ok && !b.Tokenizer.IsSpecial(id) {
+			return fmt.Errorf("the tokenizer's token %q has id %d, the model's vocabulary has %d tokens", text, id, b.Model.Spec.Vocab)
+		}
+	}
+	return nil
 }
 
 // read reads one of the directory's small files and notes it.

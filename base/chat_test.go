@@ -62,6 +62,9 @@ var styles = map[string]style{
 	// Nothing but text behind the answer: the end token it is.
 	"Alpaca": {template: alpaca, tokens: []string{"</s>"}, eos: "</s>",
 		prompt: "### Instruction:\nHi\n\n### Response:\n", end: "</s>", stops: []string{"</s>", "<|im_end|>"}},
+	// One token begins as another does.
+	"overlapping tokens": {template: strings.ReplaceAll(chatML, "<|im_end|>", "<end><more>"), tokens: []string{"<end", "<end>", "<more>"}, eos: "<more>",
+		prompt: "<|im_start|>user\nHi<end><more>\n<|im_start|>assistant\n", end: "<end>", stops: []string{"<end>", "<more>", "<|im_end|>"}},
 	// A turn's end that the tokenizer does not call special, but generation_config.json an end.
 	"an ordinary token": {template: gemma, tokens: []string{"<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"}, plain: true,
 		bos: "<bos>", eos: "<eos>", otherStop: []int{firstFree + 3}, systemRejected: true,

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"strconv"
 )
 
 // GGUFSpec reads the keys of arch that decoders share. What a GGUF file does not say (a tied head, the size of the vocabulary,
@@ -84,7 +85,17 @@ func (g *ggufReader) float(key string, missing float64) float64 {
 	if g.fail(err) {
 		return missing
 	}
-	return v
+	return shortest(v)
+}
+
+// shortest is the number that a person would have written for a float32: 1e-05, where its exact value is
+// 0.000009999999747378752.
+func shortest(v float64) float64 {
+	short, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', -1, 32), 64)
+	if err != nil || float32(short) != float32(v) || float64(float32(v)) != v {
+		return v
+	}
+	return short
 }
 
 // token reads the id of a special token; NoToken if the file names none.
