@@ -72,7 +72,7 @@ var styles = map[string]style{
 		stops: []string{"<end_of_turn>", "<eos>", "<|im_end|>"}},
 }
 
-// write writes a small llama of that style and opens it.
+// open writes a small llama of that style and opens it.
 func (s style) open(t *testing.T) *base.Base {
 	t.Helper()
 	dir := tiny(t)
@@ -273,11 +273,14 @@ func TestFormat_plain(t *testing.T) {
 	if err != nil || len(f.Begin) != 0 || !slices.Equal(f.Finish, []int32{2}) {
 		t.Errorf("begins with %v, ends with %v (%v)", f.Begin, f.Finish, err)
 	}
+	special := func(text string) object { return object{"SpecialToken": object{"id": text, "type_id": 0}} }
+	sequence := func(name string) object { return object{"Sequence": object{"id": name, "type_id": 0}} }
+	token := func(text string, id int) object { return object{"id": text, "ids": []int{id}, "tokens": []string{text}} }
 	edit(t, dir, "tokenizer.json", object{"post_processor": object{
 		"type":           "TemplateProcessing",
-		"single":         []object{{"SpecialToken": object{"id": "<|im_start|>", "type_id": 0}}, {"Sequence": object{"id": "A", "type_id": 0}}, {"SpecialToken": object{"id": "<|im_end|>", "type_id": 0}}},
-		"pair":           []object{{"Sequence": object{"id": "A", "type_id": 0}}, {"Sequence": object{"id": "B", "type_id": 0}}},
-		"special_tokens": object{"<|im_start|>": object{"id": "<|im_start|>", "ids": []int{1}, "tokens": []string{"<|im_start|>"}}, "<|im_end|>": object{"id": "<|im_end|>", "ids": []int{2}, "tokens": []string{"<|im_end|>"}}},
+		"single":         []object{special("<|im_start|>"), sequence("A"), special("<|im_end|>")},
+		"pair":           []object{sequence("A"), sequence("B")},
+		"special_tokens": object{"<|im_start|>": token("<|im_start|>", 1), "<|im_end|>": token("<|im_end|>", 2)},
 	}})
 	b := open(t, dir)
 	f, err = b.Format()

@@ -21,6 +21,7 @@ type fake struct {
 	grad   float32                    // if not 0, the gradient
 	err    error                      // of Train
 	passes map[uint64][]dataset.Batch // what Train was given, by step
+	seeds  []uint64                   // of dropout, by pass
 }
 
 func newFake(losses ...float64) *fake {
@@ -29,6 +30,7 @@ func newFake(losses ...float64) *fake {
 
 func (f *fake) Train(b *dataset.Batch, o model.TrainOptions) (model.Loss, error) {
 	f.passes[o.Step] = append(f.passes[o.Step], *b)
+	f.seeds = append(f.seeds, o.Seed)
 	l := model.Loss{Tokens: b.LabelTokens()}
 	f.param.Grad[0] += o.Scale * float32(l.Tokens)
 	if f.grad != 0 {
@@ -107,7 +109,7 @@ type trial struct {
 	kept []float32 // the parameter at each call of Keep
 }
 
-// newTrial makes a trial over n training rows, one evaluation after every step of one row, without a pause for warm-up.
+// newTrial makes a trial of one epoch over n training rows, one a step, with an evaluation after every step.
 func newTrial(n int, losses ...float64) *trial {
 	tr := &trial{fake: newFake(losses...)}
 	tr.Trainer = &Trainer{

@@ -162,3 +162,20 @@ func TestRun_warmup(t *testing.T) {
 		}
 	}
 }
+
+// TestRun_settings: the seed, clipping and weight decay reach whom they are for.
+func TestRun_settings(t *testing.T) {
+	tr := newTrial(1)
+	tr.Config.Seed, tr.Config.WeightDecay, tr.Config.Clip = 77, 0.5, 0.25
+	tr.fake.param.Data[0] = 10
+	tr.run(t)
+	if got, want := float64(tr.fake.param.Data[0]), 10*(1-0.1*0.5)-0.1; math.Abs(got-want) > 1e-5 {
+		t.Errorf("after a step with weight decay the parameter is %g, want %g", got, want)
+	}
+	if got := tr.fake.param.Grad[0]; math.Abs(float64(got)-0.25) > 1e-5 || math.Abs(tr.steps[0].GradNorm-1) > 1e-5 {
+		t.Errorf("a gradient of norm %g was clipped to %g, want 1 and 0.25", tr.steps[0].GradNorm, got)
+	}
+	if !slices.Equal(tr.fake.seeds, []uint64{77}) {
+		t.Errorf("dropout has the seeds %v", tr.fake.seeds)
+	}
+}
