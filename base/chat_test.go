@@ -275,7 +275,9 @@ func TestFormat_plain(t *testing.T) {
 	}
 	special := func(text string) object { return object{"SpecialToken": object{"id": text, "type_id": 0}} }
 	sequence := func(name string) object { return object{"Sequence": object{"id": name, "type_id": 0}} }
-	token := func(text string, id int) object { return object{"id": text, "ids": []int{id}, "tokens": []string{text}} }
+	token := func(text string, id int) object {
+		return object{"id": text, "ids": []int{id}, "tokens": []string{text}}
+	}
 	edit(t, dir, "tokenizer.json", object{"post_processor": object{
 		"type":           "TemplateProcessing",
 		"single":         []object{special("<|im_start|>"), sequence("A"), special("<|im_end|>")},
