@@ -204,6 +204,33 @@ func TestOpen_vocabulary(t *testing.T) {
 	}
 }
 
+// TestOpen_specialBeyond: a special token without an embedding is no harm as long as conversations do not need it.
+func TestOpen_specialBeyond(t *testing.T) {
+	dir := tiny(t)
+	size := open(t, dir).Tokenizer.Size()
+	var file object
+	testkit.ReadJSON(t, filepath.Join(dir, "tokenizer.json"), &file)
+	edit(t, dir, "tokenizer.json", object{"added_tokens": append(file["added_tokens"].([]any), object{
+		"id": size, "content": "<pad>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true,
+	})})
+	if _, err := open(t, dir).Format(); err != nil {
+		t.Error(err)
+	}
+	for _, change := range []object{
+		{"eos_token": "<pad>", "chat_template": ""}, // plain
+		{"eos_token": "<pad>", "chat_template": alpaca},
+		{"chat_template": strings.ReplaceAll(chatML, "<|im_end|>", "<pad>")},
+		{"chat_template": strings.ReplaceAll(chatML, "<|im_start|>", "<pad>")},
+	} {
+		put(t, dir, "chat_template.jinja", change["chat_template"])
+		edit(t, dir, "tokenizer_config.json", change)
+		_, err := open(t, dir).Format()
+		if want := `a conversation needs token "<pad>" with id `; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: error %v, want %q", change, err, want)
+		}
+	}
+}
+
 // TestOpen_noTokenizer: without tokenizer.json a base takes ids alone.
 func TestOpen_noTokenizer(t *testing.T) {
 	dir := tiny(t)

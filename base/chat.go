@@ -194,6 +194,29 @@ func (b *Base) Format() (dataset.Format, error) {
 	if b.Tokenizer == nil {
 		return dataset.Format{}, fmt.Errorf("base: %s: no tokenizer.json", b.Path)
 	}
+	f, err := b.layout()
+	if err != nil {
+		return f, err
+	}
+	return f, b.checkFormat(f)
+}
+
+// checkFormat lays out a question and refuses tokens that the model has no embedding for: every row would fail.
+func (b *Base) checkFormat(f dataset.Format) error {
+	text, err := f.Prompt([]dataset.Message{{Role: "user", Content: "a"}})
+	if err != nil {
+		return fmt.Errorf("base: %s: chat template: %w", b.Path, err)
+	}
+	for _, id := range slices.Concat(f.Begin, f.Encoder.Encode(text+f.End, false), f.Finish) {
+		if int(id) >= b.Model.Spec.Vocab {
+			return fmt.Errorf("base: %s: a conversation needs token %q with id %d, the model's vocabulary has %d tokens",
+				b.Path, b.token(id), id, b.Model.Spec.Vocab)
+		}
+	}
+	return nil
+}
+
+func (b *Base) layout() (dataset.Format, error) {
 	f := dataset.Format{Encoder: b.Tokenizer, Special: b.specialTexts()}
 	if b.Chat.Source == "" {
 		return b.plainFormat(f)
