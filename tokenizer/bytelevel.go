@@ -30,16 +30,3 @@ func toByteAlphabet(s string) string {
 	}
 	return b.String()
 }
-
-// fromByteAlphabet gives the bytes s spells; false if some character is not of the alphabet.
-func fromByteAlphabet(s string) (string, bool) {
-	out := make([]byte, 0, len(s))
-	for _, r := range s {
-		b, ok := charToByte[r]
-		if !ok {
-			return "", false
-		}
-		out = append(out, b)
-	}
-	return string(out), true
-}
