@@ -226,7 +226,11 @@ func (b *Base) layout() (dataset.Format, error) {
 		return f, fmt.Errorf("base: %s: chat template: %w", b.Path, err)
 	}
 	f.Prompt = func(turns []dataset.Message) (string, error) { return t.Render(messages(turns), true) }
-	f.End, f.Finish, err = b.endOfTurn(t)
+	lead, behind, err := around(t)
+	if err == nil {
+		f.Lead = lead
+		f.End, f.Finish, err = b.endOfTurn(behind)
+	}
 	if err != nil {
 		return f, fmt.Errorf("base: %s: chat template: %w", b.Path, err)
 	}
@@ -251,19 +255,32 @@ func (b *Base) plainFormat(f dataset.Format) (dataset.Format, error) {
 	return f, nil
 }
 
+// around renders one question with a marked answer, and returns what the template puts between the prompt and the answer, if that is
+// white space alone (" " after "[/INST]"), and all that it puts behind the answer.
+func around(t *chat.Template) (lead, behind string, err error) {
+	const answer = "x1y2z3"
+	question := chat.Message{Role: "user", Content: "a"}
+	prompt, err := t.Render([]chat.Message{question}, true)
+	if err != nil {
+		return "", "", err
+	}
+	whole, err := t.Render([]chat.Message{question, {Role: "assistant", Content: answer}}, false)
+	if err != nil {
+		return "", "", err
+	}
+	at := strings.LastIndex(whole, answer)
+	if at < 0 {
+		return "", "", fmt.Errorf("it leaves the answer out of the conversation")
+	}
+	if between, ok := strings.CutPrefix(whole[:at], prompt); ok && strings.TrimSpace(between) == "" {
+		lead = between
+	}
+	return lead, whole[at+len(answer):], nil
+}
+
 // endOfTurn is what ends an answer's turn: the text that the template puts behind it, up to and including the first
 // special token; without one, the end token, as text if the tokenizer reads it so, else as ids.
-func (b *Base) endOfTurn(t *chat.Template) (text string, ids []int32, err error) {
-	const answer = "x1y2z3"
-	out, err := t.Render([]chat.Message{{Role: "user", Content: "a"}, {Role: "assistant", Content: answer}}, false)
-	if err != nil {
-		return "", nil, err
-	}
-	at := strings.LastIndex(out, answer)
-	if at < 0 {
-		return "", nil, fmt.Errorf("it leaves the answer out of the conversation")
-	}
-	behind := out[at+len(answer):]
+func (b *Base) endOfTurn(behind string) (text string, ids []int32, err error) {
 	first, end := len(behind), ""
 	for _, s := range b.specialTexts() {
 		if i := strings.Index(behind, s); i >= 0 && (i < first || i == first && len(s) > len(end)) {

@@ -36,6 +36,7 @@ type style struct {
 	plain          bool     // they are not called special
 	bos, eos       any
 	prompt         string // for the question "Hi"
+	lead           string // white space between prompt and answer
 	end            string
 	stops          []string // that end an answer
 	otherStop      any      // eos_token_id of generation_config.json
@@ -49,7 +50,7 @@ var styles = map[string]style{
 	"ChatML with its own end of text": {template: chatML, eos: "<|endoftext|>",
 		prompt: "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n", end: "<|im_end|>", stops: []string{"<|im_end|>", "<|endoftext|>"}},
 	"Llama 2": {template: llama2, tokens: []string{"<s>", "</s>"}, bos: "<s>", eos: object{"__type": "AddedToken", "content": "</s>"},
-		prompt: "<s>[INST] Hi [/INST]", end: " </s>", stops: []string{"</s>", "<|im_end|>"}},
+		prompt: "<s>[INST] Hi [/INST]", lead: " ", end: " </s>", stops: []string{"</s>", "<|im_end|>"}},
 	"Llama 3": {template: llama3, tokens: []string{"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|begin|>", "<|end_of_text|>"},
 		bos: "<|begin|>", eos: "<|end_of_text|>", otherStop: []int{firstFree + 2, firstFree + 4},
 		prompt: "<|begin|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
@@ -104,6 +105,9 @@ func TestFormat_styles(t *testing.T) {
 			if err != nil || b.Tokenizer.Decode(prompt, false) != s.prompt {
 				t.Errorf("the prompt is %q (%v), want %q", b.Tokenizer.Decode(prompt, false), err, s.prompt)
 			}
+			if f.Lead != s.lead {
+				t.Errorf("between prompt and answer stands %q, want %q", f.Lead, s.lead)
+			}
 			if f.End != s.end || f.Finish != nil || f.Begin != nil {
 				t.Errorf("an answer ends with %q and %v, want %q; the prompt begins with %v", f.End, f.Finish, s.end, f.Begin)
 			}
@@ -116,7 +120,7 @@ func TestFormat_styles(t *testing.T) {
 			if want := slices.Sorted(slices.Values(s.stops)); !slices.Equal(stops, want) {
 				t.Errorf("stops %q, want %q", stops, want)
 			}
-			answerOnly(t, b, f, row, prompt, s.end)
+			answerOnly(t, b, f, row, prompt, s.lead, s.end)
 			if _, err := f.PromptIDs(row, "Be brief."); (err != nil) != s.systemRejected {
 				t.Errorf("with a system message: %v", err)
 			}
@@ -125,7 +129,7 @@ func TestFormat_styles(t *testing.T) {
 }
 
 // answerOnly encodes a row for training: labels are the answer and its end, whose last token ends generation.
-func answerOnly(t *testing.T, b *base.Base, f dataset.Format, row dataset.Row, prompt []int32, end string) {
+func answerOnly(t *testing.T, b *base.Base, f dataset.Format, row dataset.Row, prompt []int32, lead, end string) {
 	t.Helper()
 	samples, err := dataset.Encode([]dataset.Row{row}, dataset.Default(), f, &dataset.Report{})
 	if err != nil || len(samples) != 1 {
@@ -141,7 +145,7 @@ func answerOnly(t *testing.T, b *base.Base, f dataset.Format, row dataset.Row, p
 			labels = append(labels, l)
 		}
 	}
-	if got, want := b.Tokenizer.Decode(labels, false), row.Answer+end; got != want {
+	if got, want := b.Tokenizer.Decode(labels, false), lead+row.Answer+end; got != want {
 		t.Errorf("labels say %q, want %q", got, want)
 	}
 	if last := labels[len(labels)-1]; !slices.Contains(b.Stops(f), last) {
@@ -191,7 +195,7 @@ func plain(t *testing.T, b *base.Base) {
 	if text := b.Tokenizer.Decode(prompt, false); err != nil || !strings.HasSuffix(text, "Hi\n") || f.End != "" {
 		t.Errorf("prompt %q (%v), an answer ends with %q", text, err, f.End)
 	}
-	answerOnly(t, b, f, row, prompt, b.Chat.EOS)
+	answerOnly(t, b, f, row, prompt, "", b.Chat.EOS)
 }
 
 // TestOpen_template: where the template comes from.

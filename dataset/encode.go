@@ -14,11 +14,14 @@ type Encoder interface {
 	Encode(text string, special bool) []int32
 }
 
-// Format is how a conversation becomes tokens: Begin, the tokens of prompt + answer + End, Finish.
+// Format is how a conversation becomes tokens: Begin, the tokens of prompt + Lead + answer + End, Finish.
 type Format struct {
 	Encoder Encoder
 	// Prompt lays out the turns before the answer as text, up to where the answer starts.
 	Prompt func([]Message) (string, error)
+	// Lead is white space that the layout has between prompt and answer, such as the blank behind [/INST]. A model
+	// that answers writes it itself, so it counts as the answer's.
+	Lead string
 	// End is the text that ends the answer's turn, such as <|im_end|>.
 	End string
 	// Begin are ids in front of the prompt that its text does not spell, such as BOS under the plain
@@ -107,7 +110,7 @@ func (f Format) sample(r Row, c Config) (Sample, error) {
 		return Sample{}, err
 	}
 	prompt := len(f.Begin) + len(f.Encoder.Encode(text, false))
-	ids := slices.Concat(f.Begin, f.Encoder.Encode(text+r.Answer+f.End, false), f.Finish)
+	ids := slices.Concat(f.Begin, f.Encoder.Encode(text+f.Lead+r.Answer+f.End, false), f.Finish)
 	s := Sample{ID: r.ID, Key: key(r.ID), IDs: ids, Labels: slices.Clone(ids), Prompt: min(prompt, len(ids))}
 	if c.TrainOn == "answer" {
 		for i := range s.Prompt {
