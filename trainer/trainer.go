@@ -126,6 +126,7 @@ func (t *Trainer) Run(ctx context.Context) (Result, error) {
 	if err := l.evaluate(ctx, 0); err != nil {
 		return l.result, err
 	}
+	l.start = time.Now()
 	for step := 1; step <= l.total; step++ {
 		if ctx.Err() != nil {
 			return l.result, ErrInterrupted
@@ -161,7 +162,7 @@ func (t *Trainer) newLoop() (*loop, error) {
 	case t.Best != "loss" && t.Score == nil:
 		return nil, fmt.Errorf("trainer: best is %q, but no answers are scored", t.Best)
 	}
-	l := &loop{Trainer: t, total: c.TotalSteps(len(t.Train)), epoch: -1, start: time.Now()}
+	l := &loop{Trainer: t, total: c.TotalSteps(len(t.Train)), epoch: -1}
 	l.result.BaseLoss, l.result.BestLoss = math.NaN(), math.NaN()
 	sizes := make([]int, len(t.Params))
 	for i, p := range t.Params {
