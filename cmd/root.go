@@ -139,6 +139,9 @@ func interruptible(s *ui.Streams) (context.Context, func()) {
 		select {
 		case <-signals:
 			signal.Stop(signals)
+			if s.Terminal {
+				fmt.Fprintln(s.Err) // the cursor may stand behind a bar
+			}
 			s.Warn("stopping; once more ends at once, without saving")
 			cancel()
 		case <-ctx.Done():
