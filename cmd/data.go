@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/text/unicode/norm"
 
-	"ft/base"
 	"ft/configs"
 	"ft/dataset"
 	"ft/internal/atomicfile"
@@ -35,28 +34,6 @@ func (o *configFlags) register(c *cobra.Command) {
 	f.StringVar(&o.file, "config", "", "the run's YAML file")
 	f.StringArrayVar(&o.set, "set", nil, "key.path=value, stronger than the file; may be repeated")
 	c.MarkFlagRequired("config")
-}
-
-// openFormat opens a config's base to tokenize with, laid out as the config's data section says.
-func openFormat(c *configs.Config) (*session, error) {
-	b, err := base.Open(c.Base, families)
-	if err != nil {
-		return nil, err
-	}
-	if c.Data.Template == "plain" {
-		b.UseTemplate("")
-	}
-	s := &session{base: b}
-	if n := b.Model.Spec.Context; c.Data.MaxTokens > n {
-		err = usageError{fmt.Errorf("data.max_tokens: %d is more than the %d positions of %s", c.Data.MaxTokens, n, c.Base)}
-	} else {
-		s.format, err = b.Format()
-	}
-	if err != nil {
-		b.Close()
-		return nil, err
-	}
-	return s, nil
 }
 
 func newDataCheckCmd(s *ui.Streams) *cobra.Command {

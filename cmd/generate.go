@@ -249,9 +249,6 @@ func questionText(r jsonRow) (string, error) {
 	return text, err
 }
 
-// roles are the ones that a message may have.
-var roles = []string{"system", "developer", "user", "assistant", "tool"}
-
 // readTurns is the conversation of a row up to where an answer is due.
 func readTurns(r jsonRow) ([]dataset.Message, error) {
 	var turns []struct {
@@ -266,8 +263,8 @@ func readTurns(r jsonRow) ([]dataset.Message, error) {
 		if m.Role == nil || m.Content == nil {
 			return nil, r.bad("messages[%d]: expected role and content, both text", i)
 		}
-		if !slices.Contains(roles, *m.Role) {
-			return nil, r.bad("messages[%d]: role %q: expected one of %s", i, *m.Role, strings.Join(roles, ", "))
+		if !slices.Contains(dataset.Roles, *m.Role) {
+			return nil, r.bad("messages[%d]: role %q: expected one of %s", i, *m.Role, strings.Join(dataset.Roles, ", "))
 		}
 		out[i] = dataset.Message{Role: *m.Role, Content: *m.Content}
 	}

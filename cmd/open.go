@@ -71,6 +71,28 @@ func openModel(basePath, adapter string) (*session, error) {
 	return s, nil
 }
 
+// openFormat opens a config's base to tokenize with, laid out as the config's data section says.
+func openFormat(c *configs.Config) (*session, error) {
+	b, err := base.Open(c.Base, families)
+	if err != nil {
+		return nil, err
+	}
+	if c.Data.Template == "plain" {
+		b.UseTemplate("")
+	}
+	s := &session{base: b}
+	if n := b.Model.Spec.Context; c.Data.MaxTokens > n {
+		err = usageError{fmt.Errorf("data.max_tokens: %d is more than the %d positions of %s", c.Data.MaxTokens, n, c.Base)}
+	} else {
+		s.format, err = b.Format()
+	}
+	if err != nil {
+		b.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
 // put puts a saved adapter on the base.
 func (s *session) put(saved *peft.Saved) error {
 	var err error

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"ft/base"
 	"ft/configs"
 	"ft/dataset"
 	"ft/eval"
@@ -32,40 +31,30 @@ func prepare(c *configs.Config, s ui.Streams) (*prepared, error) {
 	if p.data, err = loadData(c.Data); err != nil {
 		return nil, err
 	}
-	b, err := base.Open(c.Base, families)
-	if err != nil {
+	if p.session, err = openFormat(c); err != nil {
 		return nil, err
 	}
-	p.session = &session{base: b}
-	if err := p.fill(s); err != nil {
-		b.Close()
+	if c.Data.Template != "plain" && p.session.base.Chat.Source == "" {
+		s.Note("%s has no chat template: using the plain layout (question, new line, answer, end token)", c.Base)
+	}
+	if err := p.fill(); err != nil {
+		p.session.close()
 		return nil, err
 	}
 	return p, nil
 }
 
-func (p *prepared) fill(s ui.Streams) error {
-	c, b := p.config, p.session.base
-	if c.Data.Template == "plain" {
-		b.UseTemplate("")
-	} else if b.Chat.Source == "" {
-		s.Note("%s has no chat template: using the plain layout (question, new line, answer, end token)", c.Base)
-	}
-	if c.Data.MaxTokens > b.Model.Spec.Context {
-		return usageError{fmt.Errorf("data.max_tokens: %d is more than the %d positions of %s", c.Data.MaxTokens, b.Model.Spec.Context, c.Base)}
-	}
-	var err error
-	if p.session.format, err = b.Format(); err != nil {
-		return err
-	}
+// fill tokenizes the rows and puts the adapter on the base.
+func (p *prepared) fill() error {
 	if err := p.encode(); err != nil {
 		return err
 	}
+	c := p.config
 	m, err := methodOf(c.Method.Kind)
 	if err != nil {
 		return err
 	}
-	p.session.adapter, err = m.fresh(c.Method.Config, c.Train.Seed).Attach(b.Model)
+	p.session.adapter, err = m.fresh(c.Method.Config, c.Train.Seed).Attach(p.session.base.Model)
 	return err
 }
 

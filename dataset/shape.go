@@ -203,8 +203,8 @@ func readAlpaca(rec record, r *Row) error {
 	return err
 }
 
-// roles are the ones that a message may have.
-var roles = []string{"system", "developer", "user", "assistant", "tool"}
+// Roles are the ones that a message may have.
+var Roles = []string{"system", "developer", "user", "assistant", "tool"}
 
 // readMessages reads a conversation: the last assistant turn is the answer, the turns before it are the
 // prompt, and turns behind it are ignored.
@@ -258,8 +258,8 @@ func readMessage(v json.RawMessage) (Message, error) {
 	if m.Role, err = rec.text("role"); err != nil {
 		return Message{}, err
 	}
-	if !slices.Contains(roles, m.Role) {
-		return Message{}, fmt.Errorf("role %q: expected one of %s", m.Role, strings.Join(roles, ", "))
+	if !slices.Contains(Roles, m.Role) {
+		return Message{}, fmt.Errorf("role %q: expected one of %s", m.Role, strings.Join(Roles, ", "))
 	}
 	m.Content, err = rec.text("content")
 	return m, err
