@@ -35,7 +35,7 @@ type runsFlags struct {
 }
 
 func (o *runsFlags) register(c *cobra.Command) {
-	c.Flags().StringVar(&o.root, "out", configs.Default().Out, "the folder that holds the runs")
+	c.Flags().StringVar(&o.root, "runs", configs.Default().Out, "the folder that holds the runs")
 	c.Flags().BoolVar(&o.json, "json", false, "JSON on stdout")
 }
 
@@ -47,10 +47,10 @@ func newRunsListCmd(s *ui.Streams) *cobra.Command {
 		Long: `List the runs of a folder, oldest first; with --json one object a line. A run that was killed still says that it is
 running, and has what it wrote until then.`,
 		Example: `  ft runs list
-  ft runs list --out experiments --json`,
+  ft runs list --runs experiments --json`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if c.Flags().Changed("out") {
+			if c.Flags().Changed("runs") {
 				if _, err := os.Stat(o.root); err != nil {
 					return err
 				}
@@ -95,7 +95,7 @@ func newRunsShowCmd(s *ui.Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show [RUN]",
 		Short: "Show one run: how it was made and what came of it",
-		Long: `Show one run: how it was made, on what, and what came of it. RUN is a run's directory, its folder under --out, or the
+		Long: `Show one run: how it was made, on what, and what came of it. RUN is a run's directory, its folder under --runs, or the
 name it was started with (the newest of that name); without it the newest run is shown.`,
 		Example: `  ft runs show
   ft runs show med --json`,
