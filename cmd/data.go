@@ -49,7 +49,7 @@ left away. Nothing is written.`,
   ft data check --config med.yaml --set data.max_tokens=256 --json`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			check, err := checkData(o)
+			check, err := checkData(o, *s)
 			if err != nil {
 				return err
 			}
@@ -91,7 +91,7 @@ type checkPart struct {
 }
 
 // checkData goes the way of the rows up to the first training step.
-func checkData(o configFlags) (*dataCheck, error) {
+func checkData(o configFlags, streams ui.Streams) (*dataCheck, error) {
 	c, err := loadConfig(o.file, o.set, false)
 	if err != nil {
 		return nil, err
@@ -120,7 +120,7 @@ func checkData(o configFlags) (*dataCheck, error) {
 	if c.Base == "" {
 		return check, nil
 	}
-	return check, check.measure(c, d)
+	return check, check.measure(c, d, streams)
 }
 
 // questionsOf counts the rows of each question. White space and the Unicode form of a text do not make another question.
@@ -134,8 +134,8 @@ func questionsOf(rows []dataset.Row) map[string]int {
 
 // measure tokenizes all parts. What is too long for training goes into the report; the test part is not trained on and
 // keeps all its rows.
-func (check *dataCheck) measure(c *configs.Config, d *data) error {
-	s, err := openFormat(c)
+func (check *dataCheck) measure(c *configs.Config, d *data, streams ui.Streams) error {
+	s, err := openFormat(c, streams)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"ft/configs"
 	"ft/dataset"
 	"ft/internal/run"
+	"ft/internal/ui"
 	"ft/peft"
 )
 
@@ -71,8 +72,9 @@ func openModel(basePath, adapter string) (*session, error) {
 	return s, nil
 }
 
-// openFormat opens a config's base to tokenize with, laid out as the config's data section says.
-func openFormat(c *configs.Config) (*session, error) {
+// openFormat opens a config's base to tokenize with, laid out as the config's data section says. Samples cannot be longer than
+// what the base was made for, whatever data.max_tokens allows.
+func openFormat(c *configs.Config, streams ui.Streams) (*session, error) {
 	b, err := base.Open(c.Base, families)
 	if err != nil {
 		return nil, err
@@ -80,13 +82,12 @@ func openFormat(c *configs.Config) (*session, error) {
 	if c.Data.Template == "plain" {
 		b.UseTemplate("")
 	}
-	s := &session{base: b}
 	if n := b.Model.Spec.Context; c.Data.MaxTokens > n {
-		err = usageError{fmt.Errorf("data.max_tokens: %d is more than the %d positions of %s", c.Data.MaxTokens, n, c.Base)}
-	} else {
-		s.format, err = b.Format()
+		streams.Note("%s has %d positions: data.max_tokens is %d instead of %d", c.Base, n, n, c.Data.MaxTokens)
+		c.Data.MaxTokens = n
 	}
-	if err != nil {
+	s := &session{base: b}
+	if s.format, err = b.Format(); err != nil {
 		b.Close()
 		return nil, err
 	}

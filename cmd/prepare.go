@@ -31,7 +31,7 @@ func prepare(c *configs.Config, s ui.Streams) (*prepared, error) {
 	if p.data, err = loadData(c.Data); err != nil {
 		return nil, err
 	}
-	if p.session, err = openFormat(c); err != nil {
+	if p.session, err = openFormat(c, s); err != nil {
 		return nil, err
 	}
 	if c.Data.Template != "plain" && p.session.base.Chat.Source == "" {

@@ -75,7 +75,7 @@ func (o *showFlags) run(s *ui.Streams) error {
 	if err != nil {
 		return err
 	}
-	session, err := openFormat(c)
+	session, err := openFormat(c, *s)
 	if err != nil {
 		return err
 	}
