@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"ft/configs"
 	"ft/internal/ui"
 	"ft/trainer"
@@ -62,5 +64,15 @@ func TestInterruptible(t *testing.T) {
 	}
 	if !strings.Contains(said.String(), "once more") {
 		t.Errorf("said %q", said.String())
+	}
+}
+
+// TestGuarded: a panic becomes an error that asks for a report.
+func TestGuarded(t *testing.T) {
+	c := &cobra.Command{Use: "ft", SilenceErrors: true, SilenceUsage: true, RunE: func(*cobra.Command, []string) error { panic("a fault") }}
+	c.SetArgs(nil)
+	_, err := guarded(t.Context(), c)
+	if err == nil || !strings.Contains(err.Error(), "internal error: a fault") || !strings.Contains(err.Error(), "TestGuarded") {
+		t.Errorf("a panic became %v", err)
 	}
 }

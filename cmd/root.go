@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -30,7 +31,7 @@ func execute(args []string, streams ui.Streams) int {
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
-	verb, err := root.ExecuteContextC(ctx)
+	verb, err := guarded(ctx, root)
 	if err == nil {
 		return exitOK
 	}
@@ -41,6 +42,16 @@ func execute(args []string, streams ui.Streams) int {
 		fmt.Fprintf(streams.Err, "ft: %s\n", ui.EscapeLine(strings.TrimSuffix(line, "\n")))
 	}
 	return exitCode(err)
+}
+
+// guarded runs a verb. A panic is a fault of the program: the user gets an error that says so, and the place in it for a report.
+func guarded(ctx context.Context, root *cobra.Command) (verb *cobra.Command, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			verb, err = root, fmt.Errorf("internal error: %v\nplease report it with this:\n%s", r, debug.Stack())
+		}
+	}()
+	return root.ExecuteContextC(ctx)
 }
 
 // newRoot builds the tree of verbs over the streams, which the global flags may still change. The bool

@@ -39,14 +39,15 @@ func train(ctx context.Context, c *configs.Config, args []string, s ui.Streams) 
 	defer p.session.close()
 	p.summary(s)
 	t := &training{prepared: p, streams: s}
-	if err := t.begin(args); err != nil {
-		return err
+	outcome := errors.New("ended by an internal error") // what a panic leaves behind
+	defer func() { err = errors.Join(err, t.end(outcome)) }()
+	if outcome = t.begin(args); outcome == nil {
+		outcome = t.fit(ctx)
 	}
-	defer func() { err = errors.Join(err, t.end(err)) }()
-	if err := t.fit(ctx); err != nil {
-		return err
+	if outcome == nil {
+		outcome = t.judge(ctx)
 	}
-	return t.judge(ctx)
+	return outcome
 }
 
 // begin makes the run directory and writes what is known before the first step.
@@ -258,6 +259,9 @@ func (t *training) next() {
 
 // end closes the run's files and notes how it went.
 func (t *training) end(err error) error {
+	if t.run == nil {
+		return nil // it could not even be made
+	}
 	status := run.Done
 	switch {
 	case errors.Is(err, trainer.ErrInterrupted):
