@@ -303,6 +303,9 @@ func (b *Base) endOfTurn(behind string) (text string, ids []int32, err error) {
 // Stops are the tokens that end a generated answer under the present template.
 func (b *Base) Stops(f dataset.Format) []int32 {
 	stops := slices.Clone(b.Chat.Stops)
+	if f.Encoder == nil { // a base without a tokenizer
+		return stops
+	}
 	if ids := f.Encoder.Encode(f.End, false); len(ids) > 0 {
 		if last := ids[len(ids)-1]; !slices.Contains(stops, last) {
 			stops = append(stops, last)

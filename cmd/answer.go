@@ -58,7 +58,15 @@ func (s *session) answer(ctx context.Context, rows []dataset.Row, system string,
 
 // text is an answer's ids as text, without special tokens and white space around it.
 func (s *session) text(ids []int32) string {
-	return strings.TrimSpace(s.base.Tokenizer.Decode(ids, true))
+	return strings.TrimSpace(s.decode(ids, true))
+}
+
+// decode turns ids into text; into nothing when the base has no tokenizer.
+func (s *session) decode(ids []int32, skipSpecial bool) string {
+	if s.base.Tokenizer == nil {
+		return ""
+	}
+	return s.base.Tokenizer.Decode(ids, skipSpecial)
 }
 
 // evaluation scores generated answers to rows.

@@ -81,11 +81,16 @@ func (o *generateFlags) check(c *cobra.Command) error {
 }
 
 func (o *generateFlags) run(ctx context.Context, s *ui.Streams) error {
-	session, err := openSession(o.base, o.adapter)
+	session, err := openModel(o.base, o.adapter)
 	if err != nil {
 		return err
 	}
 	defer session.close()
+	if session.base.Tokenizer != nil { // without one the model still takes rows of ids
+		if session.format, err = session.base.Format(); err != nil {
+			return err
+		}
+	}
 	if !o.systemGiven {
 		o.system = session.meta.System
 	}
@@ -169,7 +174,7 @@ func (s *session) ask(r jsonRow, system string) (question, error) {
 		if err != nil {
 			return q, err
 		}
-		q.ids, q.prompt = ids, s.base.Tokenizer.Decode(ids, false)
+		q.ids, q.prompt = ids, s.decode(ids, false)
 		return q, q.check(s)
 	}
 	row, err := readQuestion(r)
@@ -182,6 +187,9 @@ func (s *session) ask(r jsonRow, system string) (question, error) {
 
 // prepareQuestion tokenizes a question as the base's template lays it out.
 func (s *session) prepareQuestion(q question, row dataset.Row, system string) (question, error) {
+	if s.base.Tokenizer == nil {
+		return q, fmt.Errorf("%s: only \"ids\" can be answered: %s has no tokenizer.json", q.at, s.base.Path)
+	}
 	var err error
 	if q.ids, err = s.format.PromptIDs(row, system); err != nil {
 		return q, err

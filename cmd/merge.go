@@ -64,7 +64,7 @@ func (o *mergeFlags) run(ctx context.Context, s ui.Streams) error {
 	if err != nil {
 		return err
 	}
-	session, err := openSession(o.base, o.adapter)
+	session, err := openModel(o.base, o.adapter)
 	if err != nil {
 		return err
 	}
@@ -139,11 +139,19 @@ const proofPromptCount = 8
 
 // proofPrompts are token ids to compare logits on: prompts with answers of the adapter's own run if it has one, else general questions.
 func (s *session) proofPrompts(adapter string) ([][]int32, error) {
+	if s.base.Tokenizer == nil {
+		return s.proofIDs(), nil
+	}
+	// A base that cannot lay out a conversation can be merged all the same: then the questions are asked as they are.
+	format, formatErr := s.base.Format()
 	var prompts [][]int32
 	for _, q := range runQuestions(adapter) {
-		ids, err := s.format.PromptIDs(dataset.Row{Messages: []dataset.Message{{Role: "user", Content: q}}}, s.meta.System)
-		if err != nil {
-			return nil, err
+		ids := s.base.Tokenizer.Encode(q, true)
+		if formatErr == nil {
+			var err error
+			if ids, err = format.PromptIDs(dataset.Row{Messages: []dataset.Message{{Role: "user", Content: q}}}, s.meta.System); err != nil {
+				return nil, err
+			}
 		}
 		if n := s.base.Model.Spec.Context; len(ids) > n {
 			ids = ids[:n]
@@ -153,6 +161,19 @@ func (s *session) proofPrompts(adapter string) ([][]int32, error) {
 		}
 	}
 	return prompts, nil
+}
+
+// proofIDs are prompts for a base without a tokenizer: tokens from all over the vocabulary.
+func (s *session) proofIDs() [][]int32 {
+	const prompts, length, stride = 4, 24, 7919
+	spec := s.base.Model.Spec
+	out := make([][]int32, prompts)
+	for i := range out {
+		for j := range min(length, spec.Context) {
+			out[i] = append(out[i], int32((i*length+j+1)*stride%spec.Vocab))
+		}
+	}
+	return out
 }
 
 // runQuestions are the first questions that a run answered, or the general ones.
