@@ -18,7 +18,8 @@ func (l *loader) refuseUnknown() {
 			continue
 		}
 		if l.knows(s.path) { // a section
-			if s.node.Kind != yaml.ScalarNode || s.node.ShortTag() != "!!null" {
+			empty := s.node.Kind == yaml.MappingNode && len(s.node.Content) == 0 || s.node.Kind == yaml.ScalarNode && s.node.ShortTag() == "!!null"
+			if !empty {
 				l.problems.add(s.at, s.path, "expected a section ("+strings.Join(l.children(s.path), ", ")+"), got "+describe(s.node))
 			}
 			continue

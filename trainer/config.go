@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math"
 	"strings"
-
-	"ft/optim"
 )
 
 // Config is the `train` section of a config file: how long and how fast to train.
@@ -25,6 +23,8 @@ type Config struct {
 	LR float64 `yaml:"lr"`
 	// Schedule names the course of the learning rate over the run.
 	Schedule string `yaml:"schedule"`
+	// ScheduleOptions are what some schedules take besides.
+	ScheduleOptions ScheduleOptions `yaml:"schedule_options,omitempty"`
 	// Warmup is the part of all optimizer steps, 0 to 1, in which the learning rate rises from 0.
 	Warmup float64 `yaml:"warmup"`
 	// WeightDecay is AdamW's decoupled decay.
@@ -72,7 +72,11 @@ func (c Config) Validate() error {
 	if !(c.LR > 0) || math.IsInf(c.LR, 0) {
 		bad("lr", "must be above 0, got %v", c.LR)
 	}
-	if _, err := optim.NewSchedule(c.Schedule, optim.ScheduleConfig{LR: 1, Warmup: 1, Total: 2}); err != nil {
+	probe := Config{LR: 1, Schedule: c.Schedule, ScheduleOptions: c.ScheduleOptions, Warmup: 0.1}
+	if c.LR > 0 && !math.IsInf(c.LR, 0) {
+		probe.LR = c.LR // options such as min_lr are bounded by it
+	}
+	if _, err := probe.newSchedule(100); err != nil {
 		bad("schedule", "%s", strings.TrimPrefix(err.Error(), "optim: "))
 	}
 	if !(c.Warmup >= 0 && c.Warmup <= 1) {

@@ -176,9 +176,7 @@ func (t *Trainer) newLoop() (*loop, error) {
 	if l.adam, err = optim.NewAdamW(adam, sizes); err != nil {
 		return nil, err
 	}
-	l.lr, err = optim.NewSchedule(c.Schedule, optim.ScheduleConfig{
-		LR: c.LR, Warmup: int(c.Warmup*float64(l.total) + rounding), Total: l.total,
-	})
+	l.lr, err = c.newSchedule(l.total)
 	return l, err
 }
 
