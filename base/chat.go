@@ -107,22 +107,12 @@ func (b *Base) generationStops() ([]int32, error) {
 		return nil, err
 	}
 	var g struct {
-		EOS json.RawMessage `json:"eos_token_id"`
+		EOS model.TokenIDs `json:"eos_token_id"`
 	}
 	if err := json.Unmarshal(data, &g); err != nil {
 		return nil, fmt.Errorf("generation_config.json: %w", err)
 	}
-	var one int32
-	var many []int32
-	switch {
-	case len(g.EOS) == 0 || string(g.EOS) == "null":
-		return nil, nil
-	case json.Unmarshal(g.EOS, &one) == nil:
-		return []int32{one}, nil
-	case json.Unmarshal(g.EOS, &many) == nil:
-		return many, nil
-	}
-	return nil, fmt.Errorf("generation_config.json: eos_token_id: expected a number or a list of numbers, found %s", g.EOS)
+	return g.EOS, nil
 }
 
 func (b *Base) chatFromGGUF(spec *model.Spec) error {
@@ -229,7 +219,7 @@ func (b *Base) layout() (dataset.Format, error) {
 	lead, behind, err := around(t)
 	if err == nil {
 		f.Lead = lead
-		f.End, f.Finish, err = b.endOfTurn(behind)
+		f.End, f.Finish, err = b.endOfTurn(behind, f.Special)
 	}
 	if err != nil {
 		return f, fmt.Errorf("base: %s: chat template: %w", b.Path, err)
@@ -279,10 +269,10 @@ func around(t *chat.Template) (lead, behind string, err error) {
 }
 
 // endOfTurn is what ends an answer's turn: the text that the template puts behind it, up to and including the first
-// special token; without one, the end token, as text if the tokenizer reads it so, else as ids.
-func (b *Base) endOfTurn(behind string) (text string, ids []int32, err error) {
+// of the special texts; without one, the end token, as text if the tokenizer reads it so, else as ids.
+func (b *Base) endOfTurn(behind string, special []string) (text string, ids []int32, err error) {
 	first, end := len(behind), ""
-	for _, s := range b.specialTexts() {
+	for _, s := range special {
 		if i := strings.Index(behind, s); i >= 0 && (i < first || i == first && len(s) > len(end)) {
 			first, end = i, s
 		}

@@ -48,12 +48,16 @@ func (s *session) answer(ctx context.Context, rows []dataset.Row, system string,
 	for i, p := range order {
 		sorted[i] = prompts[p]
 	}
-	o := generate.Options{
-		MaxNew: maxNew, Stops: s.base.Stops(s.format), Context: s.base.Model.Spec.Context, Batch: answerBatch,
-	}
-	return generate.Greedy(ctx, s.base.Model, sorted, o, func(i int, ids []int32) error {
+	return generate.Greedy(ctx, s.base.Model, sorted, s.decoding(maxNew), func(i int, ids []int32) error {
 		return done(at[order[i]], s.text(ids))
 	})
+}
+
+// decoding bounds answers of at most maxNew tokens.
+func (s *session) decoding(maxNew int) generate.Options {
+	return generate.Options{
+		MaxNew: maxNew, Stops: s.base.Stops(s.format), Context: s.base.Model.Spec.Context, Batch: answerBatch,
+	}
 }
 
 // text is an answer's ids as text, without special tokens and white space around it.

@@ -288,12 +288,9 @@ func (s *session) answerInOrder(ctx context.Context, questions []question, maxNe
 	for i, q := range questions {
 		prompts[i] = q.ids
 	}
-	o := generate.Options{
-		MaxNew: maxNew, Stops: s.base.Stops(s.format), Context: s.base.Model.Spec.Context, Batch: answerBatch,
-	}
 	early := map[int][]int32{} // finished before one in front of them
 	next := 0
-	err := generate.Greedy(ctx, s.base.Model, prompts, o, func(i int, ids []int32) error {
+	err := generate.Greedy(ctx, s.base.Model, prompts, s.decoding(maxNew), func(i int, ids []int32) error {
 		early[i] = ids
 		for {
 			ids, ok := early[next]

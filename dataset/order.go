@@ -3,32 +3,25 @@ package dataset
 import (
 	"cmp"
 	"slices"
+
+	"ft/internal/keyed"
 )
 
 // Order returns the order in which an epoch visits the samples, as indices. A sample's turn depends on seed,
 // epoch and the samples' keys alone, not on their order or on earlier draws, so that a run can be resumed
 // anywhere.
 func Order(samples []Sample, seed uint64, epoch int) []int {
-	stream := mix(mix(seed) + uint64(epoch))
+	stream := keyed.Mix(keyed.Mix(seed+keyed.Increment) + uint64(epoch) + keyed.Increment)
 	at := make([]uint64, len(samples))
 	order := make([]int, len(samples))
 	for i := range samples {
-		at[i] = mix(stream ^ samples[i].Key)
+		at[i] = keyed.Mix((stream ^ samples[i].Key) + keyed.Increment)
 		order[i] = i
 	}
 	slices.SortFunc(order, func(a, b int) int {
 		return cmp.Or(cmp.Compare(at[a], at[b]), cmp.Compare(samples[a].ID, samples[b].ID))
 	})
 	return order
-}
-
-// mix is the output function of SplitMix64 after one step from state x (Steele, Lea and Flood 2014, "Fast
-// splittable pseudorandom number generators", with the constants that are in common use).
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
 }
 
 // ByLength returns the samples from short to long, equally long ones by id. An evaluation, which may go in

@@ -1,7 +1,6 @@
 package merge
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"path/filepath"
 
 	"ft/internal/atomicfile"
+	"ft/internal/plainjson"
 	"ft/internal/quant"
 	"ft/weights"
 )
@@ -87,7 +87,7 @@ func (m *merger) generationConfig() ([]byte, error) {
 	if c == nil {
 		return nil, nil
 	}
-	return indented(c)
+	return plainjson.Marshal(c, "  ")
 }
 
 // baseJSON reads an object from one of a base directory's files: nil if there is no such file.
@@ -115,16 +115,6 @@ func (m *merger) baseFile(name string) ([]byte, error) {
 	return data, err
 }
 
-// indented is v as Hugging Face writes JSON: two spaces, sorted keys, nothing escaped that need not be.
-func indented(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	err := enc.Encode(v)
-	return b.Bytes(), err
-}
-
 // config is the base's config.json with the output's number type, or one made from the spec of a GGUF base.
 func (m *merger) config() ([]byte, error) {
 	c, err := m.baseJSON("config.json")
@@ -150,7 +140,7 @@ func (m *merger) config() ([]byte, error) {
 		c[now] = name
 	}
 	delete(c, "quantization_config") // a base that has one holds null: others are refused
-	return indented(c)
+	return plainjson.Marshal(c, "  ")
 }
 
 // copied are a directory's files that tokenizers besides tokenizer.json are made of.
@@ -178,7 +168,7 @@ func (m *merger) tokenizerFiles() (map[string][]byte, error) {
 		return files, err
 	}
 	delete(c, "chat_template")
-	files[name], err = indented(c)
+	files[name], err = plainjson.Marshal(c, "  ")
 	return files, err
 }
 
@@ -193,6 +183,6 @@ func (m *merger) tokenizerFromGGUF() (map[string][]byte, error) {
 			c[key] = text
 		}
 	}
-	config, err := indented(c)
+	config, err := plainjson.Marshal(c, "  ")
 	return map[string][]byte{"tokenizer.json": tok, "tokenizer_config.json": config}, err
 }

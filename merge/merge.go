@@ -202,13 +202,13 @@ func (m *merger) write(w *weights.Writer, it item) error {
 	return w.WriteFloats(values)
 }
 
-// largest are the values above which rounding to a type may give infinity. Q8_0 has an F16 scale for each block, 1/127 of its
+// limits are the values above which rounding to a type may give infinity. Q8_0 has an F16 scale for each block, 1/127 of its
 // largest value.
-var largest = map[quant.Type]float32{quant.F32: math.MaxFloat32, quant.F16: 65504, quant.BF16: 0x1.fep127, quant.Q8_0: 127 * 65504}
+var limits = map[quant.Type]float32{quant.F32: math.MaxFloat32, quant.F16: 65504, quant.BF16: 0x1.fep127, quant.Q8_0: 127 * 65504}
 
 // representable refuses values that are no finite numbers, or would not be in the output type.
 func representable(it item, values []float32) error {
-	limit := largest[it.typ]
+	limit := limits[it.typ]
 	for i, v := range values {
 		if v <= limit && v >= -limit {
 			continue

@@ -21,20 +21,21 @@ type Config struct {
 	Context     int      `json:"max_position_embeddings"`
 	Tied        *bool    `json:"tie_word_embeddings"`
 	BOS         *int32   `json:"bos_token_id"`
-	EOS         tokenIDs `json:"eos_token_id"`
+	EOS         TokenIDs `json:"eos_token_id"`
 	RopeTheta   *float64 `json:"rope_theta"`
 	RopeScaling *ropeCfg `json:"rope_scaling"`
 	RopeParams  *ropeCfg `json:"rope_parameters"`
 }
 
-// tokenIDs reads one id, a list of ids, or null.
-type tokenIDs []int32
+// TokenIDs are token ids as eos_token_id has them in JSON: one, a list, or null.
+type TokenIDs []int32
 
-func (t *tokenIDs) UnmarshalJSON(b []byte) error {
+// UnmarshalJSON reads one id, a list of ids, or null.
+func (t *TokenIDs) UnmarshalJSON(b []byte) error {
 	var one int32
 	if json.Unmarshal(b, &one) == nil {
 		if string(b) != "null" {
-			*t = tokenIDs{one}
+			*t = TokenIDs{one}
 		}
 		return nil
 	}

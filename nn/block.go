@@ -47,7 +47,7 @@ func (b *Block) params() []*Param {
 	return out
 }
 
-// state is what the block's backward pass needs from its forward pass.
+// blockState is what the block's backward pass needs from its forward pass.
 type blockState struct {
 	x, mid   []float32 // [T,D] input and residual stream between the halves
 	qkv      op.QKVState

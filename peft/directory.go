@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"ft/internal/atomicfile"
+	"ft/internal/plainjson"
 	"ft/weights"
 	"ft/weights/safetensors"
 )
@@ -60,7 +61,7 @@ func save(dir string, s State, m Meta) error {
 	}{{MetaFile, m}, {ConfigFile, s.config(m)}}
 	var staged []*atomicfile.File
 	for _, t := range texts {
-		text, err := indented(t.value)
+		text, err := plainjson.Marshal(t.value, "  ")
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}
@@ -122,16 +123,6 @@ func (s State) config(m Meta) map[string]any {
 	}
 	maps.Copy(c, s.Config)
 	return c
-}
-
-// indented is v as PEFT writes JSON: two spaces, sorted keys, nothing escaped that need not be.
-func indented(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	err := enc.Encode(v)
-	return b.Bytes(), err
 }
 
 // readme is a model card as hubs want one, with its facts as YAML on top.

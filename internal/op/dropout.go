@@ -1,26 +1,18 @@
 package op
 
-import "ft/internal/kernels"
+import (
+	"ft/internal/kernels"
+	"ft/internal/keyed"
+)
 
 // Dropout masks are a function of (seed, step, sample, position, module, feature) and of nothing else, so
 // packing, threads, backends and resumption cannot change them. One 64-bit word serves four features.
 
-// mix is splitmix64's finaliser (Steele, Lea, Flood 2014).
-func mix(x uint64) uint64 {
-	x ^= x >> 30
-	x *= 0xbf58476d1ce4e5b9
-	x ^= x >> 27
-	x *= 0x94d049bb133111eb
-	return x ^ x>>31
-}
-
-const golden = 0x9e3779b97f4a7c15
-
 // rowKey is the start of one token's mask words in one module.
 func (p *Pass) rowKey(module, sample uint64, pos int32) uint64 {
-	k := mix(p.Seed + golden)
+	k := keyed.Mix(p.Seed + keyed.Increment)
 	for _, v := range [...]uint64{p.Step, sample, uint64(pos), module} {
-		k = mix(k ^ mix(v+golden))
+		k = keyed.Mix(k ^ keyed.Mix(v+keyed.Increment))
 	}
 	return k
 }
@@ -35,8 +27,8 @@ func dropRow(dst, src []float32, key uint64, prob float32, add bool) {
 	var word uint64
 	for i, v := range src {
 		if i&3 == 0 {
-			key += golden
-			word = mix(key)
+			key += keyed.Increment
+			word = keyed.Mix(key)
 		}
 		if uint32(word&0xffff) < limit {
 			v = 0

@@ -1,9 +1,8 @@
 package op
 
 import (
-	"hash/fnv"
-
 	"ft/internal/kernels"
+	"ft/internal/keyed"
 )
 
 // LowRank is the low-rank slot of a Linear: y += Scale·drop(x)·Aᵀ·Bᵀ.
@@ -25,9 +24,7 @@ type Linear struct {
 
 // ModuleKey turns a module's name into the key that dropout uses.
 func ModuleKey(name string) uint64 {
-	h := fnv.New64a()
-	h.Write([]byte(name))
-	return h.Sum64()
+	return keyed.Name(name)
 }
 
 // inner is a buffer for the slot's inner product x·Aᵀ [T,R], which the backward pass needs; nil without a slot.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"ft/internal/plainjson"
 )
 
 // Rows is a JSONL file that grows row by row. Each row reaches the operating system in one write, so a
@@ -72,7 +74,7 @@ func lastRowEnd(f *os.File) (int64, error) {
 
 // Write adds v as one row. JSON has no NaN or infinity: a row with one is an error.
 func (w *Rows) Write(v any) error {
-	data, err := encode(v, "")
+	data, err := plainjson.Marshal(v, "")
 	if err == nil {
 		_, err = w.f.Write(data)
 	}

@@ -7,7 +7,6 @@
 package run
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -17,6 +16,7 @@ import (
 	"unicode"
 
 	"ft/internal/atomicfile"
+	"ft/internal/plainjson"
 )
 
 // Names inside a run directory.
@@ -114,7 +114,7 @@ func (r *Run) Finish(s Status, at time.Time) error {
 
 // WriteJSON puts v into the run as an indented JSON file.
 func (r *Run) WriteJSON(name string, v any) error {
-	data, err := encode(v, "  ")
+	data, err := plainjson.Marshal(v, "  ")
 	if err != nil {
 		return fmt.Errorf("run: %s: %w", r.Path(name), err)
 	}
@@ -127,16 +127,4 @@ func (r *Run) WriteFile(name string, data []byte) error {
 		return fmt.Errorf("run: %w", err)
 	}
 	return nil
-}
-
-// encode is JSON as people read it: < and & as they are, a new line at the end.
-func encode(v any, indent string) ([]byte, error) {
-	var b strings.Builder
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", indent)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return []byte(b.String()), nil
 }
