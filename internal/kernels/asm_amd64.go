@@ -8,15 +8,30 @@ package kernels
 //go:generate go run ./_asm
 
 //go:noescape
-func tileAVX512(rows, k int, a *float32, rowStep, kStep int, b, c *float32, ldc int, alpha float32, add bool)
+func stripAVX512(c, a, b *float32, blocks, panels, stride int, add bool)
 
 //go:noescape
-func tileAVX2(rows, k int, a *float32, rowStep, kStep int, b, c *float32, ldc int, alpha float32, add bool)
+func stripAVX2(c, a, b *float32, blocks, panels, stride int, add bool)
 
-// transpose8 writes the transpose of src [8, 8·blocks], row distance ld, to dst, row distance dstStep.
+// stripBF16AVX512 needs AVX512_BF16, as do the functions that round.
 //
 //go:noescape
-func transpose8(dst, src *float32, ld, dstStep, blocks int)
+func stripBF16AVX512(c, a, b *float32, blocks, panels, stride int, add bool)
+
+//go:noescape
+func transpose16AVX512(dst, src *float32, dstStride, srcStride, count, dstStep, srcStep int)
+
+//go:noescape
+func transpose16AVX2(dst, src *float32, dstStride, srcStride, count, dstStep, srcStep int)
+
+//go:noescape
+func roundBF16(dst, src *float32, blocks, step int)
+
+//go:noescape
+func pairsBF16(dst, even, odd *float32, blocks, step int)
+
+//go:noescape
+func interleaveBF16(dst, src *float32, count, dstStep, srcStep int)
 
 // prefetchLines prefetches consecutive 64-byte lines. Addresses past the end of memory do no harm.
 //

@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -11,15 +12,9 @@ import (
 // backend is one implementation of the arithmetic for a class of CPUs.
 type backend struct {
 	name string
-	// mr×nr is the largest tile. nr divides 32, so panels hold whole quantisation blocks.
-	mr, nr int
-	// tile does t.rows × nr of C. Each element is the sum over k in ascending order, so it does not depend
-	// on t.rows.
-	tile func(t *tile)
-	// transpose writes src [group,k] with row distance ld as columns of a panel: dst [k,group] with row
-	// distance nr. group divides nr.
-	group     int
-	transpose func(dst, src []float32, ld, k int)
+	f32  stripFunc
+	bf16 stripFunc // nil where products in bfloat16 are not faster than in float32
+	lay  layout
 	// dequantize is quant.Dequantize, bit for bit.
 	dequantize func(dst []float32, t quant.Type, src []byte)
 	// prefetch brings src towards the first-level cache, or does nothing.
@@ -27,17 +22,12 @@ type backend struct {
 	vec      vectors
 }
 
-// tile is one call of a micro-kernel: C[rows,nr] = alpha·A·B (+ C if add), for one chunk of k. A's element
-// (r,i) is a[r·rowStep+i·kStep], B is a panel [k,nr].
-type tile struct {
-	rows, k        int
-	a              []float32
-	rowStep, kStep int
-	b              []float32
-	c              []float32
-	ldc            int
-	alpha          float32
-	add            bool
+// generic is plain Go: the specification of the other backends, and what runs where there is no assembly.
+var generic = backend{
+	name: "generic", f32: stripGeneric, lay: layoutGeneric,
+	dequantize: quant.Dequantize,
+	prefetch:   func([]byte) {},
+	vec:        vectorsGeneric,
 }
 
 // active is the backend in use.
@@ -72,6 +62,9 @@ func Use(name string) error {
 // Backend is the name of the backend in use.
 func Backend() string { return active.Load().name }
 
+// HasBF16 reports whether the backend in use multiplies faster in bfloat16 than in float32.
+func HasBF16() bool { return active.Load().bf16 != nil }
+
 // usable keeps the candidates that agree with the generic twin on a small product: a CPU or hypervisor
 // that claims an instruction set it gets wrong must not train a model.
 func usable(candidates []*backend) []*backend {
@@ -88,7 +81,7 @@ func usable(candidates []*backend) []*backend {
 func selfTest(b *backend) bool { return testProducts(b) && testExp(b) }
 
 // testProducts compares products with edges in every direction, of small whole numbers so that all sums
-// are exact.
+// are exact, in bfloat16 too.
 func testProducts(b *backend) bool {
 	const m, n, k = 17, 35, 21
 	x, w := make([]float32, m*k), make([]float32, n*k)
@@ -99,18 +92,21 @@ func testProducts(b *backend) bool {
 		w[i] = float32(i%13 - 6)
 	}
 	want, got := make([]float32, m*n), make([]float32, m*n)
-	for _, trans := range []bool{true, false} {
-		ld := n
-		if trans {
-			ld = k
+	for _, prec := range []Precision{F32, BF16} {
+		if prec == BF16 && b.bf16 == nil {
+			continue
 		}
-		p := product{a: x, lda: k, b: operand{f: w, ld: ld, trans: trans}, m: m, n: n, k: k, alpha: 2, ldc: n}
-		p.c = want
-		p.block(&generic, 0, m, 0, n)
-		p.c = got
-		p.block(b, 0, m, 0, n)
-		for i := range want {
-			if want[i] != got[i] {
+		for _, trans := range []bool{true, false} {
+			ld := n
+			if trans {
+				ld = k
+			}
+			for be, c := range map[*backend][]float32{&generic: want, b: got} {
+				p := Product{M: m, N: n, Prec: prec, Sink: Sink{Kind: ToRows, Rows: c, LD: n, Alpha: 2}}
+				p.Add(Left{f: x, ld: k}, Values(w, ld, k, n, trans))
+				p.runOn(be)
+			}
+			if !slices.Equal(want, got) {
 				return false
 			}
 		}

@@ -13,45 +13,69 @@ func assembly() []*backend {
 	if !cpu.X86.HasAVX2 || !cpu.X86.HasFMA || !cpu.X86.HasF16C {
 		return nil
 	}
-	if !cpu.X86.HasAVX512F {
+	if !cpu.X86.HasAVX512F || !cpu.X86.HasAVX512BW || !cpu.X86.HasAVX512DQ || !cpu.X86.HasAVX512VL {
 		return []*backend{&avx2}
 	}
-	return []*backend{&avx512, &avx2}
+	if !cpu.X86.HasAVX512BF16 {
+		return []*backend{&avx512, &avx2}
+	}
+	return []*backend{&avx512bf16, &avx512, &avx2}
 }
 
 var avx512 = backend{
-	name: "avx512", mr: 14, nr: 32, group: 8,
-	tile: func(t *tile) {
-		tileAVX512(t.rows, t.k, &t.a[0], t.rowStep, t.kStep, &t.b[0], &t.c[0], t.ldc, t.alpha, t.add)
-	},
-	transpose:  func(dst, src []float32, ld, k int) { transposeAVX2(dst, src, ld, k, 32) },
+	name: "avx512",
+	f32:  assemblyStrip(stripAVX512).strip,
+	lay:  layout{assemblyTranspose(transpose16AVX512).transpose, roundGeneric, pairsGeneric, interleaveGeneric},
+
 	dequantize: dequantizeAVX2,
 	prefetch:   prefetchAMD64,
 	vec:        assemblyVectors{expSumAVX512, swigluAVX512, swigluBackwardAVX512, dotAVX512, axpyAVX512, scaleAVX512, maximumAVX512}.vectors(),
 }
 
+// avx512bf16 is avx512 with products in bfloat16, for which AMD's Zen 4 and later have twice the rate of float32.
+var avx512bf16 = func() backend {
+	b := avx512
+	b.name = "avx512bf16"
+	b.bf16 = assemblyStrip(stripBF16AVX512).strip
+	b.lay.round = func(dst, src []float32, blocks, step int) {
+		_, _ = src[32*blocks-1], dst[(blocks-1)*step+15]
+		roundBF16(&dst[0], &src[0], blocks, step)
+	}
+	b.lay.pairs = func(dst, even, odd []float32, blocks, step int) {
+		_, _, _ = even[32*blocks-1], odd[32*blocks-1], dst[(blocks-1)*step+271]
+		pairsBF16(&dst[0], &even[0], &odd[0], blocks, step)
+	}
+	b.lay.interleave = func(dst, src []float32, count, dstStep, srcStep int) {
+		_, _ = src[(count-1)*srcStep+blockWords-1], dst[(count-1)*dstStep+blockWords-1]
+		interleaveBF16(&dst[0], &src[0], count, dstStep, srcStep)
+	}
+	return b
+}()
+
 var avx2 = backend{
-	name: "avx2", mr: 6, nr: 16, group: 8,
-	tile: func(t *tile) {
-		tileAVX2(t.rows, t.k, &t.a[0], t.rowStep, t.kStep, &t.b[0], &t.c[0], t.ldc, t.alpha, t.add)
-	},
-	transpose:  func(dst, src []float32, ld, k int) { transposeAVX2(dst, src, ld, k, 16) },
+	name: "avx2",
+	f32:  assemblyStrip(stripAVX2).strip,
+	lay:  layout{assemblyTranspose(transpose16AVX2).transpose, roundGeneric, pairsGeneric, interleaveGeneric},
+
 	dequantize: dequantizeAVX2,
 	prefetch:   prefetchAMD64,
 	vec:        assemblyVectors{expSumAVX2, swigluAVX2, swigluBackwardAVX2, dotAVX2, axpyAVX2, scaleAVX2, maximumAVX2}.vectors(),
 }
 
-// transposeAVX2 is backend.transpose for groups of 8 and panels of nr columns.
-func transposeAVX2(dst, src []float32, ld, k, nr int) {
-	whole := k &^ 7
-	if whole > 0 {
-		transpose8(&dst[0], &src[0], ld, nr, whole/8)
-	}
-	for i := whole; i < k; i++ {
-		for r := range 8 {
-			dst[i*nr+r] = src[r*ld+i]
-		}
-	}
+// assemblyStrip wraps a micro-kernel in the checks that make its pointers safe.
+type assemblyStrip func(c, a, b *float32, blocks, panels, stride int, add bool)
+
+func (f assemblyStrip) strip(c, a, b []float32, blocks, panels, stride int, add bool) {
+	_, _, _ = c[panels*resultSize-1], a[blocks*blockWords-1], b[(panels-1)*stride+blocks*blockWords-1]
+	f(&c[0], &a[0], &b[0], blocks, panels, stride, add)
+}
+
+// assemblyTranspose is the same for a transpose.
+type assemblyTranspose func(dst, src *float32, dstStride, srcStride, count, dstStep, srcStep int)
+
+func (f assemblyTranspose) transpose(dst, src []float32, dstStride, srcStride, count, dstStep, srcStep int) {
+	_, _ = src[(count-1)*srcStep+15*srcStride+15], dst[(count-1)*dstStep+15*dstStride+15]
+	f(&dst[0], &src[0], dstStride, srcStride, count, dstStep, srcStep)
 }
 
 // prefetchAMD64 is backend.prefetch.

@@ -37,7 +37,7 @@ func Threads() int { return int(pool.threads.Load()) }
 // job is one call of Parallel. Workers take task numbers from next; the call is over when all tasks are
 // finished, not when all workers have come by, so a helper that the system has not scheduled holds up nobody.
 type job struct {
-	f          func(int)
+	t          Task
 	n          int64
 	seats      atomic.Int32 // helpers that may still join
 	next, done atomic.Int64
@@ -66,23 +66,33 @@ func (j *job) run(i int) {
 			j.panicked.CompareAndSwap(nil, &r)
 		}
 	}()
-	j.f(i)
+	j.t.Task(i)
 }
 
 // Parallel runs f(0) to f(n-1), each once, on up to Threads threads and returns when all are done. Tasks
 // are handed out in order, one by one. A call from inside a task, or while another goroutine's call is
 // under way, runs its tasks serially. If a task panics, the others still run, and Parallel panics with the first
 // one's value.
-func Parallel(n int, f func(i int)) {
+func Parallel(n int, f func(i int)) { ParallelTasks(n, taskFunc(f)) }
+
+// Task is a piece of work by number.
+type Task interface{ Task(i int) }
+
+type taskFunc func(i int)
+
+func (f taskFunc) Task(i int) { f(i) }
+
+// ParallelTasks is Parallel for a value that does the tasks.
+func ParallelTasks(n int, t Task) {
 	threads := min(Threads(), n)
 	if threads <= 1 || !pool.running.TryLock() {
 		for i := range n {
-			f(i)
+			t.Task(i)
 		}
 		return
 	}
 	defer pool.running.Unlock()
-	j := &job{f: f, n: int64(n), over: make(chan struct{})}
+	j := &job{t: t, n: int64(n), over: make(chan struct{})}
 	j.seats.Store(int32(threads - 1))
 	pool.current.Store(j)
 	defer pool.current.Store(nil)

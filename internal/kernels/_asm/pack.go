@@ -1,58 +1,13 @@
 package main
 
-// packing writes what fills panels: a transpose and the dequantisers. They are bound by memory, so AVX2
+// packing writes what fills panels: the dequantisers. They are bound by memory, so AVX2
 // serves both instruction sets.
 func packing(f *file) {
-	transpose(f)
 	prefetch(f)
 	halves(f)
 	q8(f)
 	q4(f, "Q4_0")
 	q4(f, "Q4_1")
-}
-
-// transpose writes the transpose of 8 rows, 8 columns at a time: rows r and r+4 share a register, so that
-// transposing 4×4 in both lanes gives whole columns.
-func transpose(f *file) {
-	f.text("transpose8", 40, "func transpose8(dst, src *float32, ld, dstStep, blocks int)")
-	f.op("MOVQ dst+0(FP), DI")
-	f.op("MOVQ src+8(FP), SI")
-	f.op("MOVQ ld+16(FP), DX")
-	f.op("MOVQ dstStep+24(FP), R8")
-	f.op("MOVQ blocks+32(FP), CX")
-	f.op("SHLQ $2, DX")
-	f.op("SHLQ $2, R8")
-	f.op("LEAQ (DX)(DX*2), R10")
-	f.op("LEAQ (R8)(R8*2), R12")
-	f.op("LEAQ (SI)(DX*4), R11")
-	f.line("block:")
-	rows := []string{"", "(DX*1)", "(DX*2)", "(R10*1)"}
-	for half := range 2 {
-		for r, at := range rows {
-			f.op("VMOVUPS %d(SI)%s, X%d", 16*half, at, 4*half+r)
-			f.op("VINSERTF128 $1, %d(R11)%s, Y%d, Y%d", 16*half, at, 4*half+r, 4*half+r)
-		}
-	}
-	for half := range 2 {
-		r := 4 * half
-		f.op("VUNPCKLPS Y%d, Y%d, Y8", r+1, r)
-		f.op("VUNPCKHPS Y%d, Y%d, Y9", r+1, r)
-		f.op("VUNPCKLPS Y%d, Y%d, Y10", r+3, r+2)
-		f.op("VUNPCKHPS Y%d, Y%d, Y11", r+3, r+2)
-		f.op("VUNPCKLPD Y10, Y8, Y12")
-		f.op("VUNPCKHPD Y10, Y8, Y13")
-		f.op("VUNPCKLPD Y11, Y9, Y14")
-		f.op("VUNPCKHPD Y11, Y9, Y15")
-		for c, at := range []string{"", "(R8*1)", "(R8*2)", "(R12*1)"} {
-			f.op("VMOVUPS Y%d, (DI)%s", 12+c, at)
-		}
-		f.op("LEAQ (DI)(R8*4), DI")
-	}
-	f.op("ADDQ $32, SI")
-	f.op("ADDQ $32, R11")
-	f.op("DECQ CX")
-	f.op("JNZ  block")
-	f.ret()
 }
 
 func prefetch(f *file) {

@@ -1,0 +1,102 @@
+package kernels
+
+// Left is the left side of a product, A [m,k]: activations as they are, or plain values that are packed strip by strip.
+type Left struct {
+	act   Act
+	f     []float32
+	ld    int
+	trans bool // f is stored [k,m]
+}
+
+// Acts is A = a.
+func Acts(a Act) Left { return Left{act: a} }
+
+// strip is rows lo to lo+rows of A as a strip of blocks, k columns; packed into tmp where it is not one yet.
+func (l *Left) strip(be *backend, prec Precision, tmp []float32, lo, rows, k int, s *scratch) []float32 {
+	if !l.act.Nil() {
+		return l.act.Strip(lo / StripRows)
+	}
+	if l.trans {
+		packLeftTransposed(be, prec, tmp, l.f[lo:], l.ld, rows, k, s)
+	} else {
+		packLeft(be, prec, tmp, l.f[lo*l.ld:], l.ld, rows, k, s)
+	}
+	return tmp
+}
+
+// packLeft writes src [rows,k], row distance ld, to the blocks of one strip, with zeros around.
+func packLeft(be *backend, prec Precision, dst, src []float32, ld, rows, k int, s *scratch) {
+	kb, width := blocksOf(k, prec), prec.Width()
+	s.rows = grow(s.rows, kb*width)
+	for r := range StripRows {
+		row := s.rows
+		switch {
+		case r >= rows:
+			clear(row)
+		case k == kb*width:
+			row = src[r*ld : r*ld+k]
+		default:
+			clear(row[copy(row, src[r*ld:r*ld+k]):])
+		}
+		if prec == BF16 {
+			be.lay.round(dst[r*rowWords:], row, kb, blockWords)
+			continue
+		}
+		for b := range kb {
+			copy(dst[b*blockWords+r*rowWords:][:rowWords], row[b*width:])
+		}
+	}
+}
+
+// packLeftTransposed does packLeft for src stored [k,rows].
+func packLeftTransposed(be *backend, prec Precision, dst, src []float32, ld, rows, k int, s *scratch) {
+	kb, width := blocksOf(k, prec), prec.Width()
+	s.rows = grow(s.rows, width*StripRows)
+	s.tile = grow(s.tile, blockWords)
+	for b := range kb {
+		out := dst[b*blockWords : (b+1)*blockWords]
+		for i := range width {
+			row := s.rows[i*StripRows : (i+1)*StripRows]
+			have := 0
+			if at := b*width + i; at < k {
+				have = copy(row[:rows], src[at*ld:at*ld+rows])
+			}
+			clear(row[have:])
+		}
+		if prec == F32 {
+			be.lay.transpose16(out, s.rows, rowWords, StripRows, 1, 0, 0)
+			be.lay.transpose16(out[256:], s.rows[16:], rowWords, StripRows, 1, 0, 0)
+			continue
+		}
+		for i := range 16 {
+			be.lay.pairs(s.tile[i*rowWords:], s.rows[2*i*StripRows:], s.rows[(2*i+1)*StripRows:], 1, blockWords)
+		}
+		be.lay.transpose16(out, s.tile, rowWords, rowWords, 2, 256, 256)
+	}
+}
+
+// Transpose returns aᵀ [F,T] in dst, an Act of that shape and a's precision: the left operand of a product that
+// sums over tokens.
+func Transpose(dst, a Act) {
+	if dst.T != a.F || dst.F != a.T || dst.Prec != a.Prec {
+		panic("kernels: Transpose: shapes differ")
+	}
+	be := active.Load()
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	from, to := a.Blocks()*blockWords, dst.Blocks()*blockWords
+	s.tile = grow(s.tile, blockWords)
+	for i := range a.Strips() {
+		for j := range dst.Strips() {
+			if a.Prec == BF16 {
+				be.lay.interleave(s.tile, a.data[i*from+j*blockWords:], 1, blockWords, blockWords)
+				be.lay.transpose16(dst.data[j*to+i*blockWords:], s.tile, rowWords, rowWords, 2, 256, 256)
+				continue
+			}
+			for half := range 2 { // columns 16·half of a's strip are rows of the result
+				src, out := a.data[i*from+(2*j+half)*blockWords:], dst.data[j*to+2*i*blockWords+half*256:]
+				be.lay.transpose16(out, src, rowWords, rowWords, 2, blockWords, 256)
+			}
+		}
+	}
+}

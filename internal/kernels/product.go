@@ -1,0 +1,223 @@
+package kernels
+
+import (
+	"fmt"
+	"sync"
+)
+
+// maxTerms is how many products one Product sums: a weight and its low-rank term for each of q, k and v.
+const maxTerms = 6
+
+// Term is one product A·B of a sum.
+type Term struct {
+	A Left
+	B Operand
+}
+
+// Product is C [M,N] = the sum of its terms, handed to a Sink strip by strip. Pair, if it has terms, is a second sum of
+// the same shape over the same left sides, for a sink that combines two. The zero value is empty; it may be used again
+// after Reset and is not safe for concurrent use.
+type Product struct {
+	M, N  int
+	Prec  Precision
+	Sink  Sink
+	terms [maxTerms]Term
+	count int
+	pair  [maxTerms]Term
+	pairs int
+
+	be               *backend
+	panels, rowTasks int // of one task: panels of columns; number of row ranges
+	strips           int
+}
+
+// Reset empties p for another product.
+func (p *Product) Reset(m, n int, prec Precision) { *p = Product{M: m, N: n, Prec: prec} }
+
+// Add appends a term.
+func (p *Product) Add(a Left, b Operand) {
+	p.check(a, b)
+	p.terms[p.count] = Term{a, b}
+	p.count++
+}
+
+// AddPair appends a term of the second sum.
+func (p *Product) AddPair(a Left, b Operand) {
+	p.check(a, b)
+	p.pair[p.pairs] = Term{a, b}
+	p.pairs++
+}
+
+func (p *Product) check(a Left, b Operand) {
+	if b.n != p.N || !a.act.Nil() && (a.act.T != p.M || a.act.F != b.k || a.act.Prec != p.Prec) || !b.act.Nil() && b.act.Prec != p.Prec {
+		panic(fmt.Sprintf("kernels: Product [%d,%d] of %v: a term of [%d,%d] %v and [%d,%d]", p.M, p.N, p.Prec, a.act.T, a.act.F, a.act.Prec, b.k, b.n))
+	}
+	if b.w != nil {
+		b.w.check("Product")
+	}
+}
+
+const (
+	panelBudget = 128 << 10 // float32 words of packed B per task: half of a common second-level cache
+	tasksEach   = 3         // tasks per thread that the split aims at, so that the last ones end together
+	chunkBlocks = 16        // blocks of k that a strip of A and a panel of B have in the first-level cache at once
+	serialWork  = 1 << 16   // multiplications below which waking helpers costs more than it gives
+)
+
+// Run computes the product on the pool.
+func (p *Product) Run() {
+	threads := Threads()
+	if p.M*p.N*p.depth() <= serialWork {
+		threads = 1
+	}
+	if n := p.plan(threads); n > 0 {
+		ParallelTasks(n, p)
+	}
+}
+
+// RunSerial is Run on the caller's goroutine alone, for use inside a parallel task. The result is the same.
+func (p *Product) RunSerial() {
+	p.runOn(active.Load())
+}
+
+// runOn is RunSerial on a given backend.
+func (p *Product) runOn(be *backend) {
+	n := p.plan(1)
+	p.be = be
+	for i := range n {
+		p.Task(i)
+	}
+}
+
+// depth is the number of values summed for one element.
+func (p *Product) depth() (k int) {
+	for i := range p.count {
+		k += p.terms[i].B.k
+	}
+	for i := range p.pairs {
+		k += p.pair[i].B.k
+	}
+	return k
+}
+
+// plan cuts C into tasks and returns their number: ranges of columns, each small enough for its packed panels to stay
+// in the second-level cache, and of rows where columns alone would leave threads without work.
+func (p *Product) plan(threads int) int {
+	if p.M == 0 || p.N == 0 {
+		return 0
+	}
+	p.be = active.Load()
+	p.strips = (p.M + StripRows - 1) / StripRows
+	unit, deep := 1, 0
+	for _, t := range append(p.terms[:p.count:p.count], p.pair[:p.pairs]...) {
+		unit = max(unit, t.B.unit()/PanelCols)
+		deep += t.B.blocks(p.Prec) * blockWords
+	}
+	all := (p.N + PanelCols - 1) / PanelCols
+	most := max(1, panelBudget/max(deep, 1))
+	cols := (all + most - 1) / most
+	if threads > 1 { // a multiple of the threads, so that they end together
+		cols = (max(cols, min(all, threads)) + threads - 1) / threads * threads
+	}
+	p.panels = (all + cols - 1) / cols
+	p.panels = (p.panels + unit - 1) / unit * unit
+	cols = (all + p.panels - 1) / p.panels
+	p.rowTasks = 1
+	if cols < threads {
+		p.rowTasks = min(p.strips, (threads*tasksEach+cols-1)/cols)
+	}
+	return cols * p.rowTasks
+}
+
+// scratch is a worker's memory for one task.
+type scratch struct {
+	panels, strip, c, c2, rows, tile []float32
+	product                          Product // for GemmSerial
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// Task computes one part of C; it is called by Run.
+func (p *Product) Task(i int) {
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	row, lo := i%p.rowTasks, i/p.rowTasks*p.panels
+	hi := min(lo+p.panels, (p.N+PanelCols-1)/PanelCols)
+	s.panels = grow(s.panels, p.packed(hi-lo))
+	at := 0
+	for i := range p.count + p.pairs {
+		b := &p.term(i).B
+		size := (hi - lo) * b.blocks(p.Prec) * blockWords
+		b.pack(p.be, p.Prec, s.panels[at:at+size], lo, hi, s)
+		at += size
+	}
+	s.c, s.c2 = grow(s.c, (hi-lo)*resultSize), grow(s.c2, (hi-lo)*resultSize)
+	for strip := row * p.strips / p.rowTasks; strip < (row+1)*p.strips/p.rowTasks; strip++ {
+		at := p.sum(s, s.c, p.terms[:p.count], strip, hi-lo, 0)
+		if p.pairs > 0 {
+			p.sum(s, s.c2, p.pair[:p.pairs], strip, hi-lo, at)
+		}
+		p.Sink.strip(p, s, strip, lo, hi)
+	}
+}
+
+// term is the i-th of all terms, those of the pair last.
+func (p *Product) term(i int) *Term {
+	if i < p.count {
+		return &p.terms[i]
+	}
+	return &p.pair[i-p.count]
+}
+
+// packed is the words of n panels of all terms.
+func (p *Product) packed(n int) (words int) {
+	for i := range p.count + p.pairs {
+		words += n * p.term(i).B.blocks(p.Prec) * blockWords
+	}
+	return words
+}
+
+// sum adds up terms for one strip into c. Their panels lie in s.panels from `at` on; it returns where they end.
+func (p *Product) sum(s *scratch, c []float32, terms []Term, strip, panels, at int) int {
+	rows := min(StripRows, p.M-strip*StripRows)
+	add := false
+	for i := range terms {
+		t := &terms[i]
+		kb := t.B.blocks(p.Prec)
+		if t.A.act.Nil() {
+			s.strip = grow(s.strip, kb*blockWords)
+		}
+		a := t.A.strip(p.be, p.Prec, s.strip, strip*StripRows, rows, t.B.k, s)
+		b := s.panels[at : at+panels*kb*blockWords]
+		p.be.multiply(c, a, b, p.Prec, kb, panels, kb*blockWords, add)
+		add, at = true, at+len(b)
+	}
+	if !add {
+		clear(c)
+	}
+	return at
+}
+
+// multiply runs the strip kernel in chunks of k. Their bounds depend on k alone, so that nothing else changes the result.
+func (be *backend) multiply(c, a, b []float32, prec Precision, blocks, panels, stride int, add bool) {
+	kernel := be.f32
+	if prec == BF16 {
+		kernel = be.bf16
+		if kernel == nil { // asked for where it is not faster
+			kernel = stripBF16Generic
+		}
+	}
+	for k := 0; k < blocks; k += chunkBlocks {
+		n := min(chunkBlocks, blocks-k)
+		kernel(c, a[k*blockWords:(k+n)*blockWords], b[k*blockWords:], n, panels, stride, add || k > 0)
+	}
+}
+
+// grow is v, or a new slice aligned to 64 bytes, with room for n values; contents are undefined.
+func grow(v []float32, n int) []float32 {
+	if n <= cap(v) {
+		return v[:n]
+	}
+	v, _ = onHeap(n + n/4)
+	return v[:n]
+}

@@ -1,0 +1,115 @@
+package kernels
+
+// SinkKind is what becomes of a product.
+type SinkKind uint8
+
+const (
+	ToRows      SinkKind = iota // Rows (+)= alpha·C, or From + alpha·C
+	ToRowsT                     // Rows += alpha·Cᵀ
+	ToAct                       // Out = alpha·C
+	ToGated                     // gate, up and Out = act(gate)·up from C and the pair's
+	ToGatedGrad                 // DGate, DUp and Out = act(gate)·up from C, the gradient of Out, and Gate, Up
+)
+
+// Activation is the function of a gated MLP.
+type Activation uint8
+
+const (
+	SiLU     Activation = iota
+	GELUTanh            // the tanh approximation
+)
+
+// Sink takes the strips of a product.
+type Sink struct {
+	Kind       SinkKind
+	Alpha      float32   // factor of C; 0 stands for 1 unless scaled
+	Bias       []float32 // [N] added to C, or nil; PairBias likewise to the pair
+	PairBias   []float32
+	Rows       []float32 // ToRows: [M,N], ToRowsT: [N,M], row distance LD
+	LD         int
+	Add        bool
+	From       []float32 // ToRows: what alpha·C is added to, laid out as Rows; nil: nothing, or Rows itself if Add
+	Columns    []float32 // [N] factors of C's columns, or nil
+	Out        Act
+	Gate, Up   Act
+	DGate, DUp Act
+	Act        Activation
+
+	scaled bool
+}
+
+func (k *Sink) alpha() float32 {
+	if k.Alpha == 0 && !k.scaled {
+		return 1
+	}
+	return k.Alpha
+}
+
+// strip takes C's strip `strip`, panels lo to hi, from s.c and s.c2.
+func (k *Sink) strip(p *Product, s *scratch, strip, lo, hi int) {
+	rows := min(StripRows, p.M-strip*StripRows)
+	addColumns(s.c, k.Bias, rows, lo)
+	addColumns(s.c2, k.PairBias, rows, lo)
+	if k.Columns != nil {
+		scaleColumns(s.c, k.Columns, rows, lo)
+	}
+	from, cols := lo*PanelCols, min(p.N, hi*PanelCols)-lo*PanelCols
+	switch k.Kind {
+	case ToRows:
+		at := strip*StripRows*k.LD + from
+		dst, src := k.Rows[at:], []float32(nil)
+		if k.From != nil {
+			src = k.From[at:]
+		} else if k.Add {
+			src = dst
+		}
+		storeRowsGeneric(dst, src, k.LD, s.c, rows, cols, k.alpha())
+	case ToRowsT:
+		storeRowsTGeneric(k.Rows[from*k.LD+strip*StripRows:], k.LD, s.c, rows, cols, k.alpha())
+	case ToAct:
+		storeGeneric(part(k.Out, strip, lo, hi), s.c, hi-lo, k.Out.Prec, k.alpha())
+	case ToGated:
+		gatedGeneric(part(k.Gate, strip, lo, hi), part(k.Up, strip, lo, hi), part(k.Out, strip, lo, hi), s.c, s.c2, hi-lo, p.Prec)
+	case ToGatedGrad:
+		gatedGradGeneric(part(k.DGate, strip, lo, hi), part(k.DUp, strip, lo, hi), part(k.Out, strip, lo, hi),
+			part(k.Gate, strip, lo, hi), part(k.Up, strip, lo, hi), s.c, hi-lo, p.Prec)
+	}
+}
+
+// part is the blocks of a's strip that panels lo to hi cover.
+func part(a Act, strip, lo, hi int) []float32 {
+	if a.Nil() {
+		return nil
+	}
+	per := PanelCols / a.Prec.Width() * blockWords
+	return a.Strip(strip)[lo*per : hi*per]
+}
+
+// addColumns adds v, which begins at panel lo, to each of the first rows of c.
+func addColumns(c, v []float32, rows, lo int) {
+	for p := lo; p*PanelCols < len(v); p++ {
+		if (p-lo)*resultSize >= len(c) {
+			return
+		}
+		col := v[p*PanelCols : min(len(v), (p+1)*PanelCols)]
+		for r := range rows {
+			row := c[(p-lo)*resultSize+r*PanelCols:]
+			for i, b := range col {
+				row[i] += b
+			}
+		}
+	}
+}
+
+// scaleColumns multiplies the columns of c's first rows by v, which begins at panel lo.
+func scaleColumns(c, v []float32, rows, lo int) {
+	for p := lo; p*PanelCols < len(v) && (p-lo)*resultSize < len(c); p++ {
+		col := v[p*PanelCols : min(len(v), (p+1)*PanelCols)]
+		for r := range rows {
+			row := c[(p-lo)*resultSize+r*PanelCols:]
+			for i, b := range col {
+				row[i] *= b
+			}
+		}
+	}
+}
