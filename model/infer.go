@@ -19,7 +19,7 @@ func (m *Model) Extend(caches []*nn.Cache, ids [][]int32, f func(s int, logits [
 	if len(caches) != len(ids) {
 		return fmt.Errorf("model: %d caches for %d sequences", len(caches), len(ids))
 	}
-	p := &op.Pass{Starts: []int32{0}, Arena: m.arena}
+	p := &op.Pass{Starts: []int32{0}, Prec: m.Precision(), Arena: m.arena}
 	var all, last []int32
 	for s, seq := range ids {
 		if len(seq) == 0 {
@@ -40,7 +40,7 @@ func (m *Model) Extend(caches []*nn.Cache, ids [][]int32, f func(s int, logits [
 	if err != nil {
 		return err
 	}
-	x = m.stack.Extend(p, x, caches)
+	m.stack.Extend(p, x, caches)
 	m.stack.Logits(p, x, last, f)
 	return nil
 }
@@ -57,7 +57,7 @@ func (m *Model) Logits(ids, positions []int32, f func(i int, logits []float32)) 
 	if err != nil {
 		return err
 	}
-	x = m.stack.Hidden(p, x)
+	m.stack.Hidden(p, x)
 	m.stack.Logits(p, x, positions, f)
 	return nil
 }

@@ -17,6 +17,20 @@ type Model struct {
 	embed  *kernels.Matrix // [V,D]
 	stack  nn.Stack
 	arena  *kernels.Arena
+	exact  bool
+}
+
+// SetExact says whether products are computed in float32 even where bfloat16 is faster: for scores and proofs.
+func (m *Model) SetExact(exact bool) { m.exact = exact }
+
+// Precision is what products are computed in: bfloat16 where the backend gains from it and every width is a multiple of
+// 32, float32 otherwise. Sums, norms, the residual stream and adapters are float32 in either case.
+func (m *Model) Precision() kernels.Precision {
+	s := &m.Spec
+	if m.exact || !kernels.HasBF16() || (s.Dim|s.FF|s.Heads*s.HeadDim|s.KVHeads*s.HeadDim)%kernels.PanelCols != 0 {
+		return kernels.F32
+	}
+	return kernels.BF16
 }
 
 // Linears are the model's linear layers in the order of the Hugging Face model, the head last.
@@ -127,7 +141,7 @@ func (m *Model) begin(ids, starts []int32) (*op.Pass, []float32, error) {
 	if len(ids) == 0 || len(starts) < 2 || starts[0] != 0 || int(starts[len(starts)-1]) != len(ids) {
 		return nil, nil, fmt.Errorf("model: a batch of %d tokens with sample bounds %v", len(ids), starts)
 	}
-	p := &op.Pass{T: len(ids), Starts: starts, Pos: make([]int32, len(ids)), Arena: m.arena}
+	p := &op.Pass{T: len(ids), Starts: starts, Pos: make([]int32, len(ids)), Prec: m.Precision(), Arena: m.arena}
 	for s := 0; s+1 < len(starts); s++ {
 		if starts[s+1] <= starts[s] || int(starts[s+1]) > len(ids) {
 			return nil, nil, fmt.Errorf("model: sample %d of a batch has tokens %d to %d of %d", s, starts[s], starts[s+1], len(ids))

@@ -1,6 +1,9 @@
 package nn
 
-import "ft/internal/op"
+import (
+	"ft/internal/kernels"
+	"ft/internal/op"
+)
 
 // Block is one transformer block in the order of llama: norm, attention, residual, norm, gated MLP, residual.
 type Block struct {
@@ -8,6 +11,7 @@ type Block struct {
 	Gate, Up, Down *Linear
 
 	qkv  op.QKV
+	rope *op.Rope
 	attn op.Attention
 	mlp  op.MLP
 }
@@ -26,8 +30,9 @@ func NewBlock(c BlockConfig, q, k, v, o, gate, up, down *Linear) *Block {
 	return &Block{
 		Q: q, K: k, V: v, O: o, Gate: gate, Up: up, Down: down,
 		qkv: op.QKV{
-			Gain: c.AttnGain, Eps: c.Eps, Q: &q.op, K: &k.op, V: &v.op, HeadDim: c.HeadDim, Rope: c.Rope,
+			Gain: c.AttnGain, Eps: c.Eps, Q: &q.op, K: &k.op, V: &v.op,
 		},
+		rope: c.Rope,
 		attn: op.Attention{Heads: c.Heads, KVHeads: c.KVHeads, HeadDim: c.HeadDim, Scale: c.Scale},
 		mlp:  op.MLP{Gain: c.MLPGain, Eps: c.Eps, Gate: &gate.op, Up: &up.op, Down: &down.op},
 	}
@@ -49,31 +54,43 @@ func (b *Block) params() []*Param {
 
 // blockState is what the block's backward pass needs from its forward pass.
 type blockState struct {
-	x, mid   []float32 // [T,D] input and residual stream between the halves
-	qkv      op.QKVState
-	att, lse []float32 // [T,H·HeadDim], [T,H]
-	uo       []float32
-	mlp      op.MLPState
+	qkv  op.QKVState
+	attn op.AttentionState
+	att  kernels.Act // [T,H·HeadDim]
+	uo   kernels.Act
+	mlp  op.MLPState
 }
 
-// forward computes out [T,D] from x for sequences that begin in this pass. What the state holds lives in the arena.
-func (b *Block) forward(p *op.Pass, out, x []float32) *blockState {
-	st := &blockState{x: x, mid: p.Floats(len(x))}
-	st.qkv = op.QKVForward(p, &b.qkv, x)
-	st.att, st.lse = p.Floats(len(st.qkv.Q)), p.Floats(p.T*b.attn.Heads)
-	op.AttentionForward(p, &b.attn, st.att, st.lse, st.qkv.Q, b.ownKV(p, &st.qkv))
-	st.uo = op.ProjectForward(p, &b.O.op, st.mid, x, st.att)
-	st.mlp = op.MLPForward(p, &b.mlp, out, st.mid)
-	return st
+// room is memory for the state, in the arena.
+func (b *Block) room(p *op.Pass) blockState {
+	return blockState{
+		qkv: b.qkv.Room(p), attn: b.attn.Room(p), att: p.Act(p.T, b.O.In()), uo: op.ProjectRoom(p, &b.O.op), mlp: b.mlp.Room(p),
+	}
+}
+
+// forward adds the block's output to the residual stream x [T,D], for sequences that begin in this pass.
+func (b *Block) forward(p *op.Pass, st *blockState, x []float32) {
+	mark := p.Arena.Mark()
+	q, k, v := b.rows(p)
+	op.QKVForward(p, &b.qkv, &st.qkv, q, k, v, x)
+	op.Attend(p, &b.attn, b.rope, &st.attn, st.att, q, k, v)
+	p.Arena.Release(mark)
+	op.ProjectForward(p, &b.O.op, st.uo, x, st.att)
+	op.MLPForward(p, &b.mlp, &st.mlp, x)
+}
+
+// rows is memory for queries, keys and values [T,·].
+func (b *Block) rows(p *op.Pass) (q, k, v []float32) {
+	return p.Floats(p.T * b.Q.Out()), p.Floats(p.T * b.K.Out()), p.Floats(p.T * b.V.Out())
 }
 
 // ownKV splits the pass's own keys and values by sample.
-func (b *Block) ownKV(p *op.Pass, st *op.QKVState) []op.KV {
+func (b *Block) ownKV(p *op.Pass, k, v []float32) []op.KV {
 	n := b.K.Out()
 	kv := make([]op.KV, len(p.Starts)-1)
 	for s := range kv {
 		lo, hi := int(p.Starts[s])*n, int(p.Starts[s+1])*n
-		kv[s] = op.KV{K: st.K[lo:hi], V: st.V[lo:hi]}
+		kv[s] = op.KV{K: k[lo:hi], V: v[lo:hi]}
 	}
 	return kv
 }
@@ -83,7 +100,7 @@ func (b *Block) ownKV(p *op.Pass, st *op.QKVState) []op.KV {
 func (b *Block) backward(p *op.Pass, st *blockState, dx []float32, needDx bool) {
 	attnTrains := trains(b.Q, b.K, b.V)
 	needMid := needDx || attnTrains || trains(b.O)
-	op.MLPBackward(p, &b.mlp, &st.mlp, dx, st.mid, needMid)
+	op.MLPBackward(p, &b.mlp, &st.mlp, dx, needMid)
 	if !needMid {
 		return
 	}
@@ -93,14 +110,14 @@ func (b *Block) backward(p *op.Pass, st *blockState, dx []float32, needDx bool) 
 		op.ProjectBackward(p, &b.O.op, nil, dx, st.att, st.uo)
 		return
 	}
-	datt := p.Floats(len(st.att))
+	datt := p.Floats(p.T * b.O.In())
 	op.ProjectBackward(p, &b.O.op, datt, dx, st.att, st.uo)
-	dq, dk, dv := p.Floats(len(st.qkv.Q)), p.Floats(len(st.qkv.K)), p.Floats(len(st.qkv.V))
-	op.AttentionBackward(p, &b.attn, dq, dk, dv, datt, st.att, st.lse, st.qkv.Q, st.qkv.K, st.qkv.V)
+	dq, dk, dv := p.Act(p.T, b.Q.Out()), p.Act(p.T, b.K.Out()), p.Act(p.T, b.V.Out())
+	op.AttendBack(p, &b.attn, b.rope, &st.attn, dq, dk, dv, datt)
 	if !needDx {
 		dx = nil
 	}
-	op.QKVBackward(p, &b.qkv, &st.qkv, dx, st.x, dq, dk, dv)
+	op.QKVBackward(p, &b.qkv, &st.qkv, dx, dq, dk, dv)
 }
 
 func trains(ls ...*Linear) bool {
@@ -112,27 +129,29 @@ func trains(ls ...*Linear) bool {
 	return false
 }
 
-// Extend computes out [T,D] from x for sequences whose earlier keys and values are in caches, one per sequence of
-// the pass, and appends this pass's to them. layer is the block's number. out and x must not overlap.
-func (b *Block) Extend(p *op.Pass, layer int, caches []*Cache, out, x []float32) {
+// Extend adds the block's output to x [T,D] for sequences whose earlier keys and values are in caches, one per sequence
+// of the pass, and appends this pass's to them. layer is the block's number.
+func (b *Block) Extend(p *op.Pass, layer int, caches []*Cache, x []float32) {
 	mark := p.Arena.Mark()
 	defer p.Arena.Release(mark)
-	mid := p.Floats(len(x))
-	qkv := op.QKVForward(p, &b.qkv, x)
-	own := b.ownKV(p, &qkv)
+	st := b.room(p)
+	q, k, v := b.rows(p)
+	op.QKVForward(p, &b.qkv, &st.qkv, q, k, v, x)
+	b.attn.Rotate(p, b.rope, q, k)
+	own := b.ownKV(p, k, v)
 	kv := make([]op.KV, len(caches))
 	for s, c := range caches {
 		kv[s] = c.append(layer, own[s])
 	}
-	att := p.Floats(len(qkv.Q))
-	op.AttentionForward(p, &b.attn, att, nil, qkv.Q, kv)
-	op.ProjectForward(p, &b.O.op, mid, x, att)
-	op.MLPForward(p, &b.mlp, out, mid)
+	op.AttendCached(p, &b.attn, st.att, q, kv)
+	op.ProjectForward(p, &b.O.op, st.uo, x, st.att)
+	op.MLPForward(p, &b.mlp, &st.mlp, x)
 }
 
-// Eval computes out [T,D] from x for sequences that begin in this pass, keeping nothing.
-func (b *Block) Eval(p *op.Pass, out, x []float32) {
+// Eval adds the block's output to x [T,D] for sequences that begin in this pass, keeping nothing.
+func (b *Block) Eval(p *op.Pass, x []float32) {
 	mark := p.Arena.Mark()
-	b.forward(p, out, x)
+	st := b.room(p)
+	b.forward(p, &st, x)
 	p.Arena.Release(mark)
 }

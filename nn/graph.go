@@ -22,32 +22,26 @@ func (s *Stack) head() *op.Head { return &op.Head{Gain: s.Norm, Eps: s.Eps, Out:
 // Losses computes each labelled position's cross-entropy into losses [T] (see op.HeadLoss) from the embeddings x [T,D], keeping nothing.
 // x is overwritten.
 func (s *Stack) Losses(p *op.Pass, x []float32, labels []int32, losses []float64) {
-	x = s.Hidden(p, x)
+	s.Hidden(p, x)
 	op.HeadLoss(p, s.head(), x, labels, losses, nil, 0)
 }
 
-// Hidden runs x [T,D] through all blocks, for sequences that begin in this pass, and returns the residual stream
-// before the final norm. x and the result are buffers of the pass.
-func (s *Stack) Hidden(p *op.Pass, x []float32) []float32 {
-	y := p.Floats(len(x))
+// Hidden runs the residual stream x [T,D] through all blocks in place, for sequences that begin in this pass: what is
+// left is the final norm's input.
+func (s *Stack) Hidden(p *op.Pass, x []float32) {
 	for _, b := range s.Blocks {
-		b.Eval(p, y, x)
-		x, y = y, x
+		b.Eval(p, x)
 	}
-	return x
 }
 
 // Extend is Hidden for sequences that go on from their caches.
-func (s *Stack) Extend(p *op.Pass, x []float32, caches []*Cache) []float32 {
-	y := p.Floats(len(x))
+func (s *Stack) Extend(p *op.Pass, x []float32, caches []*Cache) {
 	for i, b := range s.Blocks {
-		b.Extend(p, i, caches, y, x)
-		x, y = y, x
+		b.Extend(p, i, caches, x)
 	}
 	for i, c := range caches {
 		c.Advance(int(p.Starts[i+1] - p.Starts[i]))
 	}
-	return x
 }
 
 // Logits calls f with the logits [V] of the given rows of a hidden state [T,D] (see op.HeadLogits).
@@ -84,13 +78,26 @@ type graph struct {
 	err  error
 }
 
+// part is what an operator was doing, for the message about a panic.
+type part string
+
+const (
+	forward  part = "block %d, forward"
+	backward part = "block %d, backward"
+	headLoss part = "head and loss"
+)
+
 // guard runs f and records a panic as the graph's error; after an error nothing more is computed.
-func (g *graph) guard(what string, f func()) {
+func (g *graph) guard(layer int, p part, f func()) {
 	if g.err != nil {
 		return
 	}
 	defer func() {
 		if r := recover(); r != nil {
+			what := string(p)
+			if p != headLoss {
+				what = fmt.Sprintf(what, layer)
+			}
 			g.err = fmt.Errorf("nn: %s: internal error: %v", what, r)
 		}
 	}()
@@ -104,29 +111,30 @@ type blockOp struct {
 	layer  int
 	x      mat.Tensor
 	params []mat.Tensor
-	st     *blockState
+	st     blockState
 }
 
 func (o *blockOp) Operands() []mat.Tensor { return append([]mat.Tensor{o.x}, o.params...) }
 
+// Forward changes the residual stream in place: nobody needs what it was before the block.
 func (o *blockOp) Forward() (mat.Tensor, error) {
 	x := o.x.Value().(*tensor).data
-	out := o.g.pass.Floats(len(x))
-	o.g.guard(fmt.Sprintf("block %d, forward", o.layer), func() {
-		if o.x.RequiresGrad() || len(o.params) > 0 {
-			o.st = o.b.forward(o.g.pass, out, x)
-		} else {
-			o.b.Eval(o.g.pass, out, x)
+	o.g.guard(o.layer, forward, func() {
+		if !o.x.RequiresGrad() && len(o.params) == 0 {
+			o.b.Eval(o.g.pass, x)
+			return
 		}
+		o.st = o.b.room(o.g.pass)
+		o.b.forward(o.g.pass, &o.st, x)
 	})
-	return &tensor{data: out}, nil
+	return &tensor{data: x}, nil
 }
 
 func (o *blockOp) Backward(gy mat.Tensor) error {
 	dx := gy.(*tensor)
 	needDx := o.x.RequiresGrad()
-	o.g.guard(fmt.Sprintf("block %d, backward", o.layer), func() {
-		o.b.backward(o.g.pass, o.st, dx.data, needDx)
+	o.g.guard(o.layer, backward, func() {
+		o.b.backward(o.g.pass, &o.st, dx.data, needDx)
 	})
 	if needDx {
 		o.x.AccGrad(dx)
@@ -151,7 +159,7 @@ func (o *lossOp) Operands() []mat.Tensor { return append([]mat.Tensor{o.x}, o.pa
 func (o *lossOp) Forward() (mat.Tensor, error) {
 	x := o.x.Value().(*tensor).data
 	o.dx = o.g.pass.Floats(len(x))
-	o.g.guard("head and loss", func() {
+	o.g.guard(0, headLoss, func() {
 		op.HeadLoss(o.g.pass, o.s.head(), x, o.labels, o.losses, o.dx, o.scale)
 	})
 	return &tensor{data: []float32{0}}, nil

@@ -63,6 +63,22 @@ func (a *Arena) FloatsZero(n int) []float32 {
 	return f
 }
 
+// Ints is Floats for int32 values.
+func (a *Arena) Ints(n int) []int32 {
+	if n == 0 {
+		return nil
+	}
+	return unsafe.Slice((*int32)(unsafe.Pointer(&a.Floats(n)[0])), n)
+}
+
+// Words is Floats for 64-bit values.
+func (a *Arena) Words(n int) []uint64 {
+	if n == 0 {
+		return nil
+	}
+	return unsafe.Slice((*uint64)(unsafe.Pointer(&a.Floats(2 * n)[0])), n)
+}
+
 // Mark is the present state, for Release.
 func (a *Arena) Mark() Mark { return a.at }
 

@@ -103,7 +103,7 @@ func testProducts(b *backend) bool {
 			}
 			for be, c := range map[*backend][]float32{&generic: want, b: got} {
 				p := Product{M: m, N: n, Prec: prec, Sink: Sink{Kind: ToRows, Rows: c, LD: n, Alpha: 2}}
-				p.Add(Left{f: x, ld: k}, Values(w, ld, k, n, trans))
+				p.Add(Left{f: x, ld: k}, Values(w, ld, k, n, trans), false)
 				p.runOn(be)
 			}
 			if !slices.Equal(want, got) {

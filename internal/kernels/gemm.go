@@ -28,7 +28,7 @@ func rows(dst, x []float32, ld int, b Operand, t int, add bool) {
 	defer scratches.Put(s)
 	p := &s.product
 	p.Reset(t, b.n, F32)
-	p.Add(Left{f: x, ld: ld}, b)
+	p.Add(Left{f: x, ld: ld}, b, false)
 	p.Sink = Sink{Kind: ToRows, Rows: dst, LD: b.n, Add: add}
 	p.Run()
 	p.Reset(0, 0, F32) // hold on to nobody's memory
@@ -56,7 +56,7 @@ func gemm(fn string, c []float32, ldc int, a []float32, lda int, transA bool, b 
 	checkStored(fn, "B", b, ldb, k, n, transB)
 	s := scratches.Get().(*scratch)
 	s.product.Reset(m, n, F32)
-	s.product.Add(Left{f: a, ld: lda, trans: transA}, Values(b, ldb, k, n, transB))
+	s.product.Add(Left{f: a, ld: lda, trans: transA}, Values(b, ldb, k, n, transB), false)
 	s.product.Sink = Sink{Kind: ToRows, Rows: c, LD: ldc, Add: add, Alpha: alpha, scaled: true}
 	return s
 }

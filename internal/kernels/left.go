@@ -3,6 +3,7 @@ package kernels
 // Left is the left side of a product, A [m,k]: activations as they are, or plain values that are packed strip by strip.
 type Left struct {
 	act   Act
+	mask  Mask
 	f     []float32
 	ld    int
 	trans bool // f is stored [k,m]
@@ -11,10 +12,18 @@ type Left struct {
 // Acts is A = a.
 func Acts(a Act) Left { return Left{act: a} }
 
+// Masked is A = a with dropout.
+func Masked(a Act, m Mask) Left { return Left{act: a, mask: m} }
+
 // strip is rows lo to lo+rows of A as a strip of blocks, k columns; packed into tmp where it is not one yet.
 func (l *Left) strip(be *backend, prec Precision, tmp []float32, lo, rows, k int, s *scratch) []float32 {
 	if !l.act.Nil() {
-		return l.act.Strip(lo / StripRows)
+		strip := l.act.Strip(lo / StripRows)
+		if !l.mask.on() {
+			return strip
+		}
+		maskTiles(tmp, strip, l.mask.rows(lo/StripRows), 0, l.act.Blocks(), prec, l.mask.Prob)
+		return tmp
 	}
 	if l.trans {
 		packLeftTransposed(be, prec, tmp, l.f[lo:], l.ld, rows, k, s)

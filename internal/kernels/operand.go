@@ -8,6 +8,7 @@ type Operand struct {
 	f     []float32
 	ld    int // distance of stored rows of f
 	act   Act
+	mask  Mask // of act
 	trans bool
 }
 
@@ -23,8 +24,8 @@ func Values(f []float32, ld, k, n int, trans bool) Operand {
 	return Operand{k: k, n: n, f: f, ld: ld, trans: trans}
 }
 
-// Tokens is B [T,F] = a, for products that sum over tokens.
-func Tokens(a Act) Operand { return Operand{k: a.T, n: a.F, act: a} }
+// Tokens is B [T,F] = a, with dropout if the mask says so, for products that sum over tokens.
+func Tokens(a Act, m Mask) Operand { return Operand{k: a.T, n: a.F, act: a, mask: m} }
 
 // blocks is the number of blocks of k in a panel.
 func (o *Operand) blocks(prec Precision) int { return blocksOf(o.k, prec) }
@@ -42,26 +43,27 @@ func (o *Operand) unit() int {
 // to stay in the first-level cache, whole blocks of every format.
 const packChunk = 512
 
-// pack writes panels lo to hi to dst: [panel][block], zero where B ends.
-func (o *Operand) pack(be *backend, prec Precision, dst []float32, lo, hi int, s *scratch) {
+// pack writes panels lo to hi, `blocks` blocks of k from block k0 on, to dst: [panel][block], zero where B ends.
+// Activations are packed whole.
+func (o *Operand) pack(be *backend, prec Precision, dst []float32, lo, hi, k0, blocks int, s *scratch) {
 	switch {
 	case !o.act.Nil():
-		o.packTokens(be, dst, lo, hi)
+		o.packTokens(be, dst, lo, hi, s)
 	case o.trans:
-		o.packTransposed(be, prec, dst, lo, hi, s)
+		o.packTransposed(be, prec, dst, lo, hi, k0, blocks, s)
 	default:
-		o.packStraight(be, prec, dst, lo, hi, s)
+		o.packStraight(be, prec, dst, lo, hi, k0, blocks, s)
 	}
 }
 
 // packTransposed packs B stored [n,k], sixteen stored rows and packChunk values of k at a time.
-func (o *Operand) packTransposed(be *backend, prec Precision, dst []float32, lo, hi int, s *scratch) {
-	kb, width := o.blocks(prec), prec.Width()
+func (o *Operand) packTransposed(be *backend, prec Precision, dst []float32, lo, hi, k0, kb int, s *scratch) {
+	width := prec.Width()
 	for half := 2 * lo; half < 2*hi; half++ {
 		panel := dst[(half/2-lo)*kb*blockWords:][:kb*blockWords]
 		for b := 0; b < kb; b += packChunk / width {
 			n := min(packChunk/width, kb-b)
-			rows, ld := o.rows(be, s, half*16, b*width, n*width)
+			rows, ld := o.rows(be, s, half*16, (k0+b)*width, n*width)
 			out := panel[b*blockWords:]
 			if prec == F32 {
 				be.lay.transpose16(out[half%2*16:], rows, PanelCols, ld, n, blockWords, width)
@@ -88,7 +90,7 @@ func (o *Operand) rows(be *backend, s *scratch, at, k0, n int) ([]float32, int) 
 		out := s.rows[r*n : (r+1)*n]
 		have := 0
 		if at+r < o.n {
-			have = min(n, o.k-k0)
+			have = max(0, min(n, o.k-k0))
 			o.announce(be, at+r+1, k0, k0+have)
 			o.values(be, out[:have], at+r, k0, k0+have)
 		}
@@ -98,15 +100,15 @@ func (o *Operand) rows(be *backend, s *scratch, at, k0, n int) ([]float32, int) 
 }
 
 // packStraight packs B stored [k,n]. Two rows at a time, since BF16 puts them side by side.
-func (o *Operand) packStraight(be *backend, prec Precision, dst []float32, lo, hi int, s *scratch) {
-	kb, panels := o.blocks(prec), hi-lo
+func (o *Operand) packStraight(be *backend, prec Precision, dst []float32, lo, hi, k0, kb int, s *scratch) {
+	panels := hi - lo
 	stride, cols := kb*blockWords, panels*PanelCols
 	from, to := lo*PanelCols, min(o.n, hi*PanelCols)
 	s.rows = grow(s.rows, 2*cols)
 	for k := 0; k < kb*prec.Width(); k += 2 {
 		var pair [2][]float32
 		for i := range pair {
-			pair[i] = o.row(be, s.rows[i*cols:(i+1)*cols], k+i, from, to)
+			pair[i] = o.row(be, s.rows[i*cols:(i+1)*cols], k0*prec.Width()+k+i, from, to)
 		}
 		if prec == BF16 {
 			be.lay.pairs(dst[k/32*blockWords+k%32/2*rowWords:], pair[0], pair[1], panels, stride)
@@ -137,20 +139,29 @@ func (o *Operand) row(be *backend, tmp []float32, k, from, to int) []float32 {
 }
 
 // packTokens packs activations with tokens as k: their blocks have the right rows already.
-func (o *Operand) packTokens(be *backend, dst []float32, lo, hi int) {
+func (o *Operand) packTokens(be *backend, dst []float32, lo, hi int, s *scratch) {
 	a := o.act
 	strips, step := a.Strips(), a.Blocks()*blockWords
+	per := PanelCols / a.Prec.Width() // blocks of a side by side in a panel
 	for p := lo; p < hi; p++ {
+		out := dst[(p-lo)*strips*per*blockWords:][:strips*per*blockWords]
+		src, step := a.data[p*per*blockWords:], step
+		if o.mask.on() {
+			s.tile = grow(s.tile, len(out))
+			for i := range strips {
+				maskTiles(s.tile[i*per*blockWords:], src[i*step:], o.mask.rows(i), p*PanelCols/4, per, a.Prec, o.mask.Prob)
+			}
+			src, step = s.tile, per*blockWords
+		}
 		if a.Prec == BF16 {
-			be.lay.interleave(dst[(p-lo)*strips*blockWords:], a.data[p*blockWords:], strips, blockWords, step)
+			be.lay.interleave(out, src, strips, blockWords, step)
 			continue
 		}
-		out := dst[(p-lo)*2*strips*blockWords:]
-		for s := range strips {
+		for i := range strips {
 			for half := range 2 {
-				src := a.data[s*step+(2*p+half)*blockWords:][:blockWords]
+				block := src[i*step+half*blockWords:][:blockWords]
 				for k := range StripRows {
-					copy(out[s*resultSize+k*PanelCols+half*16:][:16], src[k*16:])
+					copy(out[i*resultSize+k*PanelCols+half*16:][:16], block[k*16:])
 				}
 			}
 		}

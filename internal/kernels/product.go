@@ -8,11 +8,15 @@ import (
 // maxTerms is how many products one Product sums: a weight and its low-rank term for each of q, k and v.
 const maxTerms = 6
 
-// Term is one product A·B of a sum.
-type Term struct {
-	A Left
-	B Operand
+// term is one product A·B of a sum, perhaps with dropout on the product.
+type term struct {
+	a    Left
+	b    Operand
+	mask Mask
 }
+
+// whole reports whether the term's B is stored rows and its A blocks, ready to be taken slice by slice.
+func (t *term) whole() bool { return !t.a.act.Nil() && !t.a.mask.on() && t.b.act.Nil() && !t.mask.on() }
 
 // Product is C [M,N] = the sum of its terms, handed to a Sink strip by strip. Pair, if it has terms, is a second sum of
 // the same shape over the same left sides, for a sink that combines two. The zero value is empty; it may be used again
@@ -21,31 +25,36 @@ type Product struct {
 	M, N  int
 	Prec  Precision
 	Sink  Sink
-	terms [maxTerms]Term
+	terms [maxTerms]term
 	count int
-	pair  [maxTerms]Term
+	pair  [maxTerms]term
 	pairs int
 
 	be               *backend
 	panels, rowTasks int // of one task: panels of columns; number of row ranges
 	strips           int
+	sliced           bool
 }
 
 // Reset empties p for another product.
 func (p *Product) Reset(m, n int, prec Precision) { *p = Product{M: m, N: n, Prec: prec} }
 
-// Add appends a term.
-func (p *Product) Add(a Left, b Operand) {
+// Add appends a term, of the second sum if pair.
+func (p *Product) Add(a Left, b Operand, pair bool) {
 	p.check(a, b)
-	p.terms[p.count] = Term{a, b}
+	if pair {
+		p.pair[p.pairs] = term{a: a, b: b}
+		p.pairs++
+		return
+	}
+	p.terms[p.count] = term{a: a, b: b}
 	p.count++
 }
 
-// AddPair appends a term of the second sum.
-func (p *Product) AddPair(a Left, b Operand) {
-	p.check(a, b)
-	p.pair[p.pairs] = Term{a, b}
-	p.pairs++
+// AddMasked appends a term with dropout on its product [M,N]: the gradient of dropout on what B's transpose multiplied.
+func (p *Product) AddMasked(a Left, b Operand, m Mask) {
+	p.Add(a, b, false)
+	p.terms[p.count-1].mask = m
 }
 
 func (p *Product) check(a Left, b Operand) {
@@ -61,6 +70,8 @@ const (
 	panelBudget = 128 << 10 // float32 words of packed B per task: half of a common second-level cache
 	tasksEach   = 3         // tasks per thread that the split aims at, so that the last ones end together
 	chunkBlocks = 16        // blocks of k that a strip of A and a panel of B have in the first-level cache at once
+	deepBlocks  = 512       // of k from which on a product goes through B in slices
+	sliceBlocks = 128       // of k in a slice, a multiple of chunkBlocks
 	serialWork  = 1 << 16   // multiplications below which waking helpers costs more than it gives
 )
 
@@ -92,10 +103,10 @@ func (p *Product) runOn(be *backend) {
 // depth is the number of values summed for one element.
 func (p *Product) depth() (k int) {
 	for i := range p.count {
-		k += p.terms[i].B.k
+		k += p.terms[i].b.k
 	}
 	for i := range p.pairs {
-		k += p.pair[i].B.k
+		k += p.pair[i].b.k
 	}
 	return k
 }
@@ -110,10 +121,13 @@ func (p *Product) plan(threads int) int {
 	p.strips = (p.M + StripRows - 1) / StripRows
 	unit, deep := 1, 0
 	for _, t := range append(p.terms[:p.count:p.count], p.pair[:p.pairs]...) {
-		unit = max(unit, t.B.unit()/PanelCols)
-		deep += t.B.blocks(p.Prec) * blockWords
+		unit = max(unit, t.b.unit()/PanelCols)
+		deep += t.b.blocks(p.Prec) * blockWords
 	}
 	all := (p.N + PanelCols - 1) / PanelCols
+	if p.sliced = p.count == 1 && p.pairs == 0 && deep > deepBlocks*blockWords && p.terms[0].whole(); p.sliced {
+		deep = sliceBlocks * blockWords
+	}
 	most := max(1, panelBudget/max(deep, 1))
 	cols := (all + most - 1) / most
 	if threads > 1 { // a multiple of the threads, so that they end together
@@ -131,8 +145,8 @@ func (p *Product) plan(threads int) int {
 
 // scratch is a worker's memory for one task.
 type scratch struct {
-	panels, strip, c, c2, rows, tile []float32
-	product                          Product // for GemmSerial
+	panels, strip, c, c2, masked, rows, tile []float32
+	product                                  Product // for GemmSerial
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
@@ -143,26 +157,34 @@ func (p *Product) Task(i int) {
 	defer scratches.Put(s)
 	row, lo := i%p.rowTasks, i/p.rowTasks*p.panels
 	hi := min(lo+p.panels, (p.N+PanelCols-1)/PanelCols)
+	from, to := row*p.strips/p.rowTasks, (row+1)*p.strips/p.rowTasks
+	if p.sliced {
+		p.slices(s, from, to, lo, hi)
+		return
+	}
 	s.panels = grow(s.panels, p.packed(hi-lo))
 	at := 0
 	for i := range p.count + p.pairs {
-		b := &p.term(i).B
+		b := &p.term(i).b
 		size := (hi - lo) * b.blocks(p.Prec) * blockWords
-		b.pack(p.be, p.Prec, s.panels[at:at+size], lo, hi, s)
+		b.pack(p.be, p.Prec, s.panels[at:at+size], lo, hi, 0, b.blocks(p.Prec), s)
 		at += size
 	}
-	s.c, s.c2 = grow(s.c, (hi-lo)*resultSize), grow(s.c2, (hi-lo)*resultSize)
-	for strip := row * p.strips / p.rowTasks; strip < (row+1)*p.strips/p.rowTasks; strip++ {
-		at := p.sum(s, s.c, p.terms[:p.count], strip, hi-lo, 0)
+	s.c = grow(s.c, (hi-lo)*resultSize)
+	if p.pairs > 0 {
+		s.c2 = grow(s.c2, (hi-lo)*resultSize)
+	}
+	for strip := from; strip < to; strip++ {
+		at := p.sum(s, s.c, p.terms[:p.count], strip, lo, hi, 0)
 		if p.pairs > 0 {
-			p.sum(s, s.c2, p.pair[:p.pairs], strip, hi-lo, at)
+			p.sum(s, s.c2, p.pair[:p.pairs], strip, lo, hi, at)
 		}
-		p.Sink.strip(p, s, strip, lo, hi)
+		p.Sink.strip(p, s, s.c, strip, lo, hi)
 	}
 }
 
 // term is the i-th of all terms, those of the pair last.
-func (p *Product) term(i int) *Term {
+func (p *Product) term(i int) *term {
 	if i < p.count {
 		return &p.terms[i]
 	}
@@ -172,30 +194,71 @@ func (p *Product) term(i int) *Term {
 // packed is the words of n panels of all terms.
 func (p *Product) packed(n int) (words int) {
 	for i := range p.count + p.pairs {
-		words += n * p.term(i).B.blocks(p.Prec) * blockWords
+		words += n * p.term(i).b.blocks(p.Prec) * blockWords
 	}
 	return words
 }
 
-// sum adds up terms for one strip into c. Their panels lie in s.panels from `at` on; it returns where they end.
-func (p *Product) sum(s *scratch, c []float32, terms []Term, strip, panels, at int) int {
-	rows := min(StripRows, p.M-strip*StripRows)
+// sum adds up terms for one strip, panels lo to hi, into c. Their panels lie in s.panels from `at` on; it returns where
+// they end.
+func (p *Product) sum(s *scratch, c []float32, terms []term, strip, lo, hi, at int) int {
+	rows, panels := min(StripRows, p.M-strip*StripRows), hi-lo
 	add := false
 	for i := range terms {
 		t := &terms[i]
-		kb := t.B.blocks(p.Prec)
-		if t.A.act.Nil() {
-			s.strip = grow(s.strip, kb*blockWords)
-		}
-		a := t.A.strip(p.be, p.Prec, s.strip, strip*StripRows, rows, t.B.k, s)
+		kb := t.b.blocks(p.Prec)
+		a := t.a.strip(p.be, p.Prec, s.left(&t.a, kb), strip*StripRows, rows, t.b.k, s)
 		b := s.panels[at : at+panels*kb*blockWords]
-		p.be.multiply(c, a, b, p.Prec, kb, panels, kb*blockWords, add)
-		add, at = true, at+len(b)
+		at += len(b)
+		if !t.mask.on() {
+			p.be.multiply(c, a, b, p.Prec, kb, panels, kb*blockWords, add)
+			add = true
+			continue
+		}
+		if !add {
+			clear(c)
+		}
+		s.masked = grow(s.masked, panels*resultSize)
+		p.be.multiply(s.masked, a, b, p.Prec, kb, panels, kb*blockWords, false)
+		maskAdd(c, s.masked, t.mask.rows(strip), lo*PanelCols/4, panels, t.mask.Prob)
+		add = true
 	}
 	if !add {
 		clear(c)
 	}
 	return at
+}
+
+// left is memory for a packed strip of kb blocks, if a needs it.
+func (s *scratch) left(a *Left, kb int) []float32 {
+	if !a.act.Nil() && !a.mask.on() {
+		return nil
+	}
+	s.strip = grow(s.strip, kb*blockWords)
+	return s.strip
+}
+
+// slices computes C's strips from to to, panels lo to hi, of a product so deep that a panel of B leaves the caches: it
+// goes through B slice by slice, and all strips pass over each.
+func (p *Product) slices(s *scratch, from, to, lo, hi int) {
+	panels := hi - lo
+	size := panels * resultSize
+	s.c = grow(s.c, (to-from)*size)
+	t := &p.terms[0]
+	kb := t.b.blocks(p.Prec)
+	s.panels = grow(s.panels, panels*sliceBlocks*blockWords)
+	for k := 0; k < kb; k += sliceBlocks {
+		n := min(sliceBlocks, kb-k)
+		t.b.pack(p.be, p.Prec, s.panels, lo, hi, k, n, s)
+		for strip := from; strip < to; strip++ {
+			c := s.c[(strip-from)*size : (strip-from+1)*size]
+			a := t.a.act.Strip(strip)[k*blockWords : (k+n)*blockWords]
+			p.be.multiply(c, a, s.panels, p.Prec, n, panels, n*blockWords, k > 0)
+		}
+	}
+	for strip := from; strip < to; strip++ {
+		p.Sink.strip(p, s, s.c[(strip-from)*size:(strip-from+1)*size], strip, lo, hi)
+	}
 }
 
 // multiply runs the strip kernel in chunks of k. Their bounds depend on k alone, so that nothing else changes the result.

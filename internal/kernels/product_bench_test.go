@@ -61,7 +61,7 @@ func benchProduct(b *testing.B, name string, prec Precision, t, in, out int, tra
 	b.Run(fmt.Sprintf("%s/%d→%d/forward=%v", name, k, n, trans), func(b *testing.B) {
 		for b.Loop() {
 			p.Reset(t, n, prec)
-			p.Add(Acts(x), right)
+			p.Add(Acts(x), right, false)
 			p.Sink = Sink{Kind: ToAct, Out: y}
 			p.Run()
 		}

@@ -45,13 +45,13 @@ func (k *Sink) alpha() float32 {
 	return k.Alpha
 }
 
-// strip takes C's strip `strip`, panels lo to hi, from s.c and s.c2.
-func (k *Sink) strip(p *Product, s *scratch, strip, lo, hi int) {
+// strip takes C's strip `strip`, panels lo to hi; the pair's is in s.c2.
+func (k *Sink) strip(p *Product, s *scratch, c []float32, strip, lo, hi int) {
 	rows := min(StripRows, p.M-strip*StripRows)
-	addColumns(s.c, k.Bias, rows, lo)
+	addColumns(c, k.Bias, rows, lo)
 	addColumns(s.c2, k.PairBias, rows, lo)
 	if k.Columns != nil {
-		scaleColumns(s.c, k.Columns, rows, lo)
+		scaleColumns(c, k.Columns, rows, lo)
 	}
 	from, cols := lo*PanelCols, min(p.N, hi*PanelCols)-lo*PanelCols
 	switch k.Kind {
@@ -63,16 +63,16 @@ func (k *Sink) strip(p *Product, s *scratch, strip, lo, hi int) {
 		} else if k.Add {
 			src = dst
 		}
-		storeRowsGeneric(dst, src, k.LD, s.c, rows, cols, k.alpha())
+		storeRowsGeneric(dst, src, k.LD, c, rows, cols, k.alpha())
 	case ToRowsT:
-		storeRowsTGeneric(k.Rows[from*k.LD+strip*StripRows:], k.LD, s.c, rows, cols, k.alpha())
+		storeRowsTGeneric(k.Rows[from*k.LD+strip*StripRows:], k.LD, c, rows, cols, k.alpha())
 	case ToAct:
-		storeGeneric(part(k.Out, strip, lo, hi), s.c, hi-lo, k.Out.Prec, k.alpha())
+		storeGeneric(part(k.Out, strip, lo, hi), c, hi-lo, k.Out.Prec, k.alpha())
 	case ToGated:
-		gatedGeneric(part(k.Gate, strip, lo, hi), part(k.Up, strip, lo, hi), part(k.Out, strip, lo, hi), s.c, s.c2, hi-lo, p.Prec)
+		gatedGeneric(part(k.Gate, strip, lo, hi), part(k.Up, strip, lo, hi), part(k.Out, strip, lo, hi), c, s.c2, hi-lo, p.Prec)
 	case ToGatedGrad:
 		gatedGradGeneric(part(k.DGate, strip, lo, hi), part(k.DUp, strip, lo, hi), part(k.Out, strip, lo, hi),
-			part(k.Gate, strip, lo, hi), part(k.Up, strip, lo, hi), s.c, hi-lo, p.Prec)
+			part(k.Gate, strip, lo, hi), part(k.Up, strip, lo, hi), c, hi-lo, p.Prec)
 	}
 }
 

@@ -10,11 +10,7 @@ import (
 // masks are what dropout multiplies each sample's rows with, by sample key.
 func masks(p *Pass, l *Linear) map[uint64][]float32 {
 	d := l.W.Cols
-	ones, mask := make([]float32, p.T*d), make([]float32, p.T*d)
-	for i := range ones {
-		ones[i] = 1
-	}
-	p.dropRows(mask, ones, d, l, false)
+	mask := p.mask(l).Factors(d)
 	out := map[uint64][]float32{}
 	for s, key := range p.Keys {
 		out[key] = mask[int(p.Starts[s])*d : int(p.Starts[s+1])*d]
@@ -105,14 +101,9 @@ func TestDropout_pinned(t *testing.T) {
 func TestDropout_chosenTokens(t *testing.T) {
 	f := newFixture(t, 3, 4, 6, 2, 5)
 	l := f.linear("lm_head", 1, 30, 1, false, 0.5)
-	ones, all := make([]float32, f.p.T*30), make([]float32, f.p.T*30)
-	for i := range ones {
-		ones[i] = 1
-	}
-	f.p.dropRows(all, ones, 30, l, false)
+	all := f.p.mask(l).Factors(30)
 	tokens := []int32{1, 3, 4, 8, 12, 16} // none of the third sample's
-	some := make([]float32, len(tokens)*30)
-	f.p.at(tokens).dropRows(some, ones, 30, l, false)
+	some := f.p.at(tokens).mask(l).Factors(30)
 	for i, tok := range tokens {
 		if !slices.Equal(some[i*30:(i+1)*30], all[tok*30:(tok+1)*30]) {
 			t.Errorf("token %d", tok)
@@ -127,7 +118,7 @@ func TestDropout_off(t *testing.T) {
 	run := func(train bool, dropout float32) []float32 {
 		f.p.Train, l.Delta.Dropout = train, dropout
 		y := make([]float32, 11*9)
-		LinearForward(f.p, l, y, x, l.inner(f.p), false)
+		linearRows(f.p, l, l.room(f.p), y, nil, f.act(x))
 		return y
 	}
 	plain := run(true, 0)
@@ -149,7 +140,7 @@ func TestDropout_mean(t *testing.T) {
 		f.p.Step = uint64(step)
 		y := make([]float32, 12)
 		mark := f.p.Arena.Mark()
-		LinearForward(f.p, l, y, x, l.inner(f.p), false)
+		linearRows(f.p, l, l.room(f.p), y, nil, f.act(x))
 		f.p.Arena.Release(mark)
 		for i, v := range y {
 			sum[i] += float64(v)
@@ -158,7 +149,7 @@ func TestDropout_mean(t *testing.T) {
 	}
 	f.p.Train = false
 	want := make([]float32, 12)
-	LinearForward(f.p, l, want, x, l.inner(f.p), false)
+	linearRows(f.p, l, l.room(f.p), want, nil, f.act(x))
 	for i, w := range want {
 		mean := sum[i] / steps
 		sigma := math.Sqrt((square[i]/steps - mean*mean) / steps)

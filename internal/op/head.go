@@ -9,27 +9,45 @@ type Head struct {
 	Out  *Linear // [V,D]
 }
 
-// headChunk is how many rows of logits exist at once.
-const headChunk = 128
+// headChunk is how many rows of logits exist at once: many, since the weight is packed anew for each chunk.
+const headChunk = 256
 
 // HeadLogits calls f once for each of the given rows of x [T,D], in their order, with the row's logits [V], which are
 // valid and may be changed during the call. Calls for different rows may run in parallel; i is the index in rows. There
 // is no dropout.
 func HeadLogits(p *Pass, h *Head, x []float32, rows []int32, f func(i int, logits []float32)) {
-	d, v := h.Out.W.Cols, h.Out.W.Rows
+	v := h.Out.W.Rows
 	for lo := 0; lo < len(rows); lo += headChunk {
 		mark := p.Arena.Mark()
 		chunk := rows[lo:min(lo+headChunk, len(rows))]
-		n := len(chunk)
-		q := &Pass{T: n, Arena: p.Arena}
-		xs, inv, hn := p.Floats(n*d), p.Floats(n), p.Floats(n*d)
-		gather(xs, x, chunk, d)
-		kernels.RMSNorm(hn, inv, xs, h.Gain, n, d, h.Eps)
-		logits := p.Floats(n * v)
-		LinearForward(q, h.Out, logits, hn, h.Out.inner(q), false)
-		kernels.Parallel(n, func(i int) { f(lo+i, logits[i*v:(i+1)*v]) })
+		q := &Pass{T: len(chunk), Prec: p.Prec, Arena: p.Arena}
+		st := h.room(q)
+		logits := q.Floats(q.T * v)
+		h.forward(q, &st, logits, x, chunk)
+		kernels.Parallel(q.T, func(i int) { f(lo+i, logits[i*v:(i+1)*v]) })
 		p.Arena.Release(mark)
 	}
+}
+
+// headState is what the head's backward pass needs.
+type headState struct {
+	xhat, u kernels.Act
+	inv     []float32
+}
+
+func (h *Head) room(p *Pass) headState {
+	return headState{xhat: p.Act(p.T, len(h.Gain)), u: h.Out.room(p), inv: p.Floats(p.T)}
+}
+
+// forward computes the logits of the given rows of x.
+func (h *Head) forward(p *Pass, st *headState, logits, x []float32, rows []int32) {
+	mark := p.Arena.Mark()
+	defer p.Arena.Release(mark)
+	d := len(h.Gain)
+	xs, hn := p.Floats(p.T*d), p.Act(p.T, d)
+	gather(xs, x, rows, d)
+	kernels.Norm(hn, st.xhat, st.inv, xs, h.Gain, h.Eps)
+	linearRows(p, h.Out, st.u, logits, nil, hn)
 }
 
 // HeadLoss sums the cross-entropies, in nats, of the labelled positions of x [T,D]. labels [T] are token ids, negative where nothing is to be
@@ -38,12 +56,11 @@ func HeadLogits(p *Pass, h *Head, x []float32, rows []int32, f func(i int, logit
 // With dx [T,D] not nil, it also writes scale·∂sum/∂x and adds scale times the gradients of the head's slots to
 // their sinks: logits exist only chunk by chunk, so their gradient is taken while they are there.
 func HeadLoss(p *Pass, h *Head, x []float32, labels []int32, losses []float64, dx []float32, scale float32) {
-	d := h.Out.W.Cols
 	clear(losses)
-	if dx != nil {
-		clear(dx)
-	}
-	rows := make([]int32, 0, len(labels))
+	clear(dx)
+	mark := p.Arena.Mark()
+	defer p.Arena.Release(mark)
+	rows := p.Arena.Ints(len(labels))[:0]
 	for t, l := range labels {
 		if l >= 0 {
 			rows = append(rows, int32(t))
@@ -52,31 +69,35 @@ func HeadLoss(p *Pass, h *Head, x []float32, labels []int32, losses []float64, d
 	for len(rows) > 0 {
 		n := min(headChunk, len(rows))
 		mark := p.Arena.Mark()
-		headChunkLoss(p, h, x, labels, rows[:n], losses, dx, scale, d)
+		headChunkLoss(p, h, x, labels, rows[:n], losses, dx, scale)
 		p.Arena.Release(mark)
 		rows = rows[n:]
 	}
 }
 
-func headChunkLoss(p *Pass, h *Head, x []float32, labels, rows []int32, losses []float64, dx []float32, scale float32, d int) {
-	n, v := len(rows), h.Out.W.Rows
+func headChunkLoss(p *Pass, h *Head, x []float32, labels, rows []int32, losses []float64, dx []float32, scale float32) {
+	d, v := len(h.Gain), h.Out.W.Rows
 	q := p.at(rows)
-	xs, inv, hn := p.Floats(n*d), p.Floats(n), p.Floats(n*d)
-	gather(xs, x, rows, d)
-	kernels.RMSNorm(hn, inv, xs, h.Gain, n, d, h.Eps)
-	logits := p.Floats(n * v)
-	u := h.Out.inner(q)
-	LinearForward(q, h.Out, logits, hn, u, false)
-	kernels.Parallel(n, func(i int) {
-		t := rows[i]
-		losses[t] = kernels.CrossEntropyRow(logits[i*v:(i+1)*v], int(labels[t]), scale) // logits are gradients from here on
+	st := h.room(q)
+	logits := q.Floats(q.T * v)
+	h.forward(q, &st, logits, x, rows)
+	var dl kernels.Act
+	if dx != nil {
+		dl = q.Act(q.T, v)
+		dl.ClearPadding()
+	}
+	kernels.Parallel(q.T, func(i int) {
+		row, t := logits[i*v:(i+1)*v], rows[i]
+		losses[t] = kernels.CrossEntropyRow(row, int(labels[t]), scale) // row is the gradient from here on
+		if dx != nil {
+			dl.SetRow(i, row)
+		}
 	})
 	if dx == nil {
 		return
 	}
-	dh, dxs := p.Floats(n*d), p.Floats(n*d)
-	LinearBackward(q, h.Out, dh, logits, hn, u, false)
-	kernels.RMSNormBackward(dxs, dh, xs, inv, h.Gain, n, d, false)
+	dxs := q.Arena.FloatsZero(q.T * d)
+	normedBackward(q, h.Gain, st.xhat, st.inv, dxs, branch{h.Out, dl, st.u})
 	for i, t := range rows {
 		copy(dx[int(t)*d:(int(t)+1)*d], dxs[i*d:(i+1)*d])
 	}

@@ -9,7 +9,7 @@ import (
 type LowRank struct {
 	R       int
 	A, B    []float32 // [R,In], [Out,R]
-	DA, DB  []float32 // gradient sinks of the same shapes, added to by LinearBackward
+	DA, DB  []float32 // gradient sinks of the same shapes, added to by the backward stages
 	Scale   float32
 	Dropout float32
 }
@@ -27,75 +27,89 @@ func ModuleKey(name string) uint64 {
 	return keyed.Name(name)
 }
 
-// inner is a buffer for the slot's inner product x·Aᵀ [T,R], which the backward pass needs; nil without a slot.
-func (l *Linear) inner(p *Pass) []float32 {
+// room is memory for the slot's inner product [T,R], which forward and backward pass share; the zero Act without a slot.
+func (l *Linear) room(p *Pass) kernels.Act {
 	if l.Delta == nil {
-		return nil
+		return kernels.Act{}
 	}
-	return p.Floats(p.T * l.Delta.R)
+	return p.Act(p.T, l.Delta.R)
 }
 
-// LinearForward computes y = x·Wᵀ + b + slots, or adds it to y. x is [T,In], y is [T,Out]. u, from inner, receives
-// the slot's inner product.
-func LinearForward(p *Pass, l *Linear, y, x, u []float32, add bool) {
-	t, in, out := p.T, l.W.Cols, l.W.Rows
-	d := l.Delta
-	kernels.MulT(y, x, l.W, t, add)
-	if l.Bias != nil {
-		parallelRows(t, func(lo, hi int) {
-			for i := lo; i < hi; i++ {
-				kernels.Add(y[i*out:(i+1)*out], l.Bias)
-			}
-		})
-	}
-	if d == nil {
-		return
-	}
-	mark := p.Arena.Mark()
-	kernels.Gemm(u, d.R, slotInput(p, l, x), in, false, d.A, in, true, t, d.R, in, 1, false)
-	p.Arena.Release(mark)
-	kernels.Gemm(y, out, u, d.R, false, d.B, d.R, true, t, out, d.R, d.Scale, true)
-}
-
-// slotInput is what the low-rank slot sees of x: x itself, or a dropped-out copy in the arena.
-func slotInput(p *Pass, l *Linear, x []float32) []float32 {
-	if !dropping(p, l) {
-		return x
-	}
-	xd := p.Floats(p.T * l.W.Cols)
-	p.dropRows(xd, x, l.W.Cols, l, false)
-	return xd
-}
-
-func dropping(p *Pass, l *Linear) bool {
-	return p.Train && l.Delta != nil && l.Delta.Dropout > 0
-}
-
-// LinearBackward adds the slots' gradients to their sinks and, unless dx is nil, writes dx = ∂/∂x (or adds it).
-// dy is [T,Out]; x [T,In] and u are the forward pass's.
-func LinearBackward(p *Pass, l *Linear, dx, dy, x, u []float32, add bool) {
-	t, in, out := p.T, l.W.Cols, l.W.Rows
-	if dx != nil {
-		kernels.Mul(dx, dy, l.W, t, add)
-	}
+// inner computes u = Scale·drop(x)·Aᵀ. It is one more term of the layer's product, not a second pass over y.
+func (l *Linear) inner(p *Pass, u, x kernels.Act) {
 	d := l.Delta
 	if d == nil {
 		return
 	}
 	mark := p.Arena.Mark()
 	defer p.Arena.Release(mark)
-	du := p.Floats(t * d.R)
-	kernels.Gemm(du, d.R, dy, out, false, d.B, d.R, false, t, d.R, out, d.Scale, false)
-	kernels.Gemm(d.DB, d.R, dy, out, true, u, d.R, false, out, d.R, t, d.Scale, true)
-	kernels.Gemm(d.DA, in, du, d.R, true, slotInput(p, l, x), in, false, d.R, in, t, 1, true)
-	if dx == nil {
+	g := p.product(p.T, d.R)
+	g.Add(kernels.Masked(x, p.mask(l)), kernels.Values(d.A, x.F, x.F, d.R, true), false)
+	g.Sink = kernels.Sink{Kind: kernels.ToAct, Out: u, Alpha: d.Scale}
+	g.Run()
+}
+
+// forward makes x·Wᵀ + u·Bᵀ terms of a product, or of its pair.
+func (l *Linear) forward(g *kernels.Product, pair bool, x, u kernels.Act) {
+	g.Add(kernels.Acts(x), kernels.WeightsT(l.W), pair)
+	if d := l.Delta; d != nil {
+		g.Add(kernels.Acts(u), kernels.Values(d.B, d.R, d.R, l.W.Rows, true), pair)
+	}
+}
+
+// linearRows computes y [T,Out] = from + x·Wᵀ + b + slots; from may be nil or y. u receives the slot's inner product.
+func linearRows(p *Pass, l *Linear, u kernels.Act, y, from []float32, x kernels.Act) {
+	l.inner(p, u, x)
+	g := p.product(p.T, l.W.Rows)
+	l.forward(g, false, x, u)
+	g.Sink = kernels.Sink{Kind: kernels.ToRows, Rows: y, LD: l.W.Rows, From: from, Bias: l.Bias}
+	g.Run()
+}
+
+// gradInner is the gradient at the slot's inner product before its scale, du = Scale·dy·B [T,R], and adds dyᵀ·u to B's
+// sink: u holds the scale already. The zero Act without a slot.
+func (l *Linear) gradInner(p *Pass, dy, u kernels.Act) kernels.Act {
+	d := l.Delta
+	if d == nil {
+		return kernels.Act{}
+	}
+	du := p.Act(p.T, d.R)
+	g := p.product(p.T, d.R)
+	g.Add(kernels.Acts(dy), kernels.Values(d.B, d.R, l.W.Rows, d.R, false), false)
+	g.Sink = kernels.Sink{Kind: kernels.ToAct, Out: du, Alpha: d.Scale}
+	g.Run()
+
+	mark := p.Arena.Mark()
+	defer p.Arena.Release(mark)
+	ut := p.Act(d.R, p.T)
+	kernels.Transpose(ut, u)
+	g = p.product(d.R, l.W.Rows)
+	g.Add(kernels.Acts(ut), kernels.Tokens(dy, kernels.Mask{}), false)
+	g.Sink = kernels.Sink{Kind: kernels.ToRowsT, Rows: d.DB, LD: d.R}
+	g.Run()
+	return du
+}
+
+// gradA adds duᵀ·drop(x) to A's sink. gain, if not nil, are factors of x's columns that x lacks.
+func (l *Linear) gradA(p *Pass, du, x kernels.Act, gain []float32, m kernels.Mask) {
+	d := l.Delta
+	if d == nil {
 		return
 	}
-	if !dropping(p, l) {
-		kernels.Gemm(dx, in, du, d.R, false, d.A, in, false, t, in, d.R, 1, true)
-		return
+	mark := p.Arena.Mark()
+	defer p.Arena.Release(mark)
+	dut := p.Act(d.R, p.T)
+	kernels.Transpose(dut, du)
+	g := p.product(d.R, x.F)
+	g.Add(kernels.Acts(dut), kernels.Tokens(x, m), false)
+	g.Sink = kernels.Sink{Kind: kernels.ToRows, Rows: d.DA, LD: x.F, Add: true, Columns: gain}
+	g.Run()
+}
+
+// backward appends dx = dy·W + drop(du·A) to a product.
+func (l *Linear) backward(g *kernels.Product, dy, du kernels.Act, m kernels.Mask) {
+	g.Add(kernels.Acts(dy), kernels.Weights(l.W), false)
+	if d := l.Delta; d != nil {
+		g.AddMasked(kernels.Acts(du), kernels.Values(d.A, l.W.Cols, d.R, l.W.Cols, false), m)
 	}
-	dxd := p.Floats(t * in)
-	kernels.Gemm(dxd, in, du, d.R, false, d.A, in, false, t, in, d.R, 1, false)
-	p.dropRows(dx, dxd, in, l, true)
 }

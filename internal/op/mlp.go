@@ -10,59 +10,65 @@ type MLP struct {
 	Gate, Up, Down *Linear // [F,D], [F,D], [D,F]
 }
 
-// MLPState is what the stage's backward pass needs.
+// MLPState is what the stage's backward pass needs. The activation's output is computed again from gate and up, which
+// costs less than its memory.
 type MLPState struct {
-	gate, up   []float32 // [T,F] before the activation
-	inv        []float32 // [T]
-	ug, uu, ud []float32
+	xhat, gate, up kernels.Act // [T,D], [T,F] before the activation
+	inv            []float32   // [T]
+	ug, uu, ud     kernels.Act
 }
 
-// MLPForward computes out = x + down(silu(gate(norm x))·up(norm x)). x and out are [T,D] and must not overlap.
-func MLPForward(p *Pass, w *MLP, out, x []float32) MLPState {
-	t, d, f := p.T, w.Gate.W.Cols, w.Gate.W.Rows
-	st := MLPState{
-		gate: p.Floats(t * f), up: p.Floats(t * f), inv: p.Floats(t),
-		ug: w.Gate.inner(p), uu: w.Up.inner(p), ud: w.Down.inner(p),
+// Room is memory for the state.
+func (w *MLP) Room(p *Pass) MLPState {
+	d, f := len(w.Gain), w.Gate.W.Rows
+	return MLPState{
+		xhat: p.Act(p.T, d), gate: p.Act(p.T, f), up: p.Act(p.T, f), inv: p.Floats(p.T),
+		ug: w.Gate.room(p), uu: w.Up.room(p), ud: w.Down.room(p),
 	}
-	mark := p.Arena.Mark()
-	defer p.Arena.Release(mark)
-	h := p.Floats(t * d)
-	kernels.RMSNorm(h, st.inv, x, w.Gain, t, d, w.Eps)
-	LinearForward(p, w.Gate, st.gate, h, st.ug, false)
-	LinearForward(p, w.Up, st.up, h, st.uu, false)
-	act := p.Floats(t * f)
-	kernels.SwiGLU(act, st.gate, st.up)
-	copyRows(out, x)
-	LinearForward(p, w.Down, out, act, st.ud, true)
-	return st
 }
 
-// MLPBackward turns dx, which holds the gradient of out on entry, into the gradient of x in place (the residual's
-// part is already there), and adds the slots' gradients. With needDx false only the slots' gradients are computed.
-func MLPBackward(p *Pass, w *MLP, st *MLPState, dx, x []float32, needDx bool) {
-	t, d, f := p.T, w.Gate.W.Cols, w.Gate.W.Rows
+// MLPForward adds down(silu(gate(norm x))·up(norm x)) to the residual stream x [T,D].
+func MLPForward(p *Pass, w *MLP, st *MLPState, x []float32) {
 	mark := p.Arena.Mark()
 	defer p.Arena.Release(mark)
-	if !needDx && w.Gate.Delta == nil && w.Up.Delta == nil {
-		act := p.Floats(t * f)
-		kernels.SwiGLU(act, st.gate, st.up)
-		LinearBackward(p, w.Down, nil, dx, act, st.ud, false)
-		return
+	d, f := len(w.Gain), w.Gate.W.Rows
+	h, act := p.Act(p.T, d), p.Act(p.T, f)
+	kernels.Norm(h, st.xhat, st.inv, x, w.Gain, w.Eps)
+	w.Gate.inner(p, st.ug, h)
+	w.Up.inner(p, st.uu, h)
+	g := p.product(p.T, f)
+	w.Gate.forward(g, false, h, st.ug)
+	w.Up.forward(g, true, h, st.uu)
+	g.Sink = kernels.Sink{Kind: kernels.ToGated, Gate: st.gate, Up: st.up, Out: act, Bias: w.Gate.Bias, PairBias: w.Up.Bias}
+	g.Run()
+	linearRows(p, w.Down, st.ud, x, x, act)
+}
+
+// MLPBackward turns dx, which holds the gradient of the stage's output on entry, into the gradient of its input in
+// place (the residual's part is already there), and adds the slots' gradients. With needDx false only the slots'
+// gradients are computed.
+func MLPBackward(p *Pass, w *MLP, st *MLPState, dx []float32, needDx bool) {
+	mark := p.Arena.Mark()
+	defer p.Arena.Release(mark)
+	f := w.Gate.W.Rows
+	dy, m := p.Act(p.T, len(w.Gain)), p.mask(w.Down)
+	kernels.Rounded(dy, dx)
+	du := w.Down.gradInner(p, dy, st.ud)
+	dgate, dup := p.Act(p.T, f), p.Act(p.T, f)
+	var act kernels.Act
+	if w.Down.Delta != nil {
+		act = p.Act(p.T, f)
 	}
-	act, dact := p.Floats(t*f), p.Floats(t*f)
-	kernels.SwiGLU(act, st.gate, st.up)
-	LinearBackward(p, w.Down, dact, dx, act, st.ud, false)
-	dgate, dup := act, p.Floats(t*f)
-	kernels.SwiGLUBackward(dgate, dup, dact, st.gate, st.up)
-	h := p.Floats(t * d)
-	scaleNorm(h, st.inv, x, w.Gain, t, d)
-	var dh []float32
-	if needDx {
-		dh = p.Floats(t * d)
+	g := p.product(p.T, f)
+	w.Down.backward(g, dy, du, m)
+	g.Sink = kernels.Sink{Kind: kernels.ToGatedGrad, Gate: st.gate, Up: st.up, DGate: dgate, DUp: dup, Out: act}
+	g.Run()
+	w.Down.gradA(p, du, act, nil, m)
+	if !needDx {
+		if w.Gate.Delta == nil && w.Up.Delta == nil {
+			return
+		}
+		dx = nil
 	}
-	LinearBackward(p, w.Gate, dh, dgate, h, st.ug, false)
-	LinearBackward(p, w.Up, dh, dup, h, st.uu, true)
-	if needDx {
-		kernels.RMSNormBackward(dx, dh, x, st.inv, w.Gain, t, d, true)
-	}
+	normedBackward(p, w.Gain, st.xhat, st.inv, dx, branch{w.Gate, dgate, st.ug}, branch{w.Up, dup, st.uu})
 }

@@ -12,9 +12,11 @@ type Pass struct {
 	Train  bool     // dropout is on
 	Seed   uint64
 	Step   uint64
+	Prec   kernels.Precision // of products and of activations between stages
 	Arena  *kernels.Arena
 
-	cut []block // see blocks
+	cut        []block // see blocks
+	one, total kernels.Product
 }
 
 // block is some tokens, lo to hi, of one sample.
@@ -41,17 +43,33 @@ func (p *Pass) blocks() []block {
 // Floats gives an uninitialised buffer that lives until the arena is released past it.
 func (p *Pass) Floats(n int) []float32 { return p.Arena.Floats(n) }
 
+// Act gives an activation matrix [t,f] in the pass's precision, uninitialised.
+func (p *Pass) Act(t, f int) kernels.Act { return p.Arena.Act(t, f, p.Prec) }
+
+// product is an empty product [m,n] for use until the next call.
+func (p *Pass) product(m, n int) *kernels.Product {
+	p.one.Reset(m, n, p.Prec)
+	return &p.one
+}
+
+// sum is a second product, which terms are added to while product serves others.
+func (p *Pass) sum(m, n int) *kernels.Product {
+	p.total.Reset(m, n, p.Prec)
+	return &p.total
+}
+
 // at is the pass over some of p's tokens alone, given in ascending order, for a stage that needs no others. It drops
-// out what the whole pass would; attention has no use for it.
+// out what the whole pass would; attention has no use for it. It lives as long as the arena's next mark.
 func (p *Pass) at(tokens []int32) *Pass {
-	q := &Pass{T: len(tokens), Keys: p.Keys, Train: p.Train, Seed: p.Seed, Step: p.Step, Arena: p.Arena}
-	q.Starts, q.Pos = make([]int32, 1, len(p.Starts)), make([]int32, len(tokens))
+	q := &Pass{T: len(tokens), Keys: p.Keys, Train: p.Train, Seed: p.Seed, Step: p.Step, Prec: p.Prec, Arena: p.Arena}
+	q.Starts, q.Pos = p.Arena.Ints(len(p.Starts)), p.Arena.Ints(len(tokens))
 	i := 0
-	for _, end := range p.Starts[1:] {
+	q.Starts[0] = 0
+	for s, end := range p.Starts[1:] {
 		for ; i < len(tokens) && tokens[i] < end; i++ {
 			q.Pos[i] = p.Pos[tokens[i]]
 		}
-		q.Starts = append(q.Starts, int32(i))
+		q.Starts[s+1] = int32(i)
 	}
 	return q
 }

@@ -114,12 +114,7 @@ func (f *fixture) reference(p *Pass, l *Linear) *ref {
 	if d := l.Delta; d != nil {
 		r.r, r.a, r.b, r.scale = d.R, wide(d.A), wide(d.B), float64(d.Scale)
 		if p.Train && d.Dropout > 0 {
-			ones, mask := make([]float32, p.T*r.in), make([]float32, p.T*r.in)
-			for i := range ones {
-				ones[i] = 1
-			}
-			p.dropRows(mask, ones, r.in, l, false)
-			r.mask = wide(mask)
+			r.mask = wide(p.mask(l).Factors(r.in))
 		}
 	}
 	return r

@@ -55,9 +55,8 @@ func TestQKV(t *testing.T) { eachKind(t, []int{5, 1, 3}, testQKV) }
 
 func testQKV(f *fixture, bias bool, r int, dropout float32) {
 	p := f.p
-	freq := []float64{1, 0.3, 0.02}
 	w := &QKV{
-		Gain: f.gain(dim), Eps: 1e-5, HeadDim: head, Rope: NewRope(freq, 1.1),
+		Gain: f.gain(dim), Eps: 1e-5,
 		Q: f.linear("q", heads*head, dim, r, bias, dropout), K: f.linear("k", kvHeads*head, dim, r, bias, dropout),
 		V: f.linear("v", kvHeads*head, dim, r, bias, dropout),
 	}
@@ -65,28 +64,34 @@ func testQKV(f *fixture, bias bool, r int, dropout float32) {
 	rq, rk, rv, x64 := f.reference(p, w.Q), f.reference(p, w.K), f.reference(p, w.V), wide(x)
 	forward := func() (q, k, v []float64) {
 		h := refNorm(x64, w.Gain, w.Eps)
-		q, k, v = rq.apply(h), rk.apply(h), rv.apply(h)
-		refRope(p, q, heads*head, freq, float64(float32(1.1)))
-		refRope(p, k, kvHeads*head, freq, float64(float32(1.1)))
-		return q, k, v
+		return rq.apply(h), rk.apply(h), rv.apply(h)
 	}
-	st := QKVForward(p, w, x)
+	st := w.Room(p)
+	gotQ, gotK, gotV := p.Floats(p.T*heads*head), p.Floats(p.T*kvHeads*head), p.Floats(p.T*kvHeads*head)
+	QKVForward(p, w, &st, gotQ, gotK, gotV, x)
 	q, k, v := forward()
-	testkit.Near(f.t, "q", st.Q, q, forwardTol, 0)
-	testkit.Near(f.t, "k", st.K, k, forwardTol, 0)
-	testkit.Near(f.t, "v", st.V, v, forwardTol, 0)
+	testkit.Near(f.t, "q", gotQ, q, forwardTol, 0)
+	testkit.Near(f.t, "k", gotK, k, forwardTol, 0)
+	testkit.Near(f.t, "v", gotV, v, forwardTol, 0)
 
-	dq, dk, dv, dx := f.floats(len(st.Q), 1), f.floats(len(st.K), 1), f.floats(len(st.V), 1), f.floats(len(x), 1)
+	dq, dk, dv, dx := f.floats(len(q), 1), f.floats(len(k), 1), f.floats(len(v), 1), f.floats(len(x), 1)
 	cq, ck, cv, cx := wide(dq), wide(dk), wide(dv), wide(dx)
 	objective := func() float64 { // dx holds the gradient of the residual on entry
 		q, k, v := forward()
 		return dot(q, cq) + dot(k, ck) + dot(v, cv) + dot(x64, cx)
 	}
-	QKVBackward(p, w, &st, dx, x, dq, dk, dv)
+	QKVBackward(p, w, &st, dx, f.act(dq), f.act(dk), f.act(dv))
 	testkit.Near(f.t, "dx", dx, testkit.Gradient(objective, x64, 1e-5), gradTol, 0)
 	f.checkSlot("q", rq, objective)
 	f.checkSlot("k", rk, objective)
 	f.checkSlot("v", rv, objective)
+}
+
+// act rounds rows of the pass's tokens to an activation matrix.
+func (f *fixture) act(rows []float32) kernels.Act {
+	a := f.p.Act(f.p.T, len(rows)/f.p.T)
+	kernels.Rounded(a, rows)
+	return a
 }
 
 func TestProject(t *testing.T) { eachKind(t, []int{4, 5}, testProject) }
@@ -96,18 +101,18 @@ func testProject(f *fixture, bias bool, r int, dropout float32) {
 	o := f.linear("o", dim, heads*head, r, bias, dropout)
 	x, a := f.floats(p.T*dim, 1), f.floats(p.T*heads*head, 1)
 	ro, a64 := f.reference(p, o), wide(a)
-	out := make([]float32, len(x))
-	u := ProjectForward(p, o, out, x, a)
-	want := ro.apply(a64)
-	for i, v := range x {
-		want[i] += float64(v)
+	want := wide(x)
+	for i, v := range ro.apply(a64) {
+		want[i] += v
 	}
-	testkit.Near(f.t, "out", out, want, forwardTol, 0)
+	u, act := ProjectRoom(p, o), f.act(a)
+	ProjectForward(p, o, u, x, act)
+	testkit.Near(f.t, "out", x, want, forwardTol, 0)
 
-	dout := f.floats(len(out), 1)
+	dout := f.floats(len(x), 1)
 	objective := func() float64 { return dot(wide(dout), ro.apply(a64)) }
 	da := make([]float32, len(a))
-	ProjectBackward(p, o, da, dout, a, u)
+	ProjectBackward(p, o, da, dout, act, u)
 	testkit.Near(f.t, "da", da, testkit.Gradient(objective, a64, 1e-5), gradTol, 0)
 	f.checkSlot("o", ro, objective)
 	if o.Delta == nil {
@@ -115,7 +120,7 @@ func testProject(f *fixture, bias bool, r int, dropout float32) {
 	}
 	twice := append([]float32(nil), o.Delta.DA...)
 	kernels.Scale(twice, 2)
-	ProjectBackward(p, o, nil, dout, a, u)
+	ProjectBackward(p, o, nil, dout, act, u)
 	testkit.Near(f.t, "dA after a second pass without da", o.Delta.DA, twice, 1e-6, 0)
 }
 
@@ -137,15 +142,15 @@ func testMLP(f *fixture, bias bool, r int, dropout float32) {
 		}
 		return y
 	}
-	out := make([]float32, len(x))
-	st := MLPForward(p, w, out, x)
-	testkit.Near(f.t, "out", out, forward(), forwardTol, 0)
+	st := w.Room(p)
+	MLPForward(p, w, &st, x)
+	testkit.Near(f.t, "out", x, forward(), forwardTol, 0)
 
 	dx := f.floats(len(x), 1)
 	c := wide(dx)
 	objective := func() float64 { return dot(forward(), c) }
 	dy := append([]float32(nil), dx...)
-	MLPBackward(p, w, &st, dx, x, true)
+	MLPBackward(p, w, &st, dx, true)
 	testkit.Near(f.t, "dx", dx, testkit.Gradient(objective, x64, 1e-5), gradTol, 0)
 	f.checkSlot("gate", rg, objective)
 	f.checkSlot("up", ru, objective)
@@ -163,7 +168,7 @@ func testMLP(f *fixture, bias bool, r int, dropout float32) {
 			testkit.Near(f.t, "dB without dx", l.Delta.DB, db, 0, 0)
 		}()
 	}
-	MLPBackward(p, w, &st, dy, x, false)
+	MLPBackward(p, w, &st, dy, false)
 }
 
 // TestMLP_downOnly takes the short way of a block whose only slot is on the down projection.
@@ -174,12 +179,13 @@ func TestMLP_downOnly(t *testing.T) {
 		Up: f.linear("up", ff, dim, 0, false, 0), Down: f.linear("down", dim, ff, rank, false, 0.2),
 	}
 	x, dy := f.floats(f.p.T*dim, 1), f.floats(f.p.T*dim, 1)
-	st := MLPForward(f.p, w, make([]float32, len(x)), x)
-	MLPBackward(f.p, w, &st, append([]float32(nil), dy...), x, true)
+	st := w.Room(f.p)
+	MLPForward(f.p, w, &st, x)
+	MLPBackward(f.p, w, &st, append([]float32(nil), dy...), true)
 	d := w.Down.Delta
 	da, db := d.DA, d.DB
 	d.DA, d.DB = make([]float32, len(da)), make([]float32, len(db))
-	MLPBackward(f.p, w, &st, dy, x, false)
+	MLPBackward(f.p, w, &st, dy, false)
 	testkit.Near(t, "dA", d.DA, da, 0, 0)
 	testkit.Near(t, "dB", d.DB, db, 0, 0)
 	if diff, size := testkit.MaxDiff(d.DA, make([]float32, len(da))); diff == 0 {
