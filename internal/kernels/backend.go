@@ -25,6 +25,7 @@ type backend struct {
 	// prefetch brings src towards the first-level cache, or does nothing.
 	prefetch func(src []byte)
 	vec      vectors
+	ops      blockOps
 }
 
 // tile is one call of a micro-kernel: C[rows,nr] = alpha·A·B (+ C if add), for one chunk of k. A's element

@@ -28,6 +28,7 @@ var avx512 = backend{
 	dequantize: dequantizeAVX2,
 	prefetch:   prefetchAMD64,
 	vec:        assemblyVectors{expSumAVX512, swigluAVX512, swigluBackwardAVX512, dotAVX512, axpyAVX512, scaleAVX512, maximumAVX512}.vectors(),
+	ops:        bestBlockOps(),
 }
 
 var avx2 = backend{
@@ -39,6 +40,7 @@ var avx2 = backend{
 	dequantize: dequantizeAVX2,
 	prefetch:   prefetchAMD64,
 	vec:        assemblyVectors{expSumAVX2, swigluAVX2, swigluBackwardAVX2, dotAVX2, axpyAVX2, scaleAVX2, maximumAVX2}.vectors(),
+	ops:        blockOpsAVX2,
 }
 
 // transposeAVX2 is backend.transpose for groups of 8 and panels of nr columns.

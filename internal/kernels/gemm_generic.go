@@ -10,6 +10,7 @@ var generic = backend{
 	dequantize: quant.Dequantize,
 	prefetch:   func([]byte) {},
 	vec:        vectorsGeneric,
+	ops:        blockOpsGeneric,
 }
 
 // tileGeneric does two rows at a time and then the odd one. The conversions keep the compiler from fusing
