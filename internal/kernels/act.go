@@ -90,3 +90,11 @@ func (a Act) At(t, f int) float32 {
 	}
 	return a.Strip(t / StripRows)[at]
 }
+
+// Activation is the function of a gated MLP.
+type Activation uint8
+
+const (
+	SiLU     Activation = iota
+	GELUTanh            // the tanh approximation
+)

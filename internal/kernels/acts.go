@@ -1,17 +1,16 @@
 package kernels
 
-import "math"
-
 // Rounded writes the float32 rows src [T,F] to dst.
 func Rounded(dst Act, src []float32) {
-	parallelRange(dst.Strips(), 1, func(lo, hi int) {
-		s := scratches.Get().(*scratch)
-		defer scratches.Put(s)
-		for i := lo; i < hi; i++ {
-			rows := min(StripRows, dst.T-i*StripRows)
-			packLeft(active.Load(), dst.Prec, dst.Strip(i), src[i*StripRows*dst.F:], dst.F, rows, dst.F, s)
-		}
+	eachStrip(dst, func(be *backend, i, rows int) {
+		be.ops.toTiles(dst.Strip(i), src[i*StripRows*dst.F:], dst.F, rows, dst.F, 1, dst.Prec)
 	})
+}
+
+// eachStrip runs f for every strip of a on the pool, with its number and rows.
+func eachStrip(a Act, f func(be *backend, i, rows int)) {
+	be := active.Load()
+	Parallel(a.Strips(), func(i int) { f(be, i, min(StripRows, a.T-i*StripRows)) })
 }
 
 // SetRow rounds src [F] to row t.
@@ -54,49 +53,21 @@ func (a Act) ClearPadding() {
 // squares + eps) (Zhang and Sennrich 2019, arXiv:1910.07467). xhat may be nil.
 func Norm(h, xhat Act, inv, x, gain []float32, eps float32) {
 	d := h.F
-	be := active.Load()
-	parallelRange(h.Strips(), 1, func(lo, hi int) {
-		s := scratches.Get().(*scratch)
-		defer scratches.Put(s)
-		tmp := make([]float32, StripRows*d)
-		for i := lo; i < hi; i++ {
-			rows := min(StripRows, h.T-i*StripRows)
-			for r := range rows {
-				t := i*StripRows + r
-				row := x[t*d : (t+1)*d]
-				inv[t] = float32(1 / math.Sqrt(float64(be.vec.dot(row, row))/float64(d)+float64(eps)))
-				for j, v := range row {
-					tmp[r*d+j] = v * inv[t]
-				}
-			}
-			if !xhat.Nil() {
-				packLeft(be, h.Prec, xhat.Strip(i), tmp, d, rows, d, s)
-			}
-			for r := range rows {
-				for j, g := range gain {
-					tmp[r*d+j] *= g
-				}
-			}
-			packLeft(be, h.Prec, h.Strip(i), tmp, d, rows, d, s)
+	eachStrip(h, func(be *backend, i, rows int) {
+		lo := i * StripRows
+		var hat []float32
+		if !xhat.Nil() {
+			hat = xhat.Strip(i)
 		}
+		be.ops.norm(h.Strip(i), hat, inv[lo:lo+rows], x[lo*d:(lo+rows)*d], gain, rows, d, eps, h.Prec)
 	})
 }
 
 // NormGrad adds the gradient of Norm's input to dx [T,F], from dh [T,F] and what Norm left.
 func NormGrad(dx, dh []float32, xhat Act, inv, gain []float32) {
 	d := xhat.F
-	parallelRange(xhat.Strips(), 1, func(lo, hi int) {
-		row := make([]float32, d)
-		for t := lo * StripRows; t < min(xhat.T, hi*StripRows); t++ {
-			mean := 0.0
-			for j := range row {
-				row[j] = tileAt(xhat.Strip(t/StripRows), xhat.Prec, t%StripRows, j)
-				mean += float64(dh[t*d+j] * gain[j] * row[j])
-			}
-			mean /= float64(d)
-			for j, v := range row {
-				dx[t*d+j] += inv[t] * (dh[t*d+j]*gain[j] - v*float32(mean))
-			}
-		}
+	eachStrip(xhat, func(be *backend, i, rows int) {
+		lo := i * StripRows
+		be.ops.normBack(dx[lo*d:(lo+rows)*d], dh[lo*d:(lo+rows)*d], xhat.Strip(i), inv[lo:lo+rows], gain, rows, d, true, xhat.Prec)
 	})
 }

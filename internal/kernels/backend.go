@@ -20,6 +20,7 @@ type backend struct {
 	// prefetch brings src towards the first-level cache, or does nothing.
 	prefetch func(src []byte)
 	vec      vectors
+	ops      blockOps
 }
 
 // generic is plain Go: the specification of the other backends, and what runs where there is no assembly.
@@ -28,6 +29,7 @@ var generic = backend{
 	dequantize: quant.Dequantize,
 	prefetch:   func([]byte) {},
 	vec:        vectorsGeneric,
+	ops:        blockOpsGeneric,
 }
 
 // active is the backend in use.

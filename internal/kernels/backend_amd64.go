@@ -30,6 +30,7 @@ var avx512 = backend{
 	dequantize: dequantizeAVX2,
 	prefetch:   prefetchAMD64,
 	vec:        assemblyVectors{expSumAVX512, swigluAVX512, swigluBackwardAVX512, dotAVX512, axpyAVX512, scaleAVX512, maximumAVX512}.vectors(),
+	ops:        bestBlockOps(),
 }
 
 // avx512bf16 is avx512 with products in bfloat16, for which AMD's Zen 4 and later have twice the rate of float32.
@@ -60,6 +61,7 @@ var avx2 = backend{
 	dequantize: dequantizeAVX2,
 	prefetch:   prefetchAMD64,
 	vec:        assemblyVectors{expSumAVX2, swigluAVX2, swigluBackwardAVX2, dotAVX2, axpyAVX2, scaleAVX2, maximumAVX2}.vectors(),
+	ops:        blockOpsAVX2,
 }
 
 // assemblyStrip wraps a micro-kernel in the checks that make its pointers safe.

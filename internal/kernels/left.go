@@ -22,42 +22,18 @@ func (l *Left) strip(be *backend, prec Precision, tmp []float32, lo, rows, k int
 		if !l.mask.on() {
 			return strip
 		}
-		maskTiles(tmp, strip, l.mask.rows(lo/StripRows), 0, l.act.Blocks(), prec, l.mask.Prob)
+		be.ops.dropTiles(tmp, strip, l.mask.rows(lo/StripRows), l.act.F, l.mask.Prob, prec)
 		return tmp
 	}
 	if l.trans {
 		packLeftTransposed(be, prec, tmp, l.f[lo:], l.ld, rows, k, s)
 	} else {
-		packLeft(be, prec, tmp, l.f[lo*l.ld:], l.ld, rows, k, s)
+		be.ops.toTiles(tmp, l.f[lo*l.ld:], l.ld, rows, k, 1, prec)
 	}
 	return tmp
 }
 
-// packLeft writes src [rows,k], row distance ld, to the blocks of one strip, with zeros around.
-func packLeft(be *backend, prec Precision, dst, src []float32, ld, rows, k int, s *scratch) {
-	kb, width := blocksOf(k, prec), prec.Width()
-	s.rows = grow(s.rows, kb*width)
-	for r := range StripRows {
-		row := s.rows
-		switch {
-		case r >= rows:
-			clear(row)
-		case k == kb*width:
-			row = src[r*ld : r*ld+k]
-		default:
-			clear(row[copy(row, src[r*ld:r*ld+k]):])
-		}
-		if prec == BF16 {
-			be.lay.round(dst[r*rowWords:], row, kb, blockWords)
-			continue
-		}
-		for b := range kb {
-			copy(dst[b*blockWords+r*rowWords:][:rowWords], row[b*width:])
-		}
-	}
-}
-
-// packLeftTransposed does packLeft for src stored [k,rows].
+// packLeftTransposed writes src, stored [k,rows] with row distance ld, to the blocks of one strip, with zeros around.
 func packLeftTransposed(be *backend, prec Precision, dst, src []float32, ld, rows, k int, s *scratch) {
 	kb, width := blocksOf(k, prec), prec.Width()
 	s.rows = grow(s.rows, width*StripRows)

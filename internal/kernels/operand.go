@@ -149,7 +149,7 @@ func (o *Operand) packTokens(be *backend, dst []float32, lo, hi int, s *scratch)
 		if o.mask.on() {
 			s.tile = grow(s.tile, len(out))
 			for i := range strips {
-				maskTiles(s.tile[i*per*blockWords:], src[i*step:], o.mask.rows(i), p*PanelCols/4, per, a.Prec, o.mask.Prob)
+				be.ops.dropTiles(s.tile[i*per*blockWords:][:per*blockWords], src[i*step:][:per*blockWords], o.mask.keys(&s.keys, i, p), PanelCols, o.mask.Prob, a.Prec)
 			}
 			src, step = s.tile, per*blockWords
 		}

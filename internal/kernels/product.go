@@ -146,6 +146,7 @@ func (p *Product) plan(threads int) int {
 // scratch is a worker's memory for one task.
 type scratch struct {
 	panels, strip, c, c2, masked, rows, tile []float32
+	keys                                     [StripRows]uint64
 	product                                  Product // for GemmSerial
 }
 
@@ -220,7 +221,7 @@ func (p *Product) sum(s *scratch, c []float32, terms []term, strip, lo, hi, at i
 		}
 		s.masked = grow(s.masked, panels*resultSize)
 		p.be.multiply(s.masked, a, b, p.Prec, kb, panels, kb*blockWords, false)
-		maskAdd(c, s.masked, t.mask.rows(strip), lo*PanelCols/4, panels, t.mask.Prob)
+		t.mask.add(p.be, s, c, s.masked, strip, lo, hi)
 		add = true
 	}
 	if !add {

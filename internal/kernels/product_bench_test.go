@@ -54,9 +54,7 @@ func benchProduct(b *testing.B, name string, prec Precision, t, in, out int, tra
 		k, n, right = out, in, Weights(w)
 	}
 	x, y := a.Act(t, k, prec), a.Act(t, n, prec)
-	for s := range x.Strips() {
-		packLeft(active.Load(), prec, x.Strip(s), values(StripRows*k), k, StripRows, k, new(scratch))
-	}
+	Rounded(x, values(t*k))
 	var p Product
 	b.Run(fmt.Sprintf("%s/%d→%d/forward=%v", name, k, n, trans), func(b *testing.B) {
 		for b.Loop() {

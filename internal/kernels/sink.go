@@ -11,14 +11,6 @@ const (
 	ToGatedGrad                 // DGate, DUp and Out = act(gate)·up from C, the gradient of Out, and Gate, Up
 )
 
-// Activation is the function of a gated MLP.
-type Activation uint8
-
-const (
-	SiLU     Activation = iota
-	GELUTanh            // the tanh approximation
-)
-
 // Sink takes the strips of a product.
 type Sink struct {
 	Kind       SinkKind
@@ -63,16 +55,16 @@ func (k *Sink) strip(p *Product, s *scratch, c []float32, strip, lo, hi int) {
 		} else if k.Add {
 			src = dst
 		}
-		storeRowsGeneric(dst, src, k.LD, c, rows, cols, k.alpha())
+		p.be.ops.storeRows(dst, src, k.LD, c, rows, cols, k.alpha())
 	case ToRowsT:
-		storeRowsTGeneric(k.Rows[from*k.LD+strip*StripRows:], k.LD, c, rows, cols, k.alpha())
+		p.be.ops.storeRowsT(k.Rows[from*k.LD+strip*StripRows:], k.LD, c, rows, cols, k.alpha())
 	case ToAct:
-		storeGeneric(part(k.Out, strip, lo, hi), c, hi-lo, k.Out.Prec, k.alpha())
+		p.be.ops.store(part(k.Out, strip, lo, hi), c, hi-lo, k.Out.Prec, k.alpha())
 	case ToGated:
-		gatedGeneric(part(k.Gate, strip, lo, hi), part(k.Up, strip, lo, hi), part(k.Out, strip, lo, hi), c, s.c2, hi-lo, p.Prec)
+		p.be.ops.gated(part(k.Gate, strip, lo, hi), part(k.Up, strip, lo, hi), part(k.Out, strip, lo, hi), c, s.c2, hi-lo, p.Prec, k.Act)
 	case ToGatedGrad:
-		gatedGradGeneric(part(k.DGate, strip, lo, hi), part(k.DUp, strip, lo, hi), part(k.Out, strip, lo, hi),
-			part(k.Gate, strip, lo, hi), part(k.Up, strip, lo, hi), c, hi-lo, p.Prec)
+		p.be.ops.gatedGrad(part(k.DGate, strip, lo, hi), part(k.DUp, strip, lo, hi), part(k.Out, strip, lo, hi),
+			part(k.Gate, strip, lo, hi), part(k.Up, strip, lo, hi), c, hi-lo, p.Prec, k.Act)
 	}
 }
 

@@ -8,13 +8,7 @@ import (
 // vectors writes the elementwise functions. All take a number of whole vectors (n elements, a multiple of
 // 16); the Go side pads the rest, so that an element's value does not depend on its place.
 func vectors(f *file) {
-	for _, c := range constants {
-		for i := range 8 {
-			f.line("DATA %s<>+%d(SB)/4, $0x%08x // %g", c.name, 4*i, math.Float32bits(c.value), c.value)
-		}
-		f.line("GLOBL %s<>(SB), RODATA|NOPTR, $32", c.name)
-	}
-	f.line("DATA bias<>+0(SB)/8, $127\nDATA bias<>+8(SB)/8, $0\nGLOBL bias<>(SB), RODATA|NOPTR, $16")
+	f.constants(constants)
 	for _, v := range []isa{avx512, avx2} {
 		expSum(f, v)
 		swiglu(f, v)
@@ -26,12 +20,26 @@ func vectors(f *file) {
 	}
 }
 
-// constants are those of exp.go, in its order of use; AVX-512 keeps constant i in register Z16+i. The
-// bounds lie a little outside the range of results, which overflow and underflow by themselves.
-var constants = []struct {
+// constants writes a vector of each constant, and the bias of exponents, into the file's data.
+func (f *file) constants(list []constant) {
+	for _, c := range list {
+		for i := range 8 {
+			f.line("DATA %s<>+%d(SB)/4, $0x%08x // %g", c.name, 4*i, math.Float32bits(c.value), c.value)
+		}
+		f.line("GLOBL %s<>(SB), RODATA|NOPTR, $32", c.name)
+	}
+	f.line("DATA bias<>+0(SB)/8, $127\nDATA bias<>+8(SB)/8, $0\nGLOBL bias<>(SB), RODATA|NOPTR, $16")
+}
+
+// constant is a value that a file's functions share.
+type constant struct {
 	name  string
 	value float32
-}{
+}
+
+// constants are those of exp.go, in its order of use; AVX-512 keeps constant i in register Z16+i. The
+// bounds lie a little outside the range of results, which overflow and underflow by themselves.
+var constants = []constant{
 	{"bottom", -104.5},
 	{"top", 89},
 	{"log2e", 1.44269504},
@@ -75,7 +83,7 @@ func (v isa) r(i int) string { return fmt.Sprintf("%s%d", v.reg, i) }
 // exp replaces register x by its exponential; n, p and t are clobbered. The bounds come as first source of
 // VMAXPS and VMINPS because those return the second, here x, for a NaN.
 func (v isa) exp(f *file, x, n, p, t int) {
-	X, N, P, T, c := v.r(x), v.r(n), v.r(p), v.r(t), v.constant
+	X, T, c := v.r(x), v.r(t), v.constant
 	if v == avx2 {
 		for _, bound := range [][2]string{{"VMAXPS", "bottom"}, {"VMINPS", "top"}} {
 			f.op("VMOVUPS %s, %s", c(bound[1]), T)
@@ -85,6 +93,12 @@ func (v isa) exp(f *file, x, n, p, t int) {
 		f.op("VMAXPS %s, %s, %s", X, c("bottom"), X)
 		f.op("VMINPS %s, %s, %s", X, c("top"), X)
 	}
+	v.expInside(f, x, n, p, t)
+}
+
+// expInside is exp for values between the bounds.
+func (v isa) expInside(f *file, x, n, p, t int) {
+	X, N, P, T, c := v.r(x), v.r(n), v.r(p), v.r(t), v.constant
 	f.op("VMULPS %s, %s, %s", c("log2e"), X, N)
 	if v == avx2 {
 		f.op("VROUNDPS $0, %s, %s", N, N)
@@ -117,17 +131,20 @@ func (v isa) exp(f *file, x, n, p, t int) {
 }
 
 // reduce adds up the lanes of register 0 into X0, with register 1 as help.
-func (v isa) reduce(f *file) {
+func (v isa) reduce(f *file) { v.fold(f, "VADD") }
+
+// fold is reduce for VADD or VMAX.
+func (v isa) fold(f *file, op string) {
 	if v == avx512 {
 		f.op("VEXTRACTF64X4 $1, Z0, Y1")
-		f.op("VADDPS Y1, Y0, Y0")
+		f.op("%sPS Y1, Y0, Y0", op)
 	}
 	f.op("VEXTRACTF128 $1, Y0, X1")
-	f.op("VADDPS X1, X0, X0")
+	f.op("%sPS X1, X0, X0", op)
 	f.op("VPERMILPS $0x4e, X0, X1")
-	f.op("VADDPS X1, X0, X0")
+	f.op("%sPS X1, X0, X0", op)
 	f.op("VPERMILPS $0xb1, X0, X1")
-	f.op("VADDSS X1, X0, X0")
+	f.op("%sSS X1, X0, X0", op)
 }
 
 // each writes a loop over vectors of n elements; body gets the byte offset register's operand suffix.
