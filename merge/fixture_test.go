@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"ft/base"
-	"ft/internal/quant"
 	"ft/internal/kernels"
+	"ft/internal/quant"
 	"ft/internal/testkit"
 	"ft/lora"
 	"ft/merge"
