@@ -36,6 +36,21 @@ func (m *Model) Precision() kernels.Precision {
 	return kernels.BF16
 }
 
+// SetRecompute says whether training passes keep each block's input alone and compute the rest again in the backward
+// pass: a third more arithmetic for a fraction of StateBytes. Results do not change.
+func (m *Model) SetRecompute(on bool) { m.stack.Recompute = on }
+
+// StateBytes is the memory, in bytes, that a training pass over one sequence of the given length keeps for its backward
+// pass; it grows in proportion.
+func (m *Model) StateBytes(tokens int) int64 {
+	a := kernels.NewArena()
+	defer a.Close() // nothing was written, so the system never gave the memory
+	p := &op.Pass{
+		T: tokens, Starts: []int32{0, int32(tokens)}, Pos: make([]int32, tokens), Prec: m.Precision(), Arena: a,
+	}
+	return m.stack.StateBytes(p)
+}
+
 // Linears are the model's linear layers in the order of the Hugging Face model, the head last.
 func (m *Model) Linears() []*nn.Linear {
 	var out []*nn.Linear
