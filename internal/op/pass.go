@@ -17,6 +17,7 @@ type Pass struct {
 
 	cut        []block // see blocks
 	one, total kernels.Product
+	part       *Pass // see at
 }
 
 // block is some tokens, lo to hi, of one sample.
@@ -28,8 +29,7 @@ const blockRows = 64
 // blocks cuts the pass into blocks, in the order of the samples, each sample's last block first: it is the longest
 // one for attention, so the workers finish together.
 func (p *Pass) blocks() []block {
-	if p.cut == nil {
-		p.cut = make([]block, 0, len(p.Starts)+p.T/blockRows)
+	if len(p.cut) == 0 {
 		for s := range len(p.Starts) - 1 {
 			lo := int(p.Starts[s])
 			for hi := int(p.Starts[s+1]); hi > lo; hi -= blockRows {
@@ -59,9 +59,11 @@ func (p *Pass) sum(m, n int) *kernels.Product {
 }
 
 // at is the pass over some of p's tokens alone, given in ascending order, for a stage that needs no others. It drops
-// out what the whole pass would; attention has no use for it. It lives as long as the arena's next mark.
+// out what the whole pass would; attention has no use for it. It is valid until the next call, and its lists live in the
+// arena.
 func (p *Pass) at(tokens []int32) *Pass {
-	q := &Pass{T: len(tokens), Keys: p.Keys, Train: p.Train, Seed: p.Seed, Step: p.Step, Prec: p.Prec, Arena: p.Arena}
+	q := p.rows(len(tokens))
+	q.Keys, q.Train, q.Seed, q.Step = p.Keys, p.Train, p.Seed, p.Step
 	q.Starts, q.Pos = p.Arena.Ints(len(p.Starts)), p.Arena.Ints(len(tokens))
 	i := 0
 	q.Starts[0] = 0
@@ -72,6 +74,20 @@ func (p *Pass) at(tokens []int32) *Pass {
 		q.Starts[s+1] = int32(i)
 	}
 	return q
+}
+
+// rows is a pass over n rows without samples, valid until the next call.
+func (p *Pass) rows(n int) *Pass {
+	if p.part == nil {
+		p.part = new(Pass)
+	}
+	p.part.Reset(n, p.Prec, p.Arena)
+	return p.part
+}
+
+// Reset empties p for another pass over t tokens and keeps its memory.
+func (p *Pass) Reset(t int, prec kernels.Precision, a *kernels.Arena) {
+	*p = Pass{T: t, Prec: prec, Arena: a, cut: p.cut[:0], part: p.part}
 }
 
 // rowBlock is how many rows one parallel task of an elementwise loop takes.
