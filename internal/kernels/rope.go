@@ -13,16 +13,13 @@ func RoPE(x []float32, t, heads, headDim, stride int, pos []int32, cos, sin []fl
 		panic(fmt.Sprintf("kernels: RoPE: x %d values for [%d,%d·%d] with row distance %d, %d positions, tables of %d and %d",
 			len(x), t, heads, headDim, stride, len(pos), len(cos), len(sin)))
 	}
+	rope := active.Load().ops.rope
 	for i, p := range pos {
 		at := int(p) * half
 		if p < 0 || at >= len(cos) {
 			panic(fmt.Sprintf("kernels: RoPE: position %d, tables have %d", p, len(cos)/half))
 		}
-		c, s := cos[at:at+half], sin[at:at+half]
-		for h := range heads {
-			head := x[i*stride+h*headDim:][:headDim]
-			rotate(head[:half], head[half:], c, s, inverse)
-		}
+		rope(x[i*stride:i*stride+width], heads, half, cos[at:at+half], sin[at:at+half], inverse)
 	}
 }
 

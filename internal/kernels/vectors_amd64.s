@@ -350,13 +350,34 @@ TEXT ·maximumAVX512(SB), NOSPLIT, $0-24
 	MOVQ tops+0(FP), DI
 	MOVQ x+8(FP), SI
 	MOVQ n+16(FP), CX
-	VMOVUPS (SI), Z0
 	SHRQ $4, CX
-loop:
+	VMOVUPS (SI), Z0
+	VMOVUPS (SI), Z1
+	VMOVUPS (SI), Z2
+	VMOVUPS (SI), Z3
+	MOVQ CX, DX
+	SHRQ $2, DX
+	JZ   rest
+four:
+	VMAXPS 0(SI), Z0, Z0
+	VMAXPS 64(SI), Z1, Z1
+	VMAXPS 128(SI), Z2, Z2
+	VMAXPS 192(SI), Z3, Z3
+	ADDQ $256, SI
+	DECQ DX
+	JNZ  four
+rest:
+	ANDQ $3, CX
+	JZ   done
+one:
 	VMAXPS (SI), Z0, Z0
 	ADDQ $64, SI
 	DECQ CX
-	JNZ  loop
+	JNZ  one
+done:
+	VMAXPS Z1, Z0, Z0
+	VMAXPS Z3, Z2, Z2
+	VMAXPS Z2, Z0, Z0
 	VMOVUPS Z0, 0(DI)
 	VZEROUPPER
 	RET
@@ -589,13 +610,34 @@ TEXT ·maximumAVX2(SB), NOSPLIT, $0-24
 	MOVQ tops+0(FP), DI
 	MOVQ x+8(FP), SI
 	MOVQ n+16(FP), CX
-	VMOVUPS (SI), Y0
 	SHRQ $3, CX
-loop:
+	VMOVUPS (SI), Y0
+	VMOVUPS (SI), Y1
+	VMOVUPS (SI), Y2
+	VMOVUPS (SI), Y3
+	MOVQ CX, DX
+	SHRQ $2, DX
+	JZ   rest
+four:
+	VMAXPS 0(SI), Y0, Y0
+	VMAXPS 32(SI), Y1, Y1
+	VMAXPS 64(SI), Y2, Y2
+	VMAXPS 96(SI), Y3, Y3
+	ADDQ $128, SI
+	DECQ DX
+	JNZ  four
+rest:
+	ANDQ $3, CX
+	JZ   done
+one:
 	VMAXPS (SI), Y0, Y0
 	ADDQ $32, SI
 	DECQ CX
-	JNZ  loop
+	JNZ  one
+done:
+	VMAXPS Y1, Y0, Y0
+	VMAXPS Y3, Y2, Y2
+	VMAXPS Y2, Y0, Y0
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y0, 32(DI)
 	VZEROUPPER

@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -199,6 +200,46 @@ func TestSoftmax(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestCrossEntropy_nonFinite: a piece without finite logits adds nothing, and a NaN in one is not overlooked.
+func TestCrossEntropy_nonFinite(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, r *rand.Rand) {
+		x := make([]float32, 9000)
+		for i := range x[:5000] {
+			x[i] = float32(math.Inf(-1))
+		}
+		g := append([]float32(nil), x...)
+		near(t, "loss", float32(CrossEntropyRow(g, 7000, 1)), math.Log(4000), 1, 1e-6)
+		near(t, "gradient", g[6000], 1.0/4000, 1.0/4000, 1e-6)
+		if g[10] != 0 || g[4999] != 0 {
+			t.Errorf("gradients of -Inf: %v, %v", g[10], g[4999])
+		}
+		x[77] = float32(math.NaN())
+		if loss := CrossEntropyRow(x, 7000, 1); loss == loss {
+			t.Errorf("loss %v with a NaN", loss)
+		}
+	})
+}
+
+// BenchmarkCrossEntropy is one row of logits; the copy that renews them counts.
+func BenchmarkCrossEntropy(b *testing.B) {
+	before := Backend()
+	defer mustUse(b, before)
+	for _, name := range Backends() {
+		for _, n := range []int{49_152, 151_936} {
+			x := randoms(rand.New(rand.NewPCG(1, 2)), n)
+			y := make([]float32, n)
+			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
+				mustUse(b, name)
+				for b.Loop() {
+					copy(y, x)
+					CrossEntropyRow(y, 77, 0.01)
+				}
+				b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gelem/s")
+			})
+		}
+	}
 }
 
 func BenchmarkElementwise(b *testing.B) {

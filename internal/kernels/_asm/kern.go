@@ -222,15 +222,3 @@ func (k *kern) bound(op, name string, x, d int) {
 	}
 	k.op("%s %s, %s, %s", op, k.r(x), c, k.r(d))
 }
-
-// reciprocal writes s = 1/d to a unit in the last place, d between 2^-126 and 2^126; t is clobbered.
-func (k *kern) reciprocal(d, s, t int) {
-	k.op("VMOVUPS %s, %s", k.c("one"), k.r(t))
-	if k.isa == avx2 {
-		k.three("VDIVPS", d, t, s)
-		return
-	}
-	k.op("VRCP14PS %s, %s", k.r(d), k.r(s))
-	k.three("VFNMADD231PS", s, d, t)
-	k.three("VFMADD231PS", t, s, s)
-}

@@ -44,7 +44,7 @@ const (
 	up
 	held  // the gate, held above low
 	decay // exp(-z)
-	sigm  // 1/(1+exp(-z))
+	sigm  // 1/(1+exp(-z)), the other way up at first
 	tmp1
 	tmp2
 	tmp3
@@ -52,7 +52,7 @@ const (
 	slope // dz/dgate
 )
 
-// sigmoid computes decay and sigm of z, which is the gate (SiLU), or the argument of the tanh approximation turned
+// sigmoid computes decay and 1+decay, in sigm, of z, which is the gate (SiLU), or the argument of the tanh approximation turned
 // into one of a sigmoid, and that one's slope.
 func (k *kern) sigmoid(gelu, back bool) {
 	k.bound("VMAXPS", "low", gate, held)
@@ -74,8 +74,7 @@ func (k *kern) sigmoid(gelu, back bool) {
 	k.zero(k.file, tmp2)
 	k.three("VSUBPS", tmp1, tmp2, decay)
 	k.expInside(k.file, decay, tmp1, tmp2, tmp3)
-	k.op("VADDPS %s, %s, %s", k.c("one"), k.r(decay), k.r(tmp1))
-	k.reciprocal(tmp1, sigm, tmp2)
+	k.op("VADDPS %s, %s, %s", k.c("one"), k.r(decay), k.r(sigm))
 }
 
 func (k *kern) gateConstants(gelu bool) {
@@ -103,7 +102,7 @@ func gated(f *file, v isa, n number, gelu bool) {
 		k.storeTile("DI", j, gate, tmp1)
 		k.storeTile("SI", j, up, tmp1)
 		k.sigmoid(gelu, false)
-		k.three("VMULPS", held, sigm, held)
+		k.three("VDIVPS", sigm, held, held)
 		k.three("VMULPS", held, up, held)
 		k.storeTile("DX", j, held, tmp1)
 	})
@@ -120,6 +119,8 @@ func gatedGrad(f *file, v isa, n number, gelu bool) {
 		k.loadTile("R9", j, up)
 		k.load("R10", j, grad)
 		k.sigmoid(gelu, true)
+		k.op("VMOVUPS %s, %s", k.c("one"), k.r(tmp1))
+		k.three("VDIVPS", sigm, tmp1, sigm)
 		k.three("VMULPS", held, sigm, held) // the activation
 		k.three("VMULPS", held, grad, tmp1)
 		k.storeTile("SI", j, tmp1, tmp2)

@@ -266,14 +266,37 @@ func scaled(f *file, v isa) {
 	f.ret()
 }
 
-// maximum leaves the lanes to Go: 16 values, or 8 twice.
+// maximum takes four vectors at a time, as one chain of maxima would wait for each. It leaves the lanes to Go: 16
+// values, or 8 twice.
 func maximum(f *file, v isa) {
 	f.text("maximum"+v.name, 24, "func maximum"+v.name+"(tops, x *float32, n int)")
-	regs := args(f, "tops", "x")
-	f.op("VMOVUPS (SI), %s", v.r(0))
-	v.each(f, regs[1:], func() {
-		f.op("VMAXPS (SI), %s, %s", v.r(0), v.r(0))
-	})
+	args(f, "tops", "x")
+	f.op("SHRQ $%d, CX", map[isa]int{avx2: 3, avx512: 4}[v])
+	for r := range 4 {
+		f.op("VMOVUPS (SI), %s", v.r(r))
+	}
+	f.op("MOVQ CX, DX")
+	f.op("SHRQ $2, DX")
+	f.op("JZ   rest")
+	f.line("four:")
+	for r := range 4 {
+		f.op("VMAXPS %d(SI), %s, %s", r*v.bytes, v.r(r), v.r(r))
+	}
+	f.op("ADDQ $%d, SI", 4*v.bytes)
+	f.op("DECQ DX")
+	f.op("JNZ  four")
+	f.line("rest:")
+	f.op("ANDQ $3, CX")
+	f.op("JZ   done")
+	f.line("one:")
+	f.op("VMAXPS (SI), %s, %s", v.r(0), v.r(0))
+	f.op("ADDQ $%d, SI", v.bytes)
+	f.op("DECQ CX")
+	f.op("JNZ  one")
+	f.line("done:")
+	for _, pair := range [][2]int{{0, 1}, {2, 3}, {0, 2}} {
+		f.op("VMAXPS %s, %s, %s", v.r(pair[1]), v.r(pair[0]), v.r(pair[0]))
+	}
 	for at := 0; at < 64; at += v.bytes {
 		f.op("VMOVUPS %s, %d(DI)", v.r(0), at)
 	}
