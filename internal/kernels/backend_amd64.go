@@ -25,7 +25,7 @@ func assembly() []*backend {
 var avx512 = backend{
 	name: "avx512",
 	f32:  assemblyStrip(stripAVX512).strip,
-	lay:  layout{assemblyTranspose(transpose16AVX512).transpose, roundGeneric, pairsGeneric, interleaveGeneric},
+	lay:  layout{assemblyTranspose(transpose16AVX512).transpose, roundGeneric, pairsGeneric, interleaveGeneric, straightGeneric, dotsGeneric},
 
 	dequantize: dequantizeAVX2,
 	prefetch:   prefetchAMD64,
@@ -56,7 +56,7 @@ var avx512bf16 = func() backend {
 var avx2 = backend{
 	name: "avx2",
 	f32:  assemblyStrip(stripAVX2).strip,
-	lay:  layout{assemblyTranspose(transpose16AVX2).transpose, roundGeneric, pairsGeneric, interleaveGeneric},
+	lay:  layout{assemblyTranspose(transpose16AVX2).transpose, roundGeneric, pairsGeneric, interleaveGeneric, straightGeneric, dotsGeneric},
 
 	dequantize: dequantizeAVX2,
 	prefetch:   prefetchAMD64,
