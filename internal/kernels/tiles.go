@@ -158,29 +158,44 @@ func (a Act) Put(strip []float32, t, rows, f, cols int) { a.move(strip, t, rows,
 
 // Take copies rows t and columns f of a to the strip [rows,cols] of the same precision, with zeros around.
 func (a Act) Take(strip []float32, t, rows, f, cols int) {
-	clear(strip[:blocksOf(cols, a.Prec)*blockWords])
+	if rows < StripRows || cols%PanelCols != 0 {
+		clear(strip[:blocksOf(cols, a.Prec)*blockWords])
+	}
 	a.move(strip, t, rows, f, cols, false)
 }
 
-// move copies between a strip and a part of a, by the stretches that lie in one block on both sides. It counts in
-// halves of a word, of which a float32 takes two and a row of a block 32.
+// lineHalves is a row of a block in halves of a word, of which a float32 takes two.
+const lineHalves = 2 * rowWords
+
+// move copies between a strip and a part of a, by the stretches that lie in one block on both sides.
 func (a Act) move(strip []float32, t, rows, f, cols int, put bool) {
-	const row = 2 * rowWords
-	unit := row / a.Prec.Width()
+	unit := lineHalves / a.Prec.Width()
 	f, cols = f*unit, cols*unit
-	for n := 0; n < cols; {
-		size := min(row-n%row, row-(f+n)%row, cols-n)
-		block, part := (f+n)/row*blockWords, halves(strip[n/row*blockWords:][:blockWords])[n%row:]
-		for r := range rows {
-			at := (t + r) % StripRows * row
-			whole := halves(a.Strip((t + r) / StripRows)[block:][:blockWords])
-			dst, src := part[r*row:], whole[at+(f+n)%row:]
+	for r := 0; r < rows; {
+		first := (t + r) % StripRows
+		count := min(rows-r, StripRows-first)
+		whole := a.Strip((t + r) / StripRows)
+		for n, size := 0, 0; n < cols; n += size {
+			size = min(lineHalves-n%lineHalves, lineHalves-(f+n)%lineHalves, cols-n)
+			dst := halves(strip[n/lineHalves*blockWords+r*rowWords:][:count*rowWords])[n%lineHalves:]
+			src := halves(whole[(f+n)/lineHalves*blockWords+first*rowWords:][:count*rowWords])[(f+n)%lineHalves:]
 			if put {
 				dst, src = src, dst
 			}
-			copy(dst[:size], src[:size])
+			copyLines(dst, src, count, size)
 		}
-		n += size
+		r += count
+	}
+}
+
+// copyLines copies the first size halves of each of count rows.
+func copyLines(dst, src []uint16, count, size int) {
+	if size == lineHalves {
+		copy(dst[:count*lineHalves], src)
+		return
+	}
+	for r := range count {
+		copy(dst[r*lineHalves:r*lineHalves+size], src[r*lineHalves:])
 	}
 }
 
