@@ -13,6 +13,7 @@ import (
 
 	"ft/dataset"
 	"ft/generate"
+	"ft/internal/kernels"
 	"ft/internal/ui"
 	"ft/model"
 	"ft/trainer"
@@ -73,6 +74,7 @@ func (o *scoreFlags) run(ctx context.Context, s *ui.Streams) error {
 		return err
 	}
 	defer session.close()
+	session.base.Model.SetPrecision(kernels.F32)
 	progress := ui.NewProgress(*s, 0, "scored rows")
 	total := scoreTotal{}
 	write := lineWriter(s.Out)

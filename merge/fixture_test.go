@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ft/base"
+	"ft/internal/kernels"
 	"ft/internal/quant"
 	"ft/internal/testkit"
 	"ft/lora"
@@ -81,6 +82,7 @@ func adapt(t testing.TB, b *base.Base, modules ...string) peft.Adapter {
 
 // logits are those of every position of all prompts, one after the other.
 func logits(t testing.TB, m *model.Model) []float32 {
+	m.SetPrecision(kernels.F32)
 	t.Helper()
 	var out []float32
 	for _, ids := range prompts {

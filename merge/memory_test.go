@@ -22,9 +22,10 @@ func (w *watched) Merge(module string, values []float32, out, in int) (bool, err
 	return w.Adapter.Merge(module, values, out, in)
 }
 
-// live is the number of bytes on the heap that are still reachable.
+// live is the number of bytes on the heap that are still reachable. What pools hold goes with the second collection.
 func live() uint64 {
 	var m runtime.MemStats
+	runtime.GC()
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"ft/base"
+	"ft/internal/kernels"
 	"ft/internal/quant"
 	"ft/model"
 	"ft/weights"
@@ -157,8 +158,10 @@ func (m *merger) compareLogits(out *base.Base, families []*model.Family, prompts
 	return err
 }
 
-// logitDiff runs both models over the prompts and compares all logits.
+// logitDiff runs both models over the prompts in float32 and compares all logits.
 func (m *merger) logitDiff(a, b *model.Model, prompts [][]int32) (diff, largest float64, positions int, err error) {
+	a.SetPrecision(kernels.F32)
+	b.SetPrecision(kernels.F32)
 	for _, ids := range prompts {
 		if err := m.ctx.Err(); err != nil {
 			return 0, 0, 0, err

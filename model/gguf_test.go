@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ft/base"
+	"ft/internal/kernels"
 	"ft/internal/quant"
 	"ft/internal/testkit"
 	"ft/model"
@@ -168,40 +169,54 @@ func TestSmolLM2(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer b.Close()
-		var golden struct {
-			Prompts []struct {
-				IDs       []int32      `json:"input_ids"`
-				LSE       []float64    `json:"logsumexp"`
-				Argmax    []int32      `json:"argmax"`
-				Top8      [][2]float64 `json:"top8_last"`
-				Greedy    []int32      `json:"greedy"`
-				GreedyGap float64      `json:"greedy_min_gap"`
-			}
-		}
-		testkit.ReadJSON(t, filepath.Join(dir, "logits.json"), &golden)
-		if len(golden.Prompts) == 0 {
+		var prompts smolPrompts
+		testkit.ReadJSON(t, filepath.Join(dir, "logits.json"), &prompts)
+		if len(prompts.Prompts) == 0 {
 			t.Fatal("no prompts")
 		}
-		for i, p := range golden.Prompts {
-			at := fmt.Sprintf("prompt %d: ", i)
-			got := logits(t, b.Model, p.IDs)
-			lse := make([]float64, len(got))
-			for j, l := range got {
-				var gap float64
-				if lse[j], gap = summary(l); gap > minGap && argmax(l) != p.Argmax[j] {
-					t.Errorf("%sposition %d: most likely is %d, expected %d (gap %g)", at, j, argmax(l), p.Argmax[j], gap)
-				}
-			}
-			testkit.Near(t, at+"logsumexp", lse, p.LSE, 0, 5e-4)
-			for _, top := range p.Top8 {
-				last := got[len(got)-1]
-				testkit.Near(t, fmt.Sprintf("%slogit %g", at, top[0]), last[int(top[0]):int(top[0])+1], top[1:], 0, 5e-4)
-			}
-			if p.GreedyGap > minGap {
-				if out := greedy(t, b.Model, p.IDs, len(p.Greedy)); !slices.Equal(out, p.Greedy) {
-					t.Errorf("%sgreedy %v\nexpected %v", at, out, p.Greedy)
-				}
+		if kernels.HasBF16() { // the plain twin would take minutes
+			b.Model.SetPrecision(kernels.BF16)
+			prompts.test(t, b.Model, 0.4, 0.8, 0.2, 0.2)
+		}
+		b.Model.SetPrecision(kernels.F32)
+		prompts.test(t, b.Model, 5e-4, 5e-4, minGap, minGap)
+	})
+}
+
+// smolPrompts is logits.json of golden/smollm2.
+type smolPrompts struct {
+	Prompts []struct {
+		IDs       []int32      `json:"input_ids"`
+		LSE       []float64    `json:"logsumexp"`
+		Argmax    []int32      `json:"argmax"`
+		Top8      [][2]float64 `json:"top8_last"`
+		Greedy    []int32      `json:"greedy"`
+		GreedyGap float64      `json:"greedy_min_gap"`
+	}
+}
+
+// test compares logits and their logsumexp within the given bounds, and choices where they are clear by more than gap.
+func (g *smolPrompts) test(t *testing.T, m *model.Model, logit, logsumexp, gap, greedyGap float64) {
+	t.Helper()
+	for i, p := range g.Prompts {
+		at := fmt.Sprintf("%v, prompt %d: ", m.Precision(), i)
+		got := logits(t, m, p.IDs)
+		lse := make([]float64, len(got))
+		for j, l := range got {
+			var clear float64
+			if lse[j], clear = summary(l); clear > gap && argmax(l) != p.Argmax[j] {
+				t.Errorf("%sposition %d: most likely is %d, expected %d (gap %g)", at, j, argmax(l), p.Argmax[j], clear)
 			}
 		}
-	})
+		testkit.Near(t, at+"logsumexp", lse, p.LSE, 0, logsumexp)
+		for _, top := range p.Top8 {
+			last := got[len(got)-1]
+			testkit.Near(t, fmt.Sprintf("%slogit %g", at, top[0]), last[int(top[0]):int(top[0])+1], top[1:], 0, logit)
+		}
+		if p.GreedyGap > greedyGap {
+			if out := greedy(t, m, p.IDs, len(p.Greedy)); !slices.Equal(out, p.Greedy) {
+				t.Errorf("%sgreedy %v\nexpected %v", at, out, p.Greedy)
+			}
+		}
+	}
 }

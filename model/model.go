@@ -17,20 +17,38 @@ type Model struct {
 	embed  *kernels.Matrix // [V,D]
 	stack  nn.Stack
 	arena  *kernels.Arena
-	exact  bool
+	forced *kernels.Precision
 }
 
-// SetExact says whether products are computed in float32 even where bfloat16 is faster: for scores and proofs.
-func (m *Model) SetExact(exact bool) { m.exact = exact }
+// SetPrecision fixes what products are computed in, whatever Precision would choose: float32 for scores and proofs.
+func (m *Model) SetPrecision(p kernels.Precision) { m.forced = &p }
 
 // Precision is what products are computed in: bfloat16 where the backend gains from it and every width is a multiple of
 // 32, float32 otherwise. Sums, norms, the residual stream and adapters are float32 in either case.
 func (m *Model) Precision() kernels.Precision {
+	if m.forced != nil {
+		return *m.forced
+	}
 	s := &m.Spec
-	if m.exact || !kernels.HasBF16() || (s.Dim|s.FF|s.Heads*s.HeadDim|s.KVHeads*s.HeadDim)%kernels.PanelCols != 0 {
+	if !kernels.HasBF16() || (s.Dim|s.FF|s.Heads*s.HeadDim|s.KVHeads*s.HeadDim)%kernels.PanelCols != 0 {
 		return kernels.F32
 	}
 	return kernels.BF16
+}
+
+// SetRecompute says whether training passes keep each block's input alone and compute the rest again in the backward
+// pass: a third more arithmetic for a fraction of StateBytes. Results do not change.
+func (m *Model) SetRecompute(on bool) { m.stack.Recompute = on }
+
+// StateBytes is the memory, in bytes, that a training pass over one sequence of the given length keeps for its backward
+// pass; it grows in proportion.
+func (m *Model) StateBytes(tokens int) int64 {
+	a := kernels.NewArena()
+	defer a.Close() // nothing was written, so the system never gave the memory
+	p := &op.Pass{
+		T: tokens, Starts: []int32{0, int32(tokens)}, Pos: make([]int32, tokens), Prec: m.Precision(), Arena: a,
+	}
+	return m.stack.StateBytes(p)
 }
 
 // Linears are the model's linear layers in the order of the Hugging Face model, the head last.

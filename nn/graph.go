@@ -15,6 +15,10 @@ type Stack struct {
 	Head   *Linear
 	Norm   []float32 // [D] gain of the final norm
 	Eps    float32
+
+	// Recompute keeps only each block's input in a training pass and computes the rest again when its gradient is due:
+	// one more forward pass for a fraction of the memory. Losses and gradients are the same, bit for bit.
+	Recompute bool
 }
 
 func (s *Stack) head() *op.Head { return &op.Head{Gain: s.Norm, Eps: s.Eps, Out: &s.Head.op} }
@@ -49,6 +53,26 @@ func (s *Stack) Logits(p *op.Pass, x []float32, rows []int32, f func(i int, logi
 	op.HeadLogits(p, s.head(), x, rows, f)
 }
 
+// StateBytes is what a training pass p keeps for its backward pass, in bytes.
+func (s *Stack) StateBytes(p *op.Pass) int64 {
+	var total int64
+	for i, b := range s.Blocks {
+		mark := p.Arena.Used()
+		if s.Recompute {
+			p.Floats(p.T * len(s.Norm))
+		} else {
+			b.room(p)
+		}
+		total += p.Arena.Used() - mark
+		if i == 0 && s.Recompute {
+			b.room(p) // of the block whose gradient is due
+			total += p.Arena.Used() - mark
+		}
+		p.Arena.Reset()
+	}
+	return total
+}
+
 // Train computes the losses as Losses does and adds scale times the gradient of their sum to the parameters in the slots.
 // It builds spago's graph, one operator per block and one for head and loss, and runs it backward: spago finds
 // which operators have anything to train below them, so nothing is computed below the lowest trainable parameter.
@@ -56,7 +80,7 @@ func (s *Stack) Train(p *op.Pass, x []float32, labels []int32, losses []float64,
 	g := &graph{pass: p}
 	var node mat.Tensor = &tensor{data: x}
 	for i, b := range s.Blocks {
-		node = ag.NewOperator(&blockOp{g: g, b: b, layer: i, x: node, params: leaves(b.params())}).Run()
+		node = ag.NewOperator(&blockOp{g: g, b: b, layer: i, again: s.Recompute, x: node, params: leaves(b.params())}).Run()
 	}
 	loss := ag.NewOperator(&lossOp{
 		g: g, s: s, x: node, params: leaves(s.Head.params), labels: labels, losses: losses, scale: scale,
@@ -109,32 +133,47 @@ type blockOp struct {
 	g      *graph
 	b      *Block
 	layer  int
+	again  bool // the state is computed again for the backward pass
 	x      mat.Tensor
 	params []mat.Tensor
 	st     blockState
+	in     []float32 // a copy of the input, if again
 }
 
 func (o *blockOp) Operands() []mat.Tensor { return append([]mat.Tensor{o.x}, o.params...) }
 
 // Forward changes the residual stream in place: nobody needs what it was before the block.
 func (o *blockOp) Forward() (mat.Tensor, error) {
-	x := o.x.Value().(*tensor).data
+	x := o.x.Value().(*tensor)
 	o.g.guard(o.layer, forward, func() {
-		if !o.x.RequiresGrad() && len(o.params) == 0 {
-			o.b.Eval(o.g.pass, x)
-			return
+		p := o.g.pass
+		switch {
+		case !o.x.RequiresGrad() && len(o.params) == 0:
+			o.b.Eval(p, x.data)
+		case o.again:
+			o.in = p.Floats(len(x.data))
+			copy(o.in, x.data)
+			o.b.Eval(p, x.data)
+		default:
+			o.st = o.b.room(p)
+			o.b.forward(p, &o.st, x.data)
 		}
-		o.st = o.b.room(o.g.pass)
-		o.b.forward(o.g.pass, &o.st, x)
 	})
-	return &tensor{data: x}, nil
+	return &tensor{data: x.data}, nil
 }
 
 func (o *blockOp) Backward(gy mat.Tensor) error {
 	dx := gy.(*tensor)
 	needDx := o.x.RequiresGrad()
 	o.g.guard(o.layer, backward, func() {
-		o.b.backward(o.g.pass, &o.st, dx.data, needDx)
+		p := o.g.pass
+		mark := p.Arena.Mark()
+		defer p.Arena.Release(mark)
+		if o.again {
+			o.st = o.b.room(p)
+			o.b.forward(p, &o.st, o.in) // spoils the copy, which nobody needs any more
+		}
+		o.b.backward(p, &o.st, dx.data, needDx)
 	})
 	if needDx {
 		o.x.AccGrad(dx)

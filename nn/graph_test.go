@@ -156,6 +156,35 @@ func TestTrain_memory(t *testing.T) {
 	}
 }
 
+// TestTrain_recompute: losses and gradients are the same when blocks are computed twice, and the state is a fraction.
+func TestTrain_recompute(t *testing.T) {
+	k := newTask(12, 40, 3)
+	run := func(again bool) ([]float64, *Stack) {
+		s := newStack(12, 3)
+		s.Recompute = again
+		for _, l := range s.linears() {
+			addSlot(l, false, 0.3)
+		}
+		return mustTrain(t, s, k, 1), s
+	}
+	losses, kept := run(false)
+	again, s := run(true)
+	if !slices.Equal(losses, again) {
+		t.Error("losses differ")
+	}
+	for i, l := range s.linears() {
+		for j, p := range l.Params() {
+			if !slices.Equal(p.Grad, kept.linears()[i].Params()[j].Grad) {
+				t.Errorf("%v: another gradient", p)
+			}
+		}
+	}
+	p, _ := k.pass(newArena(t))
+	if few, all := s.StateBytes(p), kept.StateBytes(p); few <= 0 || few >= 2*all/3 {
+		t.Errorf("%d bytes of state, %d when everything is kept", few, all)
+	}
+}
+
 // TestTrain_plain: a stack with nothing to train still tells its losses, those of Losses.
 func TestTrain_plain(t *testing.T) {
 	s, k := newStack(5, 2), newTask(5, 8, 2)

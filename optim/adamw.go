@@ -3,6 +3,8 @@ package optim
 import (
 	"fmt"
 	"math"
+
+	"ft/internal/kernels"
 )
 
 // AdamWConfig holds the constants of AdamW. The learning rate comes with each step.
@@ -54,6 +56,7 @@ type AdamW struct {
 	step  int
 	m, v  [][]float32
 	spans []span
+	steps []kernels.AdamW // the step under way, one for each tensor
 }
 
 // NewAdamW returns an optimizer for tensors with the given numbers of elements, its moments zero.
@@ -61,7 +64,7 @@ func NewAdamW(cfg AdamWConfig, sizes []int) (*AdamW, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	o := &AdamW{cfg: cfg, m: make([][]float32, len(sizes)), v: make([][]float32, len(sizes)), spans: spansOf(sizes)}
+	o := &AdamW{cfg: cfg, m: make([][]float32, len(sizes)), v: make([][]float32, len(sizes)), spans: spansOf(sizes), steps: make([]kernels.AdamW, len(sizes))}
 	for i, n := range sizes {
 		if n < 0 {
 			return nil, fmt.Errorf("optim: adamw: tensor %d: size %d", i, n)
@@ -83,10 +86,12 @@ func (o *AdamW) Step(lr float64, params []Param) error {
 		}
 	}
 	o.step++
+	step := kernels.AdamW{
+		Grow1: float32(1 - o.cfg.Beta1), Beta2: float32(o.cfg.Beta2), Grow2: float32(1 - o.cfg.Beta2), Eps: float32(o.cfg.Eps),
+		Root: float32(math.Sqrt(1 - math.Pow(o.cfg.Beta2, float64(o.step)))),
+	}
 	bias1 := 1 - math.Pow(o.cfg.Beta1, float64(o.step))
-	rootBias2 := math.Sqrt(1 - math.Pow(o.cfg.Beta2, float64(o.step)))
-	forEach(o.spans, func(_ int, s span) {
-		p := &params[s.tensor]
+	for i, p := range params {
 		rate, keep := lr, 1.0
 		if p.LRScale != 0 {
 			rate *= p.LRScale
@@ -94,23 +99,15 @@ func (o *AdamW) Step(lr float64, params []Param) error {
 		if p.Decay {
 			keep -= rate * o.cfg.WeightDecay
 		}
-		o.update(p.Data[s.lo:s.hi], p.Grad[s.lo:s.hi], o.m[s.tensor][s.lo:s.hi], o.v[s.tensor][s.lo:s.hi],
-			float32(keep), float32(rate/bias1), float32(rootBias2))
+		step.Keep, step.Rate = float32(keep), float32(rate/bias1)
+		o.steps[i] = step
+	}
+	kernels.Parallel(len(o.spans), func(i int) {
+		s := o.spans[i]
+		p := &params[s.tensor]
+		o.steps[s.tensor].Step(p.Data[s.lo:s.hi], p.Grad[s.lo:s.hi], o.m[s.tensor][s.lo:s.hi], o.v[s.tensor][s.lo:s.hi])
 	})
 	return nil
-}
-
-// update is one step on four slices of one length. keep is what decay leaves of a weight, rate the
-// learning rate over the first bias correction.
-func (o *AdamW) update(w, g, m, v []float32, keep, rate, rootBias2 float32) {
-	grow1, beta2, grow2, eps := float32(1-o.cfg.Beta1), float32(o.cfg.Beta2), float32(1-o.cfg.Beta2), float32(o.cfg.Eps)
-	g, m, v = g[:len(w)], m[:len(w)], v[:len(w)]
-	for i := range w {
-		gi := g[i]
-		m[i] += grow1 * (gi - m[i])
-		v[i] = beta2*v[i] + grow2*gi*gi
-		w[i] = keep*w[i] - rate*m[i]/(float32(math.Sqrt(float64(v[i])))/rootBias2+eps)
-	}
 }
 
 // State is what a checkpoint needs to go on: the number of steps done and the two moments of each

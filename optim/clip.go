@@ -1,6 +1,10 @@
 package optim
 
-import "math"
+import (
+	"math"
+
+	"ft/internal/kernels"
+)
 
 // clipEps keeps the clipping coefficient finite, as PyTorch's clip_grad_norm_ has it.
 const clipEps = 1e-6
@@ -14,29 +18,15 @@ func GlobalNorm(grads [][]float32) float64 {
 	}
 	spans := spansOf(sizes)
 	partial := make([]float64, len(spans))
-	forEach(spans, func(i int, s span) {
-		partial[i] = sumSquares(grads[s.tensor][s.lo:s.hi])
+	kernels.Parallel(len(spans), func(i int) {
+		s := spans[i]
+		partial[i] = kernels.SumSquares(grads[s.tensor][s.lo:s.hi])
 	})
 	sum := 0.0
 	for _, p := range partial {
 		sum += p
 	}
 	return math.Sqrt(sum)
-}
-
-// sumSquares adds in four chains: one alone would wait for each addition to finish.
-func sumSquares(x []float32) float64 {
-	var s [4]float64
-	for ; len(x) >= 4; x = x[4:] {
-		for k := range s {
-			v := float64(x[k])
-			s[k] += v * v
-		}
-	}
-	for _, f := range x {
-		s[0] += float64(f) * float64(f)
-	}
-	return (s[0] + s[1]) + (s[2] + s[3])
 }
 
 // Clip scales all gradients in place so that their global norm is at most limit, and returns the norm
@@ -51,9 +41,7 @@ func Clip(grads [][]float32, limit float64) float64 {
 	}
 	c := float32(coef)
 	for _, g := range grads {
-		for i := range g {
-			g[i] *= c
-		}
+		kernels.Scale(g, c)
 	}
 	return norm
 }

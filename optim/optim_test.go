@@ -3,9 +3,10 @@ package optim
 import (
 	"math"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"testing"
+
+	"ft/internal/kernels"
 )
 
 // adamRef is AdamW in float64, written from the paper's algorithm 2.
@@ -152,9 +153,10 @@ func TestClip(t *testing.T) {
 func TestGlobalNorm_sameWithAnyThreads(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	grads := [][]float32{randomSlice(r, 5*spanSize+1), randomSlice(r, 3)}
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	defer kernels.SetThreads(kernels.Threads())
+	kernels.SetThreads(1)
 	one := GlobalNorm(grads)
-	runtime.GOMAXPROCS(4)
+	kernels.SetThreads(4)
 	if four := GlobalNorm(grads); one != four {
 		t.Errorf("%v with one thread, %v with four", one, four)
 	}

@@ -90,6 +90,15 @@ func (a *Arena) Release(m Mark) {
 	a.at = m
 }
 
+// Used is the number of bytes handed out and not given back, what is left free at the ends of chunks included.
+func (a *Arena) Used() int64 {
+	n := a.at.used
+	for i := range a.at.chunk {
+		n += len(a.chunks[i].floats)
+	}
+	return 4 * int64(n)
+}
+
 // Reset gives back everything and keeps the memory for the next step.
 func (a *Arena) Reset() { a.at = Mark{} }
 

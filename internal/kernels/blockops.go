@@ -35,8 +35,8 @@ type blockOps struct {
 	// rope is RoPE for one token's heads: x [heads, 2·half] in place, cos and sin [half].
 	rope func(x []float32, heads, half int, cos, sin []float32, inverse bool)
 
-	// dropTiles writes dst tiles = src with features dropped: dropMask's columns at zero, the others times
-	// 1/(1-prob). Row r's mask comes from keys[r].
+	// dropTiles writes dst tiles [len(keys),cols] = src with features dropped: those that dropMask has drawn are zero,
+	// the others multiplied by 1/(1-prob). Row r's mask comes from keys[r].
 	dropTiles func(dst, src []float32, keys []uint64, cols int, prob float32, prec Precision)
 	// dropAdd adds such a product with the same masks to dst [len(keys),cols], row distance ld. src's element (r,n)
 	// is src[r·rowStep + n/32·groupStep + n%32], so that it may be rows or C. src is not dst.

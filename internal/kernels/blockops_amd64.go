@@ -117,7 +117,7 @@ func (a blockAssembly) ops() blockOps {
 	}
 }
 
-// scratch is memory that assembly, called by way of a table, would make escape from the stack.
+// blockScratch is memory that assembly, called by way of a table, would make escape from the stack.
 type blockScratch struct {
 	in, gain, out group
 	rows          [StripRows]stripRow

@@ -26,5 +26,8 @@
 //	avx2      6×16    AVX2          AVX2       AVX2, FMA, F16C
 //	generic   4×4     Go            Go         any, and with -tags purego
 //
+// What lies between the products of a block, on tiles and result blocks, is blockOps (blockops.go). Tiles of
+// float32 have assembly for AVX-512 and AVX2, those of bfloat16 for AVX-512 with BF16.
+//
 // The assembly is generated: go run ./_asm.
 package kernels
