@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ft/dataset"
+	"ft/internal/profile"
 	"ft/model"
 	"ft/nn"
 	"ft/optim"
@@ -19,6 +20,8 @@ import (
 type Model interface {
 	Train(b *dataset.Batch, o model.TrainOptions) (model.Loss, error)
 	Loss(b *dataset.Batch) (model.Loss, error)
+	// WithoutSlots runs f while the model is the base alone.
+	WithoutSlots(f func() error) error
 }
 
 // StepEvent tells of one optimizer step.
@@ -33,7 +36,7 @@ type StepEvent struct {
 	Seconds   float64 // since the start of training
 }
 
-// EvalEvent tells of one evaluation on the validation part.
+// EvalEvent tells of one evaluation on the validation part. That of the base comes right before the first one of trained weights.
 type EvalEvent struct {
 	Step   int // optimizer steps done; 0 is the base
 	Epoch  float64
@@ -113,6 +116,7 @@ type loop struct {
 	best    float64
 	kept    [][]float32 // the best weights
 	waited  int         // evaluations without a better score
+	based   bool        // the base was measured
 	result  Result
 }
 
@@ -123,9 +127,6 @@ func (t *Trainer) Run(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if err := l.evaluate(ctx, 0); err != nil {
-		return l.result, err
-	}
 	l.start = time.Now()
 	for step := 1; step <= l.total; step++ {
 		if ctx.Err() != nil {
@@ -135,6 +136,9 @@ func (t *Trainer) Run(ctx context.Context) (Result, error) {
 			return l.result, err
 		}
 		if l.evalDue(step) {
+			if err := l.evaluateBase(ctx); err != nil {
+				return l.result, err
+			}
 			if err := l.evaluate(ctx, step); err != nil {
 				return l.result, err
 			}
@@ -236,13 +240,12 @@ func (l *loop) step(step int) error {
 	if err != nil {
 		return err
 	}
-	norm := optim.Clip(l.grads, l.Config.Clip)
+	norm, lr, err := l.update(step)
+	if err != nil {
+		return err
+	}
 	if math.IsNaN(norm) || math.IsInf(norm, 0) {
 		return fmt.Errorf("trainer: step %d: the gradient is not finite (norm %v); samples %s. Lower train.lr, or look at these rows", step, norm, ids(samples))
-	}
-	lr := l.lr(step - 1)
-	if err := l.adam.Step(lr, l.tensors); err != nil {
-		return err
 	}
 	l.result.Steps, l.result.Tokens = step, l.result.Tokens+tokens
 	l.result.Seconds = time.Since(l.start).Seconds()
@@ -256,6 +259,16 @@ func (l *loop) step(step int) error {
 		}
 	}
 	return nil
+}
+
+// update clips the gradient, whose norm it returns, and moves the parameters, unless the norm is not finite.
+func (l *loop) update(step int) (norm, lr float64, err error) {
+	defer profile.Start(profile.Optimizer).Stop()
+	lr = l.lr(step - 1)
+	if norm = optim.Clip(l.grads, l.Config.Clip); math.IsNaN(norm) || math.IsInf(norm, 0) {
+		return norm, lr, nil
+	}
+	return norm, lr, l.adam.Step(lr, l.tensors)
 }
 
 // passes adds the step's gradients and returns its loss per label token. Every pass is scaled by the step's label tokens,
