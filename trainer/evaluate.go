@@ -17,9 +17,9 @@ func (l *loop) evaluateBase(ctx context.Context) error {
 	}
 	l.based = true
 	e := EvalEvent{Loss: math.NaN()}
-	if len(l.Val) > 0 {
+	if l.validates() {
 		err := l.Model.WithoutSlots(func() (err error) {
-			e.Loss, err = MeanLoss(ctx, l.Model, l.Val, l.Config.MicroTokens)
+			e.Loss, err = MeanLoss(ctx, l.Model, dataset.All(l.Val), l.Config.MicroTokens)
 			return err
 		})
 		if err != nil {
@@ -29,6 +29,9 @@ func (l *loop) evaluateBase(ctx context.Context) error {
 	}
 	return l.tell(e)
 }
+
+// validates reports whether there is a validation part.
+func (l *loop) validates() bool { return l.Val != nil && l.Val.Len() > 0 }
 
 func (l *loop) tell(e EvalEvent) error {
 	for _, o := range l.Observers {
@@ -42,8 +45,8 @@ func (l *loop) tell(e EvalEvent) error {
 // evaluate measures the present weights, tells the observers, and keeps the weights if they are the best.
 func (l *loop) evaluate(ctx context.Context, step int) error {
 	e := EvalEvent{Step: step, Epoch: l.epochAt(step), Loss: math.NaN()}
-	if len(l.Val) > 0 {
-		loss, err := MeanLoss(ctx, l.Model, l.Val, l.Config.MicroTokens)
+	if l.validates() {
+		loss, err := MeanLoss(ctx, l.Model, dataset.All(l.Val), l.Config.MicroTokens)
 		if err != nil {
 			return err
 		}
@@ -82,7 +85,7 @@ func (l *loop) better(e EvalEvent) (bool, error) {
 			return false, fmt.Errorf("trainer: best is %q, but the evaluation has no such score", l.Best)
 		}
 		v, sign = s, -1
-	} else if len(l.Val) == 0 {
+	} else if !l.validates() {
 		return true, nil
 	}
 	if math.IsNaN(v) || math.IsInf(v, 0) {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ft/dataset"
 )
 
 func TestRun_evalEvery(t *testing.T) {
@@ -183,10 +185,10 @@ func TestRun_errors(t *testing.T) {
 		"no parameters":  {func(tr *trial) { tr.Params = nil }, "nothing to train", 0},
 		"config":         {func(tr *trial) { tr.Config.Batch = 0 }, "trainer: batch: must be at least 1", 0},
 		"no label": {func(tr *trial) {
-			tr.Train[0].Labels, tr.Config.Batch = []int32{5, -100, -100}, 4 // the first token is never predicted
-			tr.Train = tr.Train[:1]
+			tr.Train.(dataset.List)[0].Labels, tr.Config.Batch = []int32{5, -100, -100}, 4 // the first token is never predicted
+			tr.Train = tr.Train.(dataset.List)[:1]
 		}, `step 1: no label token in samples "s0", "s0", "s0", "s0"`, 0},
-		"no label in validation": {func(tr *trial) { tr.Val[0].Labels = []int32{5, -100, -100} }, "no label token among 1 samples", 1},
+		"no label in validation": {func(tr *trial) { tr.Val.(dataset.List)[0].Labels = []int32{5, -100, -100} }, "no label token among 1 samples", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tr := newTrial(3)
@@ -309,7 +311,7 @@ func (tr *trial) atEval(step int, f func()) {
 // secondStep is what a run of the trial's settings trains on in its second step.
 func (tr *trial) secondStep(t *testing.T) []uint64 {
 	t.Helper()
-	again := newTrial(len(tr.Train))
+	again := newTrial(tr.Train.Len())
 	again.Config = tr.Config
 	again.run(t)
 	return again.keys()[1]

@@ -68,8 +68,8 @@ func (f *fake) WithoutSlots(do func() error) error {
 }
 
 // samples makes n samples s0, s1, … of three tokens, two of them labels, with the keys 0, 1, ….
-func samples(n int) []dataset.Sample {
-	out := make([]dataset.Sample, n)
+func samples(n int) dataset.List {
+	out := make(dataset.List, n)
 	for i := range out {
 		out[i] = dataset.Sample{ID: fmt.Sprintf("s%d", i), Key: uint64(i), IDs: []int32{1, 2, 3}, Labels: []int32{dataset.Ignore, 2, 3}, Prompt: 1}
 	}

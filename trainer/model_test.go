@@ -58,7 +58,7 @@ func facts(t *testing.T, dropout float64) (*Trainer, *recorder) {
 	r := &recorder{}
 	return &Trainer{
 		Config: Config{Steps: 6, Batch: 16, MicroTokens: 256, LR: 0.01, Schedule: "cosine", Warmup: 0.4, Clip: 1, Seed: 5},
-		Model:  b.Model, Params: a.Params(), Train: train, Val: val, Pack: true,
+		Model:  b.Model, Params: a.Params(), Train: dataset.List(train), Val: dataset.List(val), Pack: true,
 		EvalEvery: 0.8, Best: "loss", Observers: []Observer{r},
 	}, r
 }
@@ -209,7 +209,7 @@ func TestRun_base(t *testing.T) {
 // meanLoss is MeanLoss over the trainer's validation part.
 func meanLoss(t *testing.T, tr *Trainer, microTokens int) float64 {
 	t.Helper()
-	loss, err := MeanLoss(context.Background(), tr.Model, tr.Val, microTokens)
+	loss, err := MeanLoss(context.Background(), tr.Model, dataset.All(tr.Val), microTokens)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestRun_learns(t *testing.T) {
 	if result.BestLoss > 0.5*result.BaseLoss {
 		t.Errorf("validation loss fell from %g to %g only", result.BaseLoss, result.BestLoss)
 	}
-	loss, err := MeanLoss(context.Background(), tr.Model, tr.Val, tr.Config.MicroTokens)
+	loss, err := MeanLoss(context.Background(), tr.Model, dataset.All(tr.Val), tr.Config.MicroTokens)
 	if err != nil || loss != result.BestLoss {
 		t.Errorf("a loss of %g (%v) in the end, %g at the best step, %d", loss, err, result.BestLoss, result.BestStep)
 	}

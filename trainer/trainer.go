@@ -59,9 +59,9 @@ type Trainer struct {
 	Config Config
 	Model  Model
 	Params []*nn.Param
-	Train  []dataset.Sample
-	Val    []dataset.Sample // may be empty: then the last weights are the best
-	Pack   bool             // several samples in a forward pass
+	Train  dataset.Set
+	Val    dataset.Set // may be nil or empty: then the last weights are the best
+	Pack   bool        // several samples in a forward pass
 
 	EvalEvery float64 // epochs between evaluations; 0: only at the end
 	Best      string  // "loss", or a key of what Score returns; larger is better there
@@ -159,14 +159,14 @@ func (t *Trainer) newLoop() (*loop, error) {
 	switch err := c.Validate(); {
 	case err != nil:
 		return nil, fmt.Errorf("trainer: %w", err)
-	case len(t.Train) == 0:
+	case t.Train == nil || t.Train.Len() == 0:
 		return nil, fmt.Errorf("trainer: no training samples")
 	case len(t.Params) == 0:
 		return nil, fmt.Errorf("trainer: nothing to train")
 	case t.Best != "loss" && t.Score == nil:
 		return nil, fmt.Errorf("trainer: best is %q, but no answers are scored", t.Best)
 	}
-	l := &loop{Trainer: t, total: c.TotalSteps(len(t.Train)), epoch: -1}
+	l := &loop{Trainer: t, total: c.TotalSteps(t.Train.Len()), epoch: -1}
 	l.result.BaseLoss, l.result.BestLoss = math.NaN(), math.NaN()
 	sizes := make([]int, len(t.Params))
 	for i, p := range t.Params {
@@ -193,7 +193,7 @@ func (l *loop) evalDue(step int) bool {
 		return step == l.total
 	}
 	passed := func(step int) float64 {
-		return math.Floor(float64(step*l.Config.Batch)/(l.EvalEvery*float64(len(l.Train))) + rounding)
+		return math.Floor(float64(step*l.Config.Batch)/(l.EvalEvery*float64(l.Train.Len())) + rounding)
 	}
 	return passed(step) > passed(step-1)
 }
@@ -201,13 +201,13 @@ func (l *loop) evalDue(step int) bool {
 // samples are those of a step. Epochs follow each other without a gap: a step may end one and begin the next. The last step of a
 // run by epochs may be smaller.
 func (l *loop) samples(step int) []dataset.Sample {
-	n, lo, hi := len(l.Train), l.visited(step-1), l.visited(step)
+	n, lo, hi := l.Train.Len(), l.visited(step-1), l.visited(step)
 	out := make([]dataset.Sample, 0, hi-lo)
 	for i := lo; i < hi; i++ {
 		if e := i / n; e != l.epoch {
 			l.order, l.epoch = dataset.Order(l.Train, l.Config.Seed, e), e
 		}
-		out = append(out, l.Train[l.order[i%n]])
+		out = append(out, l.Train.At(l.order[i%n]))
 	}
 	return out
 }
@@ -216,7 +216,7 @@ func (l *loop) samples(step int) []dataset.Sample {
 func (l *loop) visited(step int) int {
 	n := step * l.Config.Batch
 	if l.Config.Epochs > 0 {
-		n = min(n, l.Config.visits(len(l.Train)))
+		n = min(n, l.Config.visits(l.Train.Len()))
 	}
 	return n
 }
@@ -301,7 +301,7 @@ func (l *loop) pack(samples []dataset.Sample) []dataset.Batch {
 
 // epochAt is how many times the training rows were gone over after a step.
 func (l *loop) epochAt(step int) float64 {
-	return float64(l.visited(step)) / float64(len(l.Train))
+	return float64(l.visited(step)) / float64(l.Train.Len())
 }
 
 func idOf(samples []dataset.Sample, key uint64) string {

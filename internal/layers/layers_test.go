@@ -24,7 +24,7 @@ import (
 var order = [][]string{
 	{"internal/quant", "internal/atomicfile", "internal/suggest", "internal/keyed", "internal/plainjson", "internal/profile"},
 	{"internal/kernels", "weights", "tokenizer", "dataset", "eval", "internal/ui", "internal/run", "internal/tfevents", "optim"},
-	{"internal/op", "weights/safetensors", "weights/gguf", "tokenizer/chat"},
+	{"internal/op", "internal/tokencache", "weights/safetensors", "weights/gguf", "tokenizer/chat"},
 	{"nn"},
 	{"model"},
 	{"model/family", "peft", "generate"},
