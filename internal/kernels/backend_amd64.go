@@ -4,8 +4,6 @@ package kernels
 
 import (
 	"golang.org/x/sys/cpu"
-
-	"ft/internal/quant"
 )
 
 // assembly is the backends besides generic that this CPU and its operating system support, best first.
@@ -27,7 +25,10 @@ var avx512 = backend{
 	f32:  assemblyStrip(stripAVX512).strip,
 	lay:  layout{assemblyTranspose(transpose16AVX512).transpose, roundGeneric, pairsGeneric, interleaveGeneric},
 
-	dequantize: dequantizeAVX2,
+	dequantize: codersAVX512.dequantize,
+	rows:       codersAVX512.rows,
+	dots:       codersAVX512.dots,
+	mix:        assemblyMix{mix1AVX512, mix2AVX512, mix3AVX512, mix4AVX512}.mix,
 	prefetch:   prefetchAMD64,
 	vec:        assemblyVectors{expSumAVX512, swigluAVX512, swigluBackwardAVX512, dotAVX512, axpyAVX512, scaleAVX512, maximumAVX512}.vectors(),
 	ops:        bestBlockOps(),
@@ -58,7 +59,10 @@ var avx2 = backend{
 	f32:  assemblyStrip(stripAVX2).strip,
 	lay:  layout{assemblyTranspose(transpose16AVX2).transpose, roundGeneric, pairsGeneric, interleaveGeneric},
 
-	dequantize: dequantizeAVX2,
+	dequantize: codersAVX2.dequantize,
+	rows:       codersAVX2.rows,
+	dots:       codersAVX2.dots,
+	mix:        assemblyMix{mix1AVX2, mix2AVX2, mix3AVX2, mix4AVX2}.mix,
 	prefetch:   prefetchAMD64,
 	vec:        assemblyVectors{expSumAVX2, swigluAVX2, swigluBackwardAVX2, dotAVX2, axpyAVX2, scaleAVX2, maximumAVX2}.vectors(),
 	ops:        blockOpsAVX2,
@@ -84,33 +88,5 @@ func (f assemblyTranspose) transpose(dst, src []float32, dstStride, srcStride, c
 func prefetchAMD64(src []byte) {
 	if len(src) > 0 {
 		prefetchLines(&src[0], (len(src)+63)/64)
-	}
-}
-
-// dequantizeAVX2 has fast twins of the common formats.
-func dequantizeAVX2(dst []float32, t quant.Type, src []byte) {
-	if len(dst) == 0 {
-		return
-	}
-	_ = src[t.RowBytes(len(dst))-1]
-	switch t {
-	case quant.BF16, quant.F16:
-		n := len(dst) &^ 15
-		if n > 0 && t == quant.BF16 {
-			dequantBF16(&dst[0], &src[0], n/16)
-		} else if n > 0 {
-			dequantF16(&dst[0], &src[0], n/16)
-		}
-		if n < len(dst) {
-			quant.Dequantize(dst[n:], t, src[2*n:])
-		}
-	case quant.Q8_0:
-		dequantQ8_0(&dst[0], &src[0], len(dst)/32)
-	case quant.Q4_0:
-		dequantQ4_0(&dst[0], &src[0], len(dst)/32)
-	case quant.Q4_1:
-		dequantQ4_1(&dst[0], &src[0], len(dst)/32)
-	default:
-		quant.Dequantize(dst, t, src)
 	}
 }

@@ -1,0 +1,254 @@
+package main
+
+import "fmt"
+
+// gemvs writes the products of few rows: dot products of weight rows with input rows. Each is one chain of fused
+// multiply-adds per lane over k in ascending order and one sum of the lanes in fixed order, so its value depends on
+// neither how many rows are done together nor which.
+func gemvs(f *file) {
+	f.text("relax", 0, "func relax()")
+	f.op("PAUSE")
+	f.op("RET")
+	formatConstants(f)
+	for _, v := range []isa{avx512, avx2} {
+		for _, fm := range formats {
+			if fm.direct {
+				gemv(f, v, fm, 1)
+			}
+		}
+		for rows := 2; rows <= v.inputs(); rows++ {
+			gemv(f, v, formats[0], rows)
+		}
+		for rows := 1; rows <= 4; rows++ {
+			mix(f, v, rows)
+		}
+	}
+}
+
+// inputs is how many input rows a float32 kernel takes at most: with four weight rows, as many as accumulators fit.
+func (v isa) inputs() int {
+	if v == avx512 {
+		return 4
+	}
+	return 2
+}
+
+// ahead is the distance of prefetches in bytes. Rows are short and several are read side by side, which hardware
+// foresees badly.
+const ahead = 4096
+
+// gemv writes one function: any number of weight rows, four at a time (two of the K formats, whose code is long) and then one
+// by one, times a fixed number of input rows.
+func gemv(f *file, v isa, fm format, inputs int) {
+	name := fmt.Sprintf("rows%s%s", fm.name, v.name)
+	if inputs > 1 {
+		name = fmt.Sprintf("rows%sx%d%s", fm.name, inputs, v.name)
+	}
+	f.text(name, 64, "func "+name+"(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)")
+	g := &gemvCode{coder{f, v}, fm, inputs}
+	f.op("MOVQ dst+0(FP), R14")
+	f.op("MOVQ x+16(FP), DI")
+	f.op("MOVQ xStep+24(FP), AX")
+	for i := 1; i < inputs; i++ {
+		f.op("LEAQ (%s)(AX*4), %s", xBases[i-1], xBases[i])
+	}
+	f.op("MOVQ w+32(FP), SI")
+	f.op("MOVQ blocks+56(FP), DX")
+	f.op("IMULQ $%d, DX", 4*fm.values)
+	fm.start(g.coder)
+	group := 4
+	if fm.values > 32 {
+		group = 2
+	}
+	f.line("group:")
+	f.op("SUBQ $%d, rows+48(FP)", group)
+	f.op("JLT  rest")
+	f.op("MOVQ wStep+40(FP), AX")
+	for i := range group - 1 {
+		f.op("LEAQ (%s)(AX*1), %s", wBases[i], wBases[i+1])
+	}
+	g.rows(group)
+	f.op("ADDQ $%d, R14", 4*group)
+	f.op("MOVQ wStep+40(FP), AX")
+	f.op("LEAQ (%s)(AX*1), SI", wBases[group-1])
+	f.op("JMP  group")
+	f.line("rest:")
+	f.op("ADDQ $%d, rows+48(FP)", group)
+	f.op("JZ   done")
+	f.line("one:")
+	g.rows(1)
+	f.op("ADDQ $4, R14")
+	f.op("ADDQ wStep+40(FP), SI")
+	f.op("DECQ rows+48(FP)")
+	f.op("JNZ  one")
+	f.line("done:")
+	f.ret()
+}
+
+var (
+	wBases = []string{"SI", "R8", "R9", "R10"}
+	xBases = []string{"DI", "R11", "R12", "R13"}
+)
+
+// gemvCode writes the loops of one function. Accumulators are registers 0 and up, those of one input row together.
+type gemvCode struct {
+	coder
+	fm     format
+	inputs int
+}
+
+// rows writes the product of weight rows with all input rows: CX is the offset in the weight rows, BX the one in the inputs.
+func (g *gemvCode) rows(rows int) {
+	for i := range rows * g.inputs {
+		g.zero(g.file, i)
+	}
+	g.op("XORL CX, CX")
+	g.op("XORL BX, BX")
+	g.line("k%d:", rows)
+	if g.inputs > 1 {
+		g.floats(rows)
+	} else {
+		for w, base := range wBases[:rows] {
+			for at := 0; at < g.fm.bytes; at += 64 {
+				g.op("PREFETCHT0 %d(%s)(CX*1)", ahead+at, base)
+			}
+			g.fm.block(g.coder, func(at int) string { return fmt.Sprintf("%d(%s)(CX*1)", at, base) }, func(i, reg int) {
+				g.op("VFMADD231PS %d(DI)(BX*1), %s, %s", i*g.bytes, g.r(reg), g.r(w))
+			})
+		}
+	}
+	g.op("ADDQ $%d, CX", g.fm.bytes)
+	g.op("ADDQ $%d, BX", 4*g.fm.values)
+	g.op("CMPQ BX, DX")
+	g.op("JB   k%d", rows)
+	g.store(rows)
+}
+
+// floats writes one block of float32 weights times several input rows.
+func (g *gemvCode) floats(rows int) {
+	const x = 8 // the temporary register after those of the weights
+	for i := range g.fm.values / g.lanes() {
+		for w, base := range wBases[:rows] {
+			g.op("VMOVUPS %d(%s)(BX*1), %s", i*g.bytes, base, g.T(4+w))
+		}
+		for r, base := range xBases[:g.inputs] {
+			g.op("VMOVUPS %d(%s)(BX*1), %s", i*g.bytes, base, g.T(x+r%2))
+			for w := range rows {
+				g.op("VFMADD231PS %s, %s, %s", g.T(x+r%2), g.T(4+w), g.r(r*rows+w))
+			}
+		}
+	}
+}
+
+// store sums the lanes of all accumulators, halves first, then neighbours, and writes the results.
+func (g *gemvCode) store(rows int) {
+	for i := range rows * g.inputs {
+		if g.isa == avx512 {
+			g.op("VEXTRACTF64X4 $1, Z%d, Y30", i)
+			g.op("VADDPS Y30, Y%d, Y%d", i, i)
+			g.op("VEXTRACTF32X4 $1, Y%d, X30", i)
+			g.op("VADDPS X30, X%d, X%d", i, i)
+		} else {
+			g.op("VEXTRACTF128 $1, Y%d, X15", i)
+			g.op("VADDPS X15, X%d, X%d", i, i)
+		}
+	}
+	g.op("MOVQ R14, AX")
+	g.op("MOVQ dstStep+8(FP), CX")
+	for r := range g.inputs {
+		i := r * rows
+		switch rows {
+		case 4:
+			g.op("VHADDPS X%d, X%d, X%d", i+1, i, i)
+			g.op("VHADDPS X%d, X%d, X%d", i+3, i+2, i+2)
+			g.op("VHADDPS X%d, X%d, X%d", i+2, i, i)
+			g.op("VMOVUPS X%d, (AX)", i)
+		case 2:
+			g.op("VHADDPS X%d, X%d, X%d", i+1, i, i)
+			g.op("VHADDPS X%d, X%d, X%d", i, i, i)
+			g.op("VMOVQ X%d, (AX)", i)
+		case 1:
+			g.op("VHADDPS X%d, X%d, X%d", i, i, i)
+			g.op("VHADDPS X%d, X%d, X%d", i, i, i)
+			g.op("VMOVSS X%d, (AX)", i)
+		}
+		if r+1 < g.inputs {
+			g.op("LEAQ (AX)(CX*4), AX")
+		}
+	}
+}
+
+// mix writes weighted sums of rows: dst[i] = sum over rows r of p[i,r]·v[r], for a fixed number of sums and a multiple
+// of 16 columns. An element is one chain over the rows in ascending order.
+func mix(f *file, v isa, sums int) {
+	name := fmt.Sprintf("mix%d%s", sums, v.name)
+	f.text(name, 64, "func "+name+"(dst *float32, dstStep int, p *float32, pStep int, v *float32, vStep, rows, columns int)")
+	f.op("MOVQ dst+0(FP), DI")
+	f.op("MOVQ dstStep+8(FP), R10")
+	f.op("MOVQ p+16(FP), SI")
+	f.op("MOVQ pStep+24(FP), AX")
+	bases := []string{"SI", "R11", "R12", "R13"}
+	for i := 1; i < sums; i++ {
+		f.op("LEAQ (%s)(AX*4), %s", bases[i-1], bases[i])
+	}
+	f.op("MOVQ v+32(FP), R8")
+	f.op("MOVQ vStep+40(FP), R9")
+	f.op("SHLQ $2, R9")
+	f.op("MOVQ columns+56(FP), DX")
+	if v == avx512 {
+		mixColumns(f, v, bases[:sums], 4)
+		mixColumns(f, v, bases[:sums], 1)
+	} else {
+		mixColumns(f, v, bases[:sums], 2)
+	}
+	f.ret()
+}
+
+// mixColumns writes the loop over groups of columns, some vectors wide, as long as DX has so many left.
+func mixColumns(f *file, v isa, bases []string, vectors int) {
+	const value, weight = 16, 24
+	columns := vectors * v.bytes / 4
+	f.line("columns%d:", vectors)
+	f.op("SUBQ $%d, DX", columns)
+	f.op("JLT  end%d", vectors)
+	for i := range len(bases) * vectors {
+		v.zero(f, i)
+	}
+	f.op("MOVQ R8, AX")
+	f.op("XORL CX, CX")
+	f.line("row%d:", vectors)
+	if v == avx512 {
+		for i := range vectors {
+			f.op("VMOVUPS %d(AX), %s", i*v.bytes, v.r(value+i))
+		}
+	}
+	for r, b := range bases {
+		if v == avx512 {
+			f.op("VBROADCASTSS (%s)(CX*4), %s", b, v.r(weight+r))
+			for i := range vectors {
+				f.op("VFMADD231PS %s, %s, %s", v.r(value+i), v.r(weight+r), v.r(r*vectors+i))
+			}
+			continue
+		}
+		f.op("VBROADCASTSS (%s)(CX*4), %s", b, v.r(15-r))
+		for i := range vectors {
+			f.op("VFMADD231PS %d(AX), %s, %s", i*v.bytes, v.r(15-r), v.r(r*vectors+i))
+		}
+	}
+	f.op("ADDQ R9, AX")
+	f.op("INCQ CX")
+	f.op("CMPQ CX, rows+48(FP)")
+	f.op("JB   row%d", vectors)
+	f.op("MOVQ DI, AX")
+	for r := range bases {
+		for i := range vectors {
+			f.op("VMOVUPS %s, %d(AX)", v.r(r*vectors+i), i*v.bytes)
+		}
+		f.op("LEAQ (AX)(R10*4), AX")
+	}
+	f.op("ADDQ $%d, DI", vectors*v.bytes)
+	f.op("ADDQ $%d, R8", vectors*v.bytes)
+	f.op("JMP  columns%d", vectors)
+	f.line("end%d:", vectors)
+	f.op("ADDQ $%d, DX", columns)
+}

@@ -1,0 +1,192 @@
+//go:build !purego
+
+package kernels
+
+// The functions of dequant_amd64.s and gemv_amd64.s. Blocks are those of the format, of F16, BF16 and F32 32 values.
+// Counts are positive.
+
+// relax tells the CPU that the caller spins.
+//
+//go:noescape
+func relax()
+
+// The dequantisers are internal/quant's, bit for bit.
+
+//go:noescape
+func dequantF16AVX512(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantBF16AVX512(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ8_0AVX512(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ4_0AVX512(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ4_1AVX512(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ5_0AVX512(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ5_1AVX512(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ2_KAVX512(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ3_KAVX512(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ4_KAVX512(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ5_KAVX512(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ6_KAVX512(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantF16AVX2(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantBF16AVX2(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ8_0AVX2(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ4_0AVX2(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ4_1AVX2(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ5_0AVX2(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ5_1AVX2(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ2_KAVX2(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ3_KAVX2(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ4_KAVX2(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ5_KAVX2(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func dequantQ6_KAVX2(dst *float32, src *byte, blocks int)
+
+// The rows functions compute dst[i·dstStep+r] = x_i·w_r for a number of weight rows wStep bytes apart and as many input rows,
+// xStep floats apart, as the name says (one if it says none).
+
+//go:noescape
+func rowsF32AVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsF16AVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsBF16AVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ8_0AVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ4_0AVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ4_1AVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ5_0AVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ5_1AVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ4_KAVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ5_KAVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ6_KAVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsF32x2AVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsF32x3AVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsF32x4AVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsF32AVX2(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsF16AVX2(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsBF16AVX2(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ8_0AVX2(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ4_0AVX2(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ4_1AVX2(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ5_0AVX2(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ5_1AVX2(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ4_KAVX2(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ5_KAVX2(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ6_KAVX2(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsF32x2AVX2(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+// The mix functions compute dst_i = sum of p[i·pStep+r]·v_r over rows v_r, for 1 to 4 sums; columns is a multiple of 16.
+
+//go:noescape
+func mix1AVX512(dst *float32, dstStep int, p *float32, pStep int, v *float32, vStep, rows, columns int)
+
+//go:noescape
+func mix2AVX512(dst *float32, dstStep int, p *float32, pStep int, v *float32, vStep, rows, columns int)
+
+//go:noescape
+func mix3AVX512(dst *float32, dstStep int, p *float32, pStep int, v *float32, vStep, rows, columns int)
+
+//go:noescape
+func mix4AVX512(dst *float32, dstStep int, p *float32, pStep int, v *float32, vStep, rows, columns int)
+
+//go:noescape
+func mix1AVX2(dst *float32, dstStep int, p *float32, pStep int, v *float32, vStep, rows, columns int)
+
+//go:noescape
+func mix2AVX2(dst *float32, dstStep int, p *float32, pStep int, v *float32, vStep, rows, columns int)
+
+//go:noescape
+func mix3AVX2(dst *float32, dstStep int, p *float32, pStep int, v *float32, vStep, rows, columns int)
+
+//go:noescape
+func mix4AVX2(dst *float32, dstStep int, p *float32, pStep int, v *float32, vStep, rows, columns int)
