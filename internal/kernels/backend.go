@@ -23,6 +23,8 @@ type backend struct {
 	dots func(dst []float32, dstStep int, x []float32, xStep, n int, w []float32, wStep, m, k int)
 	// mix computes dst_i = sum over r of p[i·pStep+r]·v_r for n rows dst_i of length d, dstStep apart, and m rows v_r, vStep apart.
 	mix func(dst []float32, dstStep int, p []float32, pStep, n int, v []float32, vStep, m, d int)
+	// gain computes dst = (x·r)·gain, equal lengths. dst may be x.
+	gain func(dst, x, gain []float32, r float32)
 	// prefetch brings src towards the first-level cache, or does nothing.
 	prefetch func(src []byte)
 	vec      vectors
@@ -36,6 +38,7 @@ var generic = backend{
 	rows:       rowsGeneric,
 	dots:       dotsGeneric,
 	mix:        mixGeneric,
+	gain:       gainGeneric,
 	prefetch:   func([]byte) {},
 	vec:        vectorsGeneric,
 	ops:        blockOpsGeneric,

@@ -2,7 +2,7 @@
 
 package kernels
 
-// The functions of dequant_amd64.s and gemv_amd64.s. Blocks are those of the format, of F16, BF16 and F32 32 values.
+// The functions of dequant_amd64.s and gemv_amd64.s. Blocks are those of the format, of F16 and BF16 32 values.
 // Counts are positive.
 
 // relax tells the CPU that the caller spins.
@@ -85,10 +85,10 @@ func dequantQ5_KAVX2(dst *float32, src *byte, blocks int)
 func dequantQ6_KAVX2(dst *float32, src *byte, blocks int)
 
 // The rows functions compute dst[i·dstStep+r] = x_i·w_r for a number of weight rows wStep bytes apart and as many input rows,
-// xStep floats apart, as the name says (one if it says none).
+// xStep floats apart, as the name says (one if it says none). Rows of float32 have k values, any number.
 
 //go:noescape
-func rowsF32AVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+func rowsF32AVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, k int)
 
 //go:noescape
 func rowsF16AVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
@@ -121,16 +121,16 @@ func rowsQ5_KAVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, w
 func rowsQ6_KAVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
 
 //go:noescape
-func rowsF32x2AVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+func rowsF32x2AVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, k int)
 
 //go:noescape
-func rowsF32x3AVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+func rowsF32x3AVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, k int)
 
 //go:noescape
-func rowsF32x4AVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+func rowsF32x4AVX512(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, k int)
 
 //go:noescape
-func rowsF32AVX2(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+func rowsF32AVX2(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, k int)
 
 //go:noescape
 func rowsF16AVX2(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
@@ -163,7 +163,7 @@ func rowsQ5_KAVX2(dst *float32, dstStep int, x *float32, xStep int, w *byte, wSt
 func rowsQ6_KAVX2(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
 
 //go:noescape
-func rowsF32x2AVX2(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+func rowsF32x2AVX2(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, k int)
 
 // The mix functions compute dst_i = sum of p[i·pStep+r]·v_r over rows v_r, for 1 to 4 sums; columns is a multiple of 16.
 
@@ -190,3 +190,11 @@ func mix3AVX2(dst *float32, dstStep int, p *float32, pStep int, v *float32, vSte
 
 //go:noescape
 func mix4AVX2(dst *float32, dstStep int, p *float32, pStep int, v *float32, vStep, rows, columns int)
+
+// The gain functions compute dst = (x·r)·gain for n values, a multiple of 16. dst may be x.
+
+//go:noescape
+func gainAVX512(dst, x, gain *float32, n int, r float32)
+
+//go:noescape
+func gainAVX2(dst, x, gain *float32, n int, r float32)

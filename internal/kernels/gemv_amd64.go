@@ -26,7 +26,7 @@ type asmCoders struct {
 
 var codersAVX512 = &asmCoders{
 	types: [...]asmCoder{
-		quant.F32:  {32, nil, rowsF32AVX512},
+		quant.F32:  {1, nil, nil},
 		quant.F16:  {32, dequantF16AVX512, rowsF16AVX512},
 		quant.BF16: {32, dequantBF16AVX512, rowsBF16AVX512},
 		quant.Q8_0: {32, dequantQ8_0AVX512, rowsQ8_0AVX512},
@@ -45,7 +45,7 @@ var codersAVX512 = &asmCoders{
 
 var codersAVX2 = &asmCoders{
 	types: [...]asmCoder{
-		quant.F32:  {32, nil, rowsF32AVX2},
+		quant.F32:  {1, nil, nil},
 		quant.F16:  {32, dequantF16AVX2, rowsF16AVX2},
 		quant.BF16: {32, dequantBF16AVX2, rowsBF16AVX2},
 		quant.Q8_0: {32, dequantQ8_0AVX2, rowsQ8_0AVX2},
@@ -101,70 +101,45 @@ func (m *Matrix) run(lo, hi int) (n, step int) {
 // run does n weight rows from logical row lo on, step bytes apart; first is the first one's bytes.
 func (a *asmCoders) run(be *backend, dst, x []float32, t int, w *Matrix, first []byte, step, lo, n int, tmp *[]float32) {
 	c, k := &a.types[w.Type], w.Cols
-	blocks := k / c.values
 	switch {
-	case blocks == 0:
-		for i := range t {
-			clear(dst[i*w.Rows : i*w.Rows+n])
-		}
-	case w.Type == quant.F32:
-		a.multiply(dst, w.Rows, x, k, t, &first[0], step, n, blocks)
-	case t == 1 && c.rows != nil:
-		c.rows(&dst[0], w.Rows, &x[0], k, &first[0], step, n, blocks)
+	case k == 0 || w.Type == quant.F32:
+		a.multiply(dst, w.Rows, x, k, t, unsafe.Pointer(unsafe.SliceData(first)), step, n, k)
+	case t == 1 && c.rows != nil && k%c.values == 0:
+		c.rows(&dst[0], w.Rows, &x[0], k, &first[0], step, n, k/c.values)
 	default:
 		a.dequantised(dst, x, t, w, lo, n, tmp)
-	}
-	if done := blocks * c.values; done < k {
-		*tmp = grow(*tmp, k-done)
-		for r := range n {
-			v := w.part(be, *tmp, lo+r, done, k)
-			for i := range t {
-				dst[i*w.Rows+r] += dotGeneric(v, x[i*k+done:(i+1)*k])
-			}
-		}
 	}
 }
 
 // dequantised multiplies by way of dequantised rows, few enough to stay in the first-level cache.
 func (a *asmCoders) dequantised(dst, x []float32, t int, w *Matrix, lo, n int, tmp *[]float32) {
-	c, k := &a.types[w.Type], w.Cols
-	blocks := k / c.values
-	step := blocks * c.values
-	*tmp = grow(*tmp, rowGroup*step)
+	k := w.Cols
+	*tmp = grow(*tmp, rowGroup*k)
 	v := *tmp
 	for r := 0; r < n; r += rowGroup {
 		m := min(rowGroup, n-r)
 		for i := range m {
-			c.dequantize(&v[i*step], &w.stored(lo+r+i, 0, k)[0], blocks)
+			a.dequantize(v[i*k:(i+1)*k], w.Type, w.stored(lo+r+i, 0, k))
 		}
-		a.multiply(dst[r:], w.Rows, x, k, t, (*byte)(unsafe.Pointer(&v[0])), 4*step, m, blocks*c.values/32)
+		a.multiply(dst[r:], w.Rows, x, k, t, unsafe.Pointer(&v[0]), 4*k, m, k)
 	}
 }
 
-// multiply does all t input rows with n weight rows of float32.
-func (a *asmCoders) multiply(dst []float32, dstStep int, x []float32, xStep, t int, w *byte, wStep, n, blocks int) {
-	for i := 0; i < t; {
+// multiply does all t input rows with n weight rows of k float32.
+func (a *asmCoders) multiply(dst []float32, dstStep int, x []float32, xStep, t int, w unsafe.Pointer, wStep, n, k int) {
+	for i := 0; i < t && n > 0; {
 		m := min(t-i, len(a.floats))
-		_, _ = dst[(i+m-1)*dstStep+n-1], x[(i+m-1)*xStep+32*blocks-1]
-		a.floats[m-1](&dst[i*dstStep], dstStep, &x[i*xStep], xStep, w, wStep, n, blocks)
+		_, _ = dst[:(i+m-1)*dstStep+n], x[:(i+m-1)*xStep+k]
+		a.floats[m-1](&dst[i*dstStep], dstStep, unsafe.SliceData(x[i*xStep:]), xStep, (*byte)(w), wStep, n, k)
 		i += m
 	}
 }
 
 // dots is backend.dots.
 func (a *asmCoders) dots(dst []float32, dstStep int, x []float32, xStep, n int, w []float32, wStep, m, k int) {
-	blocks := k / 32
-	if n == 0 || m == 0 || blocks == 0 {
-		dotsGeneric(dst, dstStep, x, xStep, n, w, wStep, m, k)
-		return
-	}
-	_ = w[(m-1)*wStep+k-1]
-	a.multiply(dst, dstStep, x, xStep, n, (*byte)(unsafe.Pointer(&w[0])), 4*wStep, m, blocks)
-	done := 32 * blocks
-	for i := 0; i < n && done < k; i++ {
-		for r := range m {
-			dst[i*dstStep+r] += dotGeneric(w[r*wStep+done:r*wStep+k], x[i*xStep+done:i*xStep+k])
-		}
+	if m > 0 {
+		_ = w[:(m-1)*wStep+k]
+		a.multiply(dst, dstStep, x, xStep, n, unsafe.Pointer(unsafe.SliceData(w)), 4*wStep, m, k)
 	}
 }
 
@@ -187,4 +162,17 @@ func (f assemblyMix) mix(dst []float32, dstStep int, p []float32, pStep, n int, 
 	if whole < d {
 		mixGeneric(dst[whole:], dstStep, p, pStep, n, v[whole:], vStep, m, d-whole)
 	}
+}
+
+// assemblyGain is one of the gain functions.
+type assemblyGain func(dst, x, gain *float32, n int, r float32)
+
+// gain is backend.gain.
+func (f assemblyGain) gain(dst, x, gain []float32, r float32) {
+	n := len(dst) &^ (lanes - 1)
+	if n > 0 {
+		_, _ = x[n-1], gain[n-1]
+		f(&dst[0], &x[0], &gain[0], n, r)
+	}
+	gainGeneric(dst[n:], x[n:], gain[n:], r) // two exact roundings either way
 }

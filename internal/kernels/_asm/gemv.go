@@ -10,6 +10,10 @@ func gemvs(f *file) {
 	f.op("PAUSE")
 	f.op("RET")
 	formatConstants(f)
+	for i := range 64 {
+		f.line("DATA ones<>+%d(SB)/4, $0x%08x", 4*i, []uint32{0xffffffff, 0}[i/32])
+	}
+	f.line("GLOBL ones<>(SB), RODATA|NOPTR, $256")
 	for _, v := range []isa{avx512, avx2} {
 		for _, fm := range formats {
 			if fm.direct {
@@ -22,6 +26,7 @@ func gemvs(f *file) {
 		for rows := 1; rows <= 4; rows++ {
 			mix(f, v, rows)
 		}
+		gain(f, v)
 	}
 }
 
@@ -44,7 +49,7 @@ func gemv(f *file, v isa, fm format, inputs int) {
 	if inputs > 1 {
 		name = fmt.Sprintf("rows%sx%d%s", fm.name, inputs, v.name)
 	}
-	f.text(name, 64, "func "+name+"(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)")
+	f.text(name, 64, "func "+name+"(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, "+fm.length()+" int)")
 	g := &gemvCode{coder{f, v}, fm, inputs}
 	f.op("MOVQ dst+0(FP), R14")
 	f.op("MOVQ x+16(FP), DI")
@@ -53,8 +58,12 @@ func gemv(f *file, v isa, fm format, inputs int) {
 		f.op("LEAQ (%s)(AX*4), %s", xBases[i-1], xBases[i])
 	}
 	f.op("MOVQ w+32(FP), SI")
-	f.op("MOVQ blocks+56(FP), DX")
-	f.op("IMULQ $%d, DX", 4*fm.values)
+	if fm.name == "F32" {
+		g.length()
+	} else {
+		f.op("MOVQ blocks+56(FP), DX")
+		f.op("IMULQ $%d, DX", 4*fm.values)
+	}
 	fm.start(g.coder)
 	group := 4
 	if fm.values > 32 {
@@ -97,6 +106,36 @@ type gemvCode struct {
 	inputs int
 }
 
+// length is the name of a function's last argument: float32 rows have any number of values.
+func (fm format) length() string {
+	if fm.name == "F32" {
+		return "k"
+	}
+	return "blocks"
+}
+
+// length sets DX to the bytes of whole blocks of float32. For the values after them AVX-512 has masks in K1 and K2, AVX2 a pointer
+// in R15 to lanes of ones that end where the values do.
+func (g *gemvCode) length() {
+	g.op("MOVQ k+56(FP), DX")
+	g.op("MOVQ DX, CX")
+	g.op("ANDQ $31, CX")
+	g.op("SUBQ CX, DX")
+	g.op("SHLQ $2, DX")
+	if g.isa == avx512 {
+		g.op("MOVL $1, AX")
+		g.op("SHLQ CX, AX")
+		g.op("DECQ AX")
+		g.op("KMOVW AX, K1")
+		g.op("SHRQ $16, AX")
+		g.op("KMOVW AX, K2")
+		return
+	}
+	g.op("LEAQ ones<>+128(SB), R15")
+	g.op("SHLQ $2, CX")
+	g.op("SUBQ CX, R15")
+}
+
 // rows writes the product of weight rows with all input rows: CX is the offset in the weight rows, BX the one in the inputs.
 func (g *gemvCode) rows(rows int) {
 	for i := range rows * g.inputs {
@@ -104,14 +143,23 @@ func (g *gemvCode) rows(rows int) {
 	}
 	g.op("XORL CX, CX")
 	g.op("XORL BX, BX")
+	floats := g.fm.name == "F32"
+	if floats {
+		g.op("TESTQ DX, DX")
+		g.op("JZ   tail%d", rows)
+	}
 	g.line("k%d:", rows)
-	if g.inputs > 1 {
-		g.floats(rows)
-	} else {
-		for w, base := range wBases[:rows] {
+	if g.inputs == 1 {
+		for _, base := range wBases[:rows] {
 			for at := 0; at < g.fm.bytes; at += 64 {
 				g.op("PREFETCHT0 %d(%s)(CX*1)", ahead+at, base)
 			}
+		}
+	}
+	if floats {
+		g.floats(rows, false)
+	} else {
+		for w, base := range wBases[:rows] {
 			g.fm.block(g.coder, func(at int) string { return fmt.Sprintf("%d(%s)(CX*1)", at, base) }, func(i, reg int) {
 				g.op("VFMADD231PS %d(DI)(BX*1), %s, %s", i*g.bytes, g.r(reg), g.r(w))
 			})
@@ -121,20 +169,41 @@ func (g *gemvCode) rows(rows int) {
 	g.op("ADDQ $%d, BX", 4*g.fm.values)
 	g.op("CMPQ BX, DX")
 	g.op("JB   k%d", rows)
+	if floats {
+		g.line("tail%d:", rows)
+		g.op("TESTQ $31, k+56(FP)")
+		g.op("JZ   sum%d", rows)
+		g.floats(rows, true)
+		g.line("sum%d:", rows)
+	}
 	g.store(rows)
 }
 
-// floats writes one block of float32 weights times several input rows.
-func (g *gemvCode) floats(rows int) {
-	const x = 8 // the temporary register after those of the weights
+// floats writes one block of float32 weights, or what is left of one, times all input rows.
+func (g *gemvCode) floats(rows int, masked bool) {
+	const w0, x = 4, 8 // temporary registers
 	for i := range g.fm.values / g.lanes() {
+		load := func(base string, to int) {
+			at := fmt.Sprintf("%d(%s)(BX*1)", i*g.bytes, base)
+			switch {
+			case !masked:
+				g.op("VMOVUPS %s, %s", at, g.T(to))
+			case g.isa == avx512:
+				g.op("VMOVUPS.Z %s, K%d, %s", at, 1+i, g.T(to))
+			default:
+				g.op("VMASKMOVPS %s, %s, %s", at, g.r(14), g.T(to))
+			}
+		}
+		if masked && g.isa == avx2 {
+			g.op("VMOVUPS %d(R15), Y14", i*g.bytes)
+		}
 		for w, base := range wBases[:rows] {
-			g.op("VMOVUPS %d(%s)(BX*1), %s", i*g.bytes, base, g.T(4+w))
+			load(base, w0+w)
 		}
 		for r, base := range xBases[:g.inputs] {
-			g.op("VMOVUPS %d(%s)(BX*1), %s", i*g.bytes, base, g.T(x+r%2))
+			load(base, x+r%2)
 			for w := range rows {
-				g.op("VFMADD231PS %s, %s, %s", g.T(x+r%2), g.T(4+w), g.r(r*rows+w))
+				g.op("VFMADD231PS %s, %s, %s", g.T(x+r%2), g.T(w0+w), g.r(r*rows+w))
 			}
 		}
 	}
@@ -251,4 +320,17 @@ func mixColumns(f *file, v isa, bases []string, vectors int) {
 	f.op("JMP  columns%d", vectors)
 	f.line("end%d:", vectors)
 	f.op("ADDQ $%d, DX", columns)
+}
+
+// gain writes the end of a norm, dst = (x·r)·gain, rounded after each product.
+func gain(f *file, v isa) {
+	f.text("gain"+v.name, 36, "func gain"+v.name+"(dst, x, gain *float32, n int, r float32)")
+	regs := args(f, "dst", "x", "gain")
+	f.op("VBROADCASTSS r+32(FP), %s", v.r(0))
+	v.each(f, regs, func() {
+		f.op("VMULPS (SI), %s, %s", v.r(0), v.r(1))
+		f.op("VMULPS (DX), %s, %s", v.r(1), v.r(1))
+		f.op("VMOVUPS %s, (DI)", v.r(1))
+	})
+	f.ret()
 }
