@@ -18,6 +18,7 @@ type Model struct {
 	stack  nn.Stack
 	arena  *kernels.Arena
 	forced *kernels.Precision
+	step   step // of Extend
 }
 
 // SetPrecision fixes what products are computed in, whatever Precision would choose: float32 for scores and proofs.
@@ -159,22 +160,29 @@ func (m *Model) begin(ids, starts []int32) (*op.Pass, []float32, error) {
 
 // embedTokens checks ids and positions and takes the arena over for a new pass.
 func (m *Model) embedTokens(p *op.Pass, ids []int32) ([]float32, error) {
-	for _, id := range ids {
-		if id < 0 || int(id) >= m.Spec.Vocab {
-			return nil, fmt.Errorf("model: token %d, the vocabulary has %d tokens", id, m.Spec.Vocab)
-		}
-	}
-	if m.Spec.Rope.Kind == "dynamic" {
-		for _, pos := range p.Pos {
-			if int(pos) >= m.Spec.Context {
-				return nil, fmt.Errorf("model: position %d: dynamic rope scaling is supported up to the model's %d positions", pos, m.Spec.Context)
-			}
-		}
+	if err := m.checkTokens(ids, p.Pos); err != nil {
+		return nil, err
 	}
 	m.arena.Reset()
 	x := p.Floats(len(ids) * m.Spec.Dim)
 	op.EmbedForward(m.embed, x, ids)
 	return x, nil
+}
+
+func (m *Model) checkTokens(ids, pos []int32) error {
+	for _, id := range ids {
+		if id < 0 || int(id) >= m.Spec.Vocab {
+			return fmt.Errorf("model: token %d, the vocabulary has %d tokens", id, m.Spec.Vocab)
+		}
+	}
+	if m.Spec.Rope.Kind == "dynamic" {
+		for _, p := range pos {
+			if int(p) >= m.Spec.Context {
+				return fmt.Errorf("model: position %d: dynamic rope scaling is supported up to the model's %d positions", p, m.Spec.Context)
+			}
+		}
+	}
+	return nil
 }
 
 // WithoutSlots runs f while no method contributes to the model: the base alone.
