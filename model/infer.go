@@ -81,7 +81,7 @@ func (m *Model) decode(caches []*nn.Cache, ids [][]int32, f func(s int, logits [
 		return nil
 	}
 	d := &t.decoder
-	d.T, d.Arena, d.Pos = len(t.ones), m.arena, d.Pos[:0]
+	d.T, d.Prec, d.Arena, d.Pos = len(t.ones), m.Precision(), m.arena, d.Pos[:0]
 	t.ids, t.caches = t.ids[:0], t.caches[:0]
 	for _, s := range t.ones {
 		d.Pos = append(d.Pos, int32(caches[s].Len()))

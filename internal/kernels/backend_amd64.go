@@ -40,6 +40,7 @@ var avx512bf16 = func() backend {
 	b := avx512
 	b.name = "avx512bf16"
 	b.bf16 = assemblyStrip(stripBF16AVX512).strip
+	b.rowsBF16, b.roundRow = halvesAVX512.rows, halvesAVX512.round
 	b.lay.round = func(dst, src []float32, blocks, step int) {
 		_, _ = src[32*blocks-1], dst[(blocks-1)*step+15]
 		roundBF16(&dst[0], &src[0], blocks, step)

@@ -198,3 +198,84 @@ func gainAVX512(dst, x, gain *float32, n int, r float32)
 
 //go:noescape
 func gainAVX2(dst, x, gain *float32, n int, r float32)
+
+// The round functions are dequantisers to bfloat16, to nearest even; roundF32 rounds 32 values a block. They need AVX512_BF16, as do
+// those whose name ends in Half: rows functions for inputs in bfloat16, with xStep in words of two.
+
+//go:noescape
+func roundF32(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func roundF16(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func roundQ8_0(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func roundQ4_0(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func roundQ4_1(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func roundQ5_0(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func roundQ5_1(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func roundQ2_K(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func roundQ3_K(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func roundQ4_K(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func roundQ5_K(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func roundQ6_K(dst *float32, src *byte, blocks int)
+
+//go:noescape
+func rowsF32AVX512Half(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsF16AVX512Half(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ8_0AVX512Half(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ4_0AVX512Half(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ4_1AVX512Half(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ5_0AVX512Half(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ5_1AVX512Half(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ4_KAVX512Half(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ5_KAVX512Half(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsQ6_KAVX512Half(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsBF16AVX512Half(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsBF16x2AVX512Half(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsBF16x3AVX512Half(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func rowsBF16x4AVX512Half(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)

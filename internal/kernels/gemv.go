@@ -5,16 +5,18 @@ import (
 	"sync"
 )
 
-// RowProduct is one product of few rows: Dst [t,Rows] = X [t,Cols] · Wᵀ. Dst must not overlap X.
+// RowProduct is one product of few rows: Dst [t,Rows] = X [t,Cols] · Wᵀ. Dst must not overlap X. Prec BF16 allows rounding X and W to
+// bfloat16, which is done where the backend gains from it and Cols is a multiple of 32, for any t or for none.
 type RowProduct struct {
 	Dst, X []float32
 	W      *Matrix
+	Prec   Precision
 }
 
 // MulRows computes dst[t,Rows] = x[t,Cols]·wᵀ for few rows, as decoding has them: weights are read once, in their file's
 // type, at the speed of memory. Sums are float32 on every backend, each in one fixed order: row i of dst depends on row
 // i of x and w only, bit for bit. It differs from MulT by rounding.
-func MulRows(dst, x []float32, w *Matrix, t int) { MulRowsAll(t, RowProduct{dst, x, w}) }
+func MulRows(dst, x []float32, w *Matrix, t int) { MulRowsAll(t, RowProduct{Dst: dst, X: x, W: w}) }
 
 // MulRowsAll does several products of t rows side by side, which saves waiting for threads between them.
 func MulRowsAll(t int, products ...RowProduct) {
@@ -23,6 +25,7 @@ func MulRowsAll(t int, products ...RowProduct) {
 	for i := range j.products {
 		j.products[i].check(t)
 	}
+	j.round()
 	j.cut()
 	ParallelTasks(len(j.parts), j)
 	clear(j.products) // hold on to nobody's memory
@@ -42,6 +45,8 @@ type rowJob struct {
 	t        int
 	products []RowProduct
 	parts    []rowPart
+	halves   []float32 // inputs in bfloat16
+	at       []int     // where each product's are in halves; -1 for products in float32
 }
 
 // rowPart is rows lo to hi of a product's weight.
@@ -57,6 +62,29 @@ const (
 	leastPart = 1 << 15 // multiplications, or weights of one row, below which a part is not worth handing out
 	rowGroup  = 4       // weight rows that kernels read side by side
 )
+
+// round rounds the inputs of products in bfloat16. Products side by side often have the same input.
+func (j *rowJob) round() {
+	j.at = j.at[:0]
+	n := 0
+	for i, p := range j.products {
+		switch {
+		case p.Prec != BF16 || j.be.rowsBF16 == nil || p.W.Cols%32 != 0 || len(p.X) == 0:
+			j.at = append(j.at, -1)
+		case i > 0 && j.at[i-1] >= 0 && &p.X[0] == &j.products[i-1].X[0]:
+			j.at = append(j.at, j.at[i-1])
+		default:
+			j.at = append(j.at, n)
+			n += len(p.X) / 2
+		}
+	}
+	j.halves = grow(j.halves, n)
+	for i, at := range j.at {
+		if at >= 0 && (i == 0 || at != j.at[i-1]) {
+			j.be.roundRow(j.halves[at:], j.products[i].X)
+		}
+	}
+}
 
 // cut divides the products into parts of about equal work.
 func (j *rowJob) cut() {
@@ -86,7 +114,11 @@ func (j *rowJob) Task(i int) {
 	tmp := rowTmps.Get().(*[]float32)
 	part := j.parts[i]
 	p := &j.products[part.product]
-	j.be.rows(j.be, p.Dst, p.X, j.t, p.W, part.lo, part.hi, tmp)
+	if at := j.at[part.product]; at >= 0 {
+		j.be.rowsBF16(p.Dst, j.halves[at:at+len(p.X)/2], j.t, p.W, part.lo, part.hi, tmp)
+	} else {
+		j.be.rows(j.be, p.Dst, p.X, j.t, p.W, part.lo, part.hi, tmp)
+	}
 	rowTmps.Put(tmp)
 }
 

@@ -45,6 +45,45 @@ func TestMulRows_float64(t *testing.T) {
 	})
 }
 
+// TestMulRows_bf16 compares products in bfloat16 with those in float64 of rounded values: exact products of two, summed in float32, are
+// off by at most (k+3)·2^-24 of their sizes; subnormal values, which the instruction flushes to zero, add up to k·2^-126.
+func TestMulRows_bf16(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, r *rand.Rand) {
+		if active.Load().rowsBF16 == nil {
+			t.Skip("products in float32")
+		}
+		for _, typ := range types() {
+			rows, cols, n := 71, 512, 11
+			if typ.Block() < 256 {
+				cols = 32 * (1 + r.IntN(9))
+			}
+			w, x := weights(t, r, rows, cols, typ, true), randoms(r, n*cols)
+			v, all := dense(w), make([]float32, n*rows)
+			MulRowsAll(n, RowProduct{Dst: all, X: x, W: w, Prec: BF16})
+			for i, got := range all {
+				want, size := 0.0, 0.0
+				for j, a := range v[i%rows*cols : (i%rows+1)*cols] {
+					p := float64(fromBF16(toBF16(a))) * float64(fromBF16(toBF16(x[i/rows*cols+j])))
+					want, size = want+p, size+math.Abs(p)
+				}
+				if err := math.Abs(want - float64(got)); !(err <= rowBound(cols)*size+1e-30) {
+					t.Fatalf("%v [%d,%d]: row %d of input %d is %v, want %v", typ, rows, cols, i%rows, i/rows, got, want)
+				}
+			}
+			for _, size := range []int{1, 2, 3, 4, 5, 9} {
+				lo := r.IntN(n - size + 1)
+				part := x[lo*cols : (lo+size)*cols]
+				got, again, exact, plain := make([]float32, size*rows), make([]float32, size*rows), make([]float32, size*rows), make([]float32, size*rows)
+				MulRowsAll(size, RowProduct{got, part, w, BF16}, RowProduct{again, part, w, BF16}, RowProduct{exact, part, w, F32})
+				sameBits(t, fmt.Sprintf("%v rows %d+%d", typ, lo, size), got, all[lo*rows:(lo+size)*rows])
+				sameBits(t, "the second of equal inputs", again, got)
+				MulRows(plain, part, w, size)
+				sameBits(t, "float32 beside bfloat16", exact, plain)
+			}
+		}
+	})
+}
+
 // TestMulRows_independence: a row of the result is the same bits whatever else is in the batch, whatever product goes along, and
 // however many threads there are; and it is the float32 matrix's that has the dequantised values.
 func TestMulRows_independence(t *testing.T) {
@@ -67,7 +106,7 @@ func TestMulRows_independence(t *testing.T) {
 					lo := r.IntN(n - size + 1)
 					got, second := make([]float32, size*rows), make([]float32, size*rows)
 					part := x[lo*cols : (lo+size)*cols]
-					MulRowsAll(size, RowProduct{second, part, w}, RowProduct{got, part, w})
+					MulRowsAll(size, RowProduct{second, part, w, F32}, RowProduct{got, part, w, F32})
 					what := fmt.Sprintf("%v rows %d+%d, %d threads", typ, lo, size, threads)
 					sameBits(t, what, got, want[lo*rows:(lo+size)*rows])
 					sameBits(t, what, second, got)

@@ -2,14 +2,15 @@ package op
 
 import "ft/internal/kernels"
 
-// Decoder does the decode step: one token for each of T sequences. Products are kernels.MulRows, in float32 on every
-// backend, and the residual stream x is [T,D]. What a token gets depends on its own sequence alone, bit for bit. It
+// Decoder does the decode step: one token for each of T sequences. Products are those of kernels.MulRowsAll, the residual
+// stream x is [T,D]. What a token gets depends on its own sequence alone, bit for bit. It
 // differs by rounding from what a pass over several tokens gives. A Decoder keeps its lists from step to step, so that
 // a step allocates next to nothing; it is not safe for concurrent use.
 type Decoder struct {
 	T     int
-	Pos   []int32 // [T] positions of the tokens
-	KV    []KV    // [T] the block's keys and values, the last row the token's own, which Block writes
+	Pos   []int32           // [T] positions of the tokens
+	Prec  kernels.Precision // of products with frozen weights; slots are float32
+	KV    []KV              // [T] the block's keys and values, the last row the token's own, which Block writes
 	Arena *kernels.Arena
 
 	products []kernels.RowProduct
@@ -75,7 +76,7 @@ func (d *Decoder) floats(n int) []float32 { return d.Arena.Floats(d.T * n) }
 
 // add puts y = x·Wᵀ + b + slots on the list of what run computes.
 func (d *Decoder) add(l *Linear, y, x []float32) {
-	d.products = append(d.products, kernels.RowProduct{Dst: y, X: x, W: l.W})
+	d.products = append(d.products, kernels.RowProduct{Dst: y, X: x, W: l.W, Prec: d.Prec})
 	p := decodeLayer{l: l, y: y}
 	if s := l.Delta; s != nil {
 		a, _ := s.matrices(l)

@@ -2,33 +2,40 @@ package main
 
 import "fmt"
 
-// dequantisers writes, for each number format and instruction set, a function from blocks to float32.
+// dequantisers writes, for each number format and instruction set, a function from blocks to float32, and for AVX512_BF16 one to
+// bfloat16.
 func dequantisers(f *file) {
 	prefetch(f)
 	formatConstants(f)
-	for _, v := range []isa{avx512, avx2} {
-		for _, fm := range formats {
-			if fm.name == "F32" {
-				continue // copied
+	for _, fm := range formats {
+		for _, v := range []isa{avx512, avx2} {
+			if fm.name != "F32" { // copied
+				dequantiser(coder{f, v}, fm, "dequant"+fm.name+v.name, false)
 			}
-			name := "dequant" + fm.name + v.name
-			f.text(name, 24, "func "+name+"(dst *float32, src *byte, blocks int)")
-			f.op("MOVQ dst+0(FP), DI")
-			f.op("MOVQ src+8(FP), SI")
-			f.op("MOVQ blocks+16(FP), CX")
-			c := coder{f, v}
-			fm.start(c)
-			f.line("loop:")
-			fm.block(c, func(at int) string { return fmt.Sprintf("%d(SI)", at) }, func(i, reg int) {
-				f.op("VMOVUPS %s, %d(DI)", v.r(reg), i*v.bytes)
-			})
-			f.op("ADDQ $%d, SI", fm.bytes)
-			f.op("ADDQ $%d, DI", 4*fm.values)
-			f.op("DECQ CX")
-			f.op("JNZ  loop")
-			f.ret()
+		}
+		if fm.name != "BF16" {
+			dequantiser(coder{f, avx512}, fm, "round"+fm.name, true)
 		}
 	}
+}
+
+func dequantiser(c coder, fm format, name string, half bool) {
+	c.text(name, 24, "func "+name+"(dst *float32, src *byte, blocks int)")
+	c.op("MOVQ dst+0(FP), DI")
+	c.op("MOVQ src+8(FP), SI")
+	c.op("MOVQ blocks+16(FP), CX")
+	fm.start(c)
+	c.line("loop:")
+	sink, size := func(i, reg int) { c.op("VMOVUPS %s, %d(DI)", c.r(reg), i*c.bytes) }, 4*fm.values
+	if half {
+		sink, size = c.rounded(sink), 2*fm.values
+	}
+	fm.block(c, func(at int) string { return fmt.Sprintf("%d(SI)", at) }, sink)
+	c.op("ADDQ $%d, SI", fm.bytes)
+	c.op("ADDQ $%d, DI", size)
+	c.op("DECQ CX")
+	c.op("JNZ  loop")
+	c.ret()
 }
 
 func prefetch(f *file) {
@@ -56,10 +63,13 @@ type format struct {
 	block         func(c coder, at func(int) string, sink func(i, reg int))
 }
 
+// formatBF16 is what products in bfloat16 read as it is.
+var formatBF16 = format{"BF16", 32, 64, true, nothing, blockBF16}
+
 var formats = []format{
 	{"F32", 32, 128, true, nothing, blockF32},
 	{"F16", 32, 64, true, nothing, blockF16},
-	{"BF16", 32, 64, true, nothing, blockBF16},
+	formatBF16,
 	{"Q8_0", 32, 34, true, nothing, blockQ8},
 	{"Q4_0", 32, 18, true, startNibbles, blockQ4_0},
 	{"Q4_1", 32, 20, true, startNibbles, blockQ4_1},

@@ -17,16 +17,24 @@ func gemvs(f *file) {
 	for _, v := range []isa{avx512, avx2} {
 		for _, fm := range formats {
 			if fm.direct {
-				gemv(f, v, fm, 1)
+				gemv(f, v, fm, 1, false)
 			}
 		}
 		for rows := 2; rows <= v.inputs(); rows++ {
-			gemv(f, v, formats[0], rows)
+			gemv(f, v, formats[0], rows, false)
 		}
 		for rows := 1; rows <= 4; rows++ {
 			mix(f, v, rows)
 		}
 		gain(f, v)
+	}
+	for _, fm := range formats {
+		if fm.direct && fm.name != "BF16" {
+			gemv(f, avx512, fm, 1, true)
+		}
+	}
+	for rows := 1; rows <= avx512.inputs(); rows++ {
+		gemv(f, avx512, formatBF16, rows, true)
 	}
 }
 
@@ -43,14 +51,22 @@ func (v isa) inputs() int {
 const ahead = 4096
 
 // gemv writes one function: any number of weight rows, four at a time (two of the K formats, whose code is long) and then one
-// by one, times a fixed number of input rows.
-func gemv(f *file, v isa, fm format, inputs int) {
-	name := fmt.Sprintf("rows%s%s", fm.name, v.name)
+// by one, times a fixed number of input rows. With half, inputs are bfloat16, weights are rounded to it, and a lane adds up two products
+// at a time.
+func gemv(f *file, v isa, fm format, inputs int, half bool) {
+	name := "rows" + fm.name
 	if inputs > 1 {
-		name = fmt.Sprintf("rows%sx%d%s", fm.name, inputs, v.name)
+		name += fmt.Sprintf("x%d", inputs)
 	}
-	f.text(name, 64, "func "+name+"(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, "+fm.length()+" int)")
-	g := &gemvCode{coder{f, v}, fm, inputs}
+	if name += v.name; half {
+		name += "Half"
+	}
+	length := "blocks"
+	if fm.name == "F32" && !half {
+		length = "k"
+	}
+	f.text(name, 64, "func "+name+"(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, "+length+" int)")
+	g := &gemvCode{coder{f, v}, fm, inputs, half}
 	f.op("MOVQ dst+0(FP), R14")
 	f.op("MOVQ x+16(FP), DI")
 	f.op("MOVQ xStep+24(FP), AX")
@@ -58,11 +74,11 @@ func gemv(f *file, v isa, fm format, inputs int) {
 		f.op("LEAQ (%s)(AX*4), %s", xBases[i-1], xBases[i])
 	}
 	f.op("MOVQ w+32(FP), SI")
-	if fm.name == "F32" {
+	if g.masked() {
 		g.length()
 	} else {
 		f.op("MOVQ blocks+56(FP), DX")
-		f.op("IMULQ $%d, DX", 4*fm.values)
+		f.op("IMULQ $%d, DX", g.stride())
 	}
 	fm.start(g.coder)
 	group := 4
@@ -104,14 +120,18 @@ type gemvCode struct {
 	coder
 	fm     format
 	inputs int
+	half   bool
 }
 
-// length is the name of a function's last argument: float32 rows have any number of values.
-func (fm format) length() string {
-	if fm.name == "F32" {
-		return "k"
+// masked reports whether rows may end within a block: those of float32.
+func (g *gemvCode) masked() bool { return g.fm.name == "F32" && !g.half }
+
+// stride is the bytes of an input for one block.
+func (g *gemvCode) stride() int {
+	if g.half {
+		return 2 * g.fm.values
 	}
-	return "blocks"
+	return 4 * g.fm.values
 }
 
 // length sets DX to the bytes of whole blocks of float32. For the values after them AVX-512 has masks in K1 and K2, AVX2 a pointer
@@ -143,8 +163,7 @@ func (g *gemvCode) rows(rows int) {
 	}
 	g.op("XORL CX, CX")
 	g.op("XORL BX, BX")
-	floats := g.fm.name == "F32"
-	if floats {
+	if g.masked() {
 		g.op("TESTQ DX, DX")
 		g.op("JZ   tail%d", rows)
 	}
@@ -156,20 +175,21 @@ func (g *gemvCode) rows(rows int) {
 			}
 		}
 	}
-	if floats {
+	switch {
+	case g.masked():
 		g.floats(rows, false)
-	} else {
+	case g.half && g.fm.name == "BF16":
+		g.pairs(rows)
+	default:
 		for w, base := range wBases[:rows] {
-			g.fm.block(g.coder, func(at int) string { return fmt.Sprintf("%d(%s)(CX*1)", at, base) }, func(i, reg int) {
-				g.op("VFMADD231PS %d(DI)(BX*1), %s, %s", i*g.bytes, g.r(reg), g.r(w))
-			})
+			g.fm.block(g.coder, func(at int) string { return fmt.Sprintf("%d(%s)(CX*1)", at, base) }, g.sink(w))
 		}
 	}
 	g.op("ADDQ $%d, CX", g.fm.bytes)
-	g.op("ADDQ $%d, BX", 4*g.fm.values)
+	g.op("ADDQ $%d, BX", g.stride())
 	g.op("CMPQ BX, DX")
 	g.op("JB   k%d", rows)
-	if floats {
+	if g.masked() {
 		g.line("tail%d:", rows)
 		g.op("TESTQ $31, k+56(FP)")
 		g.op("JZ   sum%d", rows)
@@ -177,6 +197,45 @@ func (g *gemvCode) rows(rows int) {
 		g.line("sum%d:", rows)
 	}
 	g.store(rows)
+}
+
+// sink adds the products of a block's vectors with the only input to accumulator w.
+func (g *gemvCode) sink(w int) func(i, reg int) {
+	if !g.half {
+		return func(i, reg int) { g.op("VFMADD231PS %d(DI)(BX*1), %s, %s", i*g.bytes, g.r(reg), g.r(w)) }
+	}
+	const x = 14 // temporary register
+	return g.rounded(func(i, reg int) {
+		g.op("VMOVUPS %d(DI)(BX*1), %s", i*g.bytes, g.T(x))
+		g.evex("VDPBF16PS", 2, 0x52, w, g.t(x), reg)
+	})
+}
+
+// rounded takes two vectors of float32 at a time and hands on one of bfloat16.
+func (c coder) rounded(sink func(i, reg int)) func(i, reg int) {
+	const kept, out = 12, 13 // temporary registers
+	return func(i, reg int) {
+		if i&1 == 0 {
+			c.op("VMOVAPS %s, %s", c.r(reg), c.T(kept)) // the format may need reg for the next one
+			return
+		}
+		c.evex("VCVTNE2PS2BF16", 3, 0x72, c.t(out), reg, c.t(kept))
+		sink(i/2, c.t(out))
+	}
+}
+
+// pairs writes one block of bfloat16 weights times all input rows.
+func (g *gemvCode) pairs(rows int) {
+	const w0, x = 4, 8
+	for w, base := range wBases[:rows] {
+		g.op("VMOVUPS (%s)(BX*1), %s", base, g.T(w0+w))
+	}
+	for r, base := range xBases[:g.inputs] {
+		g.op("VMOVUPS (%s)(BX*1), %s", base, g.T(x+r%2))
+		for w := range rows {
+			g.evex("VDPBF16PS", 2, 0x52, r*rows+w, g.t(x+r%2), g.t(w0+w))
+		}
+	}
 }
 
 // floats writes one block of float32 weights, or what is left of one, times all input rows.
