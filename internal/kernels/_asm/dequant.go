@@ -26,6 +26,9 @@ func dequantiser(c coder, fm format, name string, half bool) {
 	c.op("MOVQ blocks+16(FP), CX")
 	fm.start(c)
 	c.line("loop:")
+	for at := 0; at < fm.bytes; at += 64 {
+		c.op("PREFETCHT0 %d(SI)", ahead+at)
+	}
 	sink, size := func(i, reg int) { c.op("VMOVUPS %s, %d(DI)", c.r(reg), i*c.bytes) }, 4*fm.values
 	if half {
 		sink, size = c.rounded(sink), 2*fm.values

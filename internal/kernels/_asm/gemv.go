@@ -163,15 +163,18 @@ func (g *gemvCode) rows(rows int) {
 	}
 	g.op("XORL CX, CX")
 	g.op("XORL BX, BX")
+	distance := ahead
 	if g.masked() {
+		distance = 0
+		g.nextGroup(rows)
 		g.op("TESTQ DX, DX")
 		g.op("JZ   tail%d", rows)
 	}
 	g.line("k%d:", rows)
-	if g.inputs == 1 {
+	if g.inputs == 1 || g.masked() {
 		for _, base := range wBases[:rows] {
 			for at := 0; at < g.fm.bytes; at += 64 {
-				g.op("PREFETCHT0 %d(%s)(CX*1)", ahead+at, base)
+				g.op("PREFETCHT0 %d(%s)(CX*1)", distance+at, base)
 			}
 		}
 	}
@@ -197,6 +200,16 @@ func (g *gemvCode) rows(rows int) {
 		g.line("sum%d:", rows)
 	}
 	g.store(rows)
+}
+
+// nextGroup sets CX to the distance of the next group of rows if there is one: for float32, whose offset BX is, CX is where to
+// prefetch. Keys in a cache lie far apart, so the same distance in bytes would not do.
+func (g *gemvCode) nextGroup(rows int) {
+	g.op("CMPQ rows+48(FP), $%d", rows)
+	g.op("JLT  last%d", rows)
+	g.op("MOVQ wStep+40(FP), CX")
+	g.op("SHLQ $2, CX")
+	g.line("last%d:", rows)
 }
 
 // sink adds the products of a block's vectors with the only input to accumulator w.
