@@ -17,6 +17,18 @@ type backend struct {
 	lay  layout
 	// dequantize is quant.Dequantize, bit for bit.
 	dequantize func(dst []float32, t quant.Type, src []byte)
+	// rows is MulRows for rows lo to hi of w: dst[i·w.Rows+r], i to t. tmp is memory for it.
+	rows func(be *backend, dst, x []float32, t int, w *Matrix, lo, hi int, tmp *[]float32)
+	// rowsBF16 is rows for inputs x [t,Cols/2] in bfloat16, two in a word, and whole blocks of 32 columns; nil where that is not faster.
+	rowsBF16 func(dst, x []float32, t int, w *Matrix, lo, hi int, tmp *[]float32)
+	// roundRow rounds src, whole blocks of 32 values, for rowsBF16.
+	roundRow func(dst, src []float32)
+	// dots computes dst[i·dstStep+r] = x_i·w_r for n rows x_i and m rows w_r of length k, xStep and wStep apart.
+	dots func(dst []float32, dstStep int, x []float32, xStep, n int, w []float32, wStep, m, k int)
+	// mix computes dst_i = sum over r of p[i·pStep+r]·v_r for n rows dst_i of length d, dstStep apart, and m rows v_r, vStep apart.
+	mix func(dst []float32, dstStep int, p []float32, pStep, n int, v []float32, vStep, m, d int)
+	// gain computes dst = (x·r)·gain, equal lengths. dst may be x.
+	gain func(dst, x, gain []float32, r float32)
 	// prefetch brings src towards the first-level cache, or does nothing.
 	prefetch func(src []byte)
 	vec      vectors
@@ -27,6 +39,10 @@ type backend struct {
 var generic = backend{
 	name: "generic", f32: stripGeneric, lay: layoutGeneric,
 	dequantize: quant.Dequantize,
+	rows:       rowsGeneric,
+	dots:       dotsGeneric,
+	mix:        mixGeneric,
+	gain:       gainGeneric,
 	prefetch:   func([]byte) {},
 	vec:        vectorsGeneric,
 	ops:        blockOpsGeneric,
@@ -80,7 +96,7 @@ func usable(candidates []*backend) []*backend {
 }
 
 // selfTest compares with the generic twin: products, and the exponential to 5e-7.
-func selfTest(b *backend) bool { return testProducts(b) && testExp(b) }
+func selfTest(b *backend) bool { return testProducts(b) && testRows(b) && testExp(b) }
 
 // testProducts compares products with edges in every direction, of small whole numbers so that all sums
 // are exact, in bfloat16 too.
@@ -127,6 +143,41 @@ func testExp(b *backend) bool {
 	for i, w := range want {
 		if diff := got[i] - w; !(max(diff, -diff) <= 5e-7*w) {
 			return false
+		}
+	}
+	return true
+}
+
+// testRows compares decoding's products in every number format, within what the order of a float32 sum can do.
+func testRows(b *backend) bool {
+	const rows, cols, t = 7, 256, 3
+	x := make([]float32, t*cols)
+	for i := range x {
+		x[i] = float32(i%11 - 5)
+	}
+	var tmp []float32
+	got, v := make([]float32, t*rows), make([]float32, cols)
+	for typ := range quant.BF16 + 1 {
+		if !typ.Known() {
+			continue
+		}
+		w := &Matrix{Rows: rows, Cols: cols, Type: typ, Data: make([]byte, rows*typ.RowBytes(cols))}
+		for i := range w.Data {
+			w.Data[i] = byte(i*i%59) & 0x3d // no half float beyond 1.3
+		}
+		for _, n := range []int{1, t} {
+			b.rows(b, got[:n*rows], x[:n*cols], n, w, 0, rows, &tmp)
+			for i, sum := range got[:n*rows] {
+				quant.Dequantize(v, typ, w.stored(i%rows, 0, cols))
+				want, size := 0.0, 0.0
+				for j, a := range v {
+					p := float64(a) * float64(x[i/rows*cols+j])
+					want, size = want+p, size+max(p, -p)
+				}
+				if diff := float64(sum) - want; !(max(diff, -diff) <= 1e-5*size) {
+					return false
+				}
+			}
 		}
 	}
 	return true
