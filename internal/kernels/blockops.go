@@ -45,15 +45,14 @@ type blockOps struct {
 	// fence sets one result block's columns to -Inf that lie outside of first[r] to seen[r]-1 of their row; its columns
 	// are base to base+31.
 	fence func(c []float32, base int, first, seen *[StripRows]int32)
-	// softmaxStep takes the next columns of each row: tiles = exp(scale·C - top), with s.top raised to the maximum so
+	// softmaxStep takes the next columns of each row: tiles = 2^(scale·C - top), with s.top raised to the maximum so
 	// far, exactly zero where C is -Inf. s.factor is what results from earlier columns must be multiplied with; it is
 	// applied to s.sum. scale is positive. A row depends on its own columns and state only, bit for bit. A NaN in a row
 	// stays one in tiles.
 	softmaxStep func(tiles, c []float32, panels int, s *SoftmaxRows, scale float32, prec Precision)
 	// scaleRows multiplies each row of C by its factor.
 	scaleRows func(c []float32, panels int, by *[StripRows]float32)
-	// probs turns C into exp(scale·C - lse), exactly zero for -Inf; lse [32] is not less than the logarithm of a row's
-	// greatest term. For BF16, right receives it as a right operand whose k are the rows.
+	// probs turns C into 2^(scale·C - lse), exactly zero for -Inf; lse [32] is not less than a row's greatest exponent. For BF16, right receives it as a right operand whose k are the rows.
 	probs func(right, c []float32, panels int, lse []float32, scale float32, prec Precision)
 	// scoreGrad writes tiles = ds = p·(dp-delta)·scale from Cs p and dp; delta [32]. For BF16, right receives it as a
 	// right operand whose k are the rows; for F32, dp does. For BF16, dp is undefined afterwards.

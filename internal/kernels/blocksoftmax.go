@@ -2,7 +2,7 @@ package kernels
 
 import "math"
 
-// SoftmaxRows is the state of a strip's softmaxes while columns come by: what each row's exponentials are relative to,
+// SoftmaxRows is the state of a strip's softmaxes while columns come by: what each row's powers of two are relative to,
 // their sum so far, and how much smaller those before have become. The assembly knows its layout.
 type SoftmaxRows struct {
 	top, sum, factor, part [StripRows]float32
@@ -16,9 +16,26 @@ func (s *SoftmaxRows) begin() {
 	}
 }
 
-// logSum is the logarithm of a sum of exponentials from the greatest exponent and the sum relative to it; -Inf for an
-// empty sum.
-func logSum(top, sum float32) float32 { return float32(float64(top) + math.Log(float64(sum))) }
+// logSum is the binary logarithm of a sum of powers of two from the greatest exponent and the sum relative to it; -Inf
+// for an empty sum.
+func logSum(top, sum float32) float32 { return float32(float64(top) + math.Log2(float64(sum))) }
+
+// exp2 is 2^x for x up to 127 to within 2e-7: 2^n·2^f with n = round(x) and |f| <= 1/2. The polynomial in f is the one
+// that has the smallest relative error with 1 as its value for 0; its coefficients were found by Remez's exchange.
+func exp2(x float32) float32 {
+	if x < -151 {
+		x = -151 // 2^-151 is 0
+	}
+	n := float32(x+rounder) - rounder
+	f := x - n
+	p := float32(0.00132647273)
+	for _, c := range [...]float32{0.00967151299, 0.0555073358, 0.240222424, 0.693147004, 1} {
+		p = float32(p*f) + c
+	}
+	e := int32(n)
+	half := e >> 1 // 2^n may not be a float32 although the product is
+	return p * math.Float32frombits(uint32(half+127)<<23) * math.Float32frombits(uint32(e-half+127)<<23)
+}
 
 func fenceGeneric(c []float32, base int, first, seen *[StripRows]int32) {
 	for r := range StripRows {
@@ -45,12 +62,12 @@ func softmaxStepGeneric(tiles, c []float32, panels int, s *SoftmaxRows, scale fl
 			top = max(top, maximumGeneric(c[n*resultSize+r*PanelCols:][:PanelCols]))
 		}
 		top = max(s.top[r], top*scale)
-		s.factor[r] = exp32(s.top[r] - top)
+		s.factor[r] = exp2(s.top[r] - top)
 		sum := 0.0
 		var v group
 		for n := range panels {
 			for i, x := range c[n*resultSize+r*PanelCols:][:PanelCols] {
-				v[i] = exp32(x*scale - top)
+				v[i] = exp2(x*scale - top)
 				sum += float64(v[i])
 			}
 			v.write(tiles, n, r, prec)
@@ -63,7 +80,7 @@ func probsGeneric(right, c []float32, panels int, lse []float32, scale float32, 
 	for n := range panels {
 		block := c[n*resultSize:][:resultSize]
 		for i, x := range block {
-			block[i] = exp32(x*scale - lse[i/PanelCols])
+			block[i] = exp2(x*scale - lse[i/PanelCols])
 		}
 		if prec == BF16 {
 			rightGeneric(right[n*blockWords:], block)

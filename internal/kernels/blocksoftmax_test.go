@@ -116,7 +116,7 @@ func testSoftmaxStep(t *testing.T, r *rand.Rand, prec Precision, parts []int) {
 		for n := range panels * PanelCols {
 			v := 0.0
 			if n >= int(first[i]) && n < int(seen[i]) {
-				v = math.Exp(float64(scale)*float64(resultAt(scores, i, n)) - want)
+				v = math.Exp2(float64(scale)*float64(resultAt(scores, i, n)) - want)
 			}
 			nearTile(t, "softmax", float32(got[i*panels*PanelCols+n]/float64(s.sum[i])), v, v+1e-32, 3e-6, prec)
 		}
@@ -135,7 +135,7 @@ func checkProbs(t *testing.T, c []float32, panels int, lse []float32, scale floa
 	active.Load().ops.probs(right, c, panels, lse, scale, prec)
 	for i := range StripRows {
 		for n := range panels * PanelCols {
-			v := math.Exp(float64(scale)*float64(resultAt(scores, i, n)) - float64(lse[i]))
+			v := math.Exp2(float64(scale)*float64(resultAt(scores, i, n)) - float64(lse[i]))
 			p := resultAt(c, i, n)
 			near(t, "probability", p, v, v+1e-32, 1e-6*(2+math.Abs(float64(lse[i]))))
 			if prec == BF16 {
@@ -161,9 +161,9 @@ func logSumExp(c []float32, r, lo, hi int, scale float32) float64 {
 	}
 	sum := 0.0
 	for n := lo; n < hi; n++ {
-		sum += math.Exp(float64(scale)*float64(resultAt(c, r, n)) - top)
+		sum += math.Exp2(float64(scale)*float64(resultAt(c, r, n)) - top)
 	}
-	return top + math.Log(sum)
+	return top + math.Log2(sum)
 }
 
 // TestSoftmaxStep_place: a row has the same bits in another row's place, and in a part that reaches further but holds

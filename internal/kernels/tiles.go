@@ -130,11 +130,11 @@ func (t *Tiles) SoftmaxBegin(s *SoftmaxRows) { s.begin() }
 // SoftmaxStep writes a strip of exponentials of scale·c, panels of 32 keys, to multiply with B; exactly zero for -Inf.
 // Before their product is added to it, o, the sum of products so far, is adjusted to the new maximum.
 func (t *Tiles) SoftmaxStep(strip, c []float32, panels int, s *SoftmaxRows, scale float32, o []float32, oPanels int) {
-	t.be.ops.softmaxStep(strip, c, panels, s, scale, t.Prec)
+	t.be.ops.softmaxStep(strip, c, panels, s, scale*log2e, t.Prec)
 	t.be.ops.scaleRows(o, oPanels, &s.factor)
 }
 
-// SoftmaxEnd divides o by the sums of exponentials and writes their logarithms to lse [32], unless it is nil.
+// SoftmaxEnd divides o by the sums of exponentials and writes their binary logarithms to lse [32], unless it is nil.
 func (t *Tiles) SoftmaxEnd(o []float32, oPanels int, s *SoftmaxRows, lse []float32) {
 	for r, sum := range s.sum {
 		s.factor[r] = 1 / sum
@@ -148,10 +148,10 @@ func (t *Tiles) SoftmaxEnd(o []float32, oPanels int, s *SoftmaxRows, lse []float
 	}
 }
 
-// Probs turns c into exp(scale·c - lse), the softmax from its lse [32], exactly zero for -Inf, and returns it as right
+// Probs turns c into the softmax of scale·c from what SoftmaxEnd gave as lse [32], exactly zero for -Inf, and returns it as right
 // operand with the rows as k: panels stay, Words(32) apart. That is dst or c itself.
 func (t *Tiles) Probs(dst, c []float32, panels int, lse []float32, scale float32) (right []float32) {
-	t.be.ops.probs(dst, c, panels, lse, scale, t.Prec)
+	t.be.ops.probs(dst, c, panels, lse, scale*log2e, t.Prec)
 	return t.right(dst, c)
 }
 

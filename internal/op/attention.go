@@ -156,7 +156,7 @@ type attendStrip attend
 
 // forwardPanels is how many panels of keys the softmax takes at once: few enough for scores, keys and values to be in
 // the first-level cache together. The cuts are at multiples of it, so that a query's result depends on its keys alone.
-const forwardPanels = 4
+const forwardPanels = 8
 
 func (g *attendStrip) Task(i int) {
 	w := getWork(g.p.Prec)

@@ -1,12 +1,26 @@
 package main
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 var negativeInfinity = float32(math.Inf(-1))
 
+// powers are the constants of exp2 in softmax.go.
+var powers = []constant{
+	{"lowest", -151},
+	{"e1", 0.693147004},
+	{"e2", 0.240222424},
+	{"e3", 0.0555073358},
+	{"e4", 0.00967151299},
+	{"e5", 0.00132647273},
+	{"unit", 1},
+}
+
 // softmax writes the steps between attention's products, on result blocks.
 func softmax(f *file) {
-	f.constants(append(constants, activationConstants...))
+	f.constants(slices.Concat(constants, activationConstants, powers))
 	zipData(f)
 	for i := range 32 {
 		f.line("DATA columns<>+%d(SB)/4, $%d", 4*i, i)
@@ -89,15 +103,56 @@ const (
 	scoreTop   = 15
 )
 
-// expScore turns register x into exp(scale·x - top), x at most about top; the three registers after it are clobbered.
-func (k *kern) expScore(x int) {
-	k.three("VFMSUB213PS", scoreTop, scoreScale, x)
-	if k.isa == avx512 {
-		k.op("VMAXPS Z%d, %s, Z%d", x, k.c("bottom"), x)
-		k.expInside(k.file, x, x+1, x+2, x+3)
+// powers fills AVX-512's registers with the constants of exp2.
+func (k *kern) powers() {
+	if k.isa == avx2 {
 		return
 	}
-	k.exp(k.file, x, x+1, x+2, x+3)
+	for i, c := range powers {
+		k.extra[c.name] = 16 + i
+		k.op("VBROADCASTSS %s<>(SB), Z%d", c.name, 16+i)
+	}
+}
+
+// exp2 turns register x, at most 127, into 2^x; the three registers after it are clobbered. VMAXPS returns the second
+// of Intel's sources, x, for a NaN.
+func (k *kern) exp2(x int) {
+	n, p, t := x+1, x+2, x+3
+	round := "VRNDSCALEPS"
+	if k.isa == avx2 {
+		round = "VROUNDPS"
+		k.op("VMOVUPS %s, %s", k.c("lowest"), k.r(t))
+		k.three("VMAXPS", x, t, x)
+	} else {
+		k.op("VMAXPS %s, %s, %s", k.r(x), k.c("lowest"), k.r(x))
+	}
+	k.op("%s $0, %s, %s", round, k.r(x), k.r(n))
+	k.three("VSUBPS", n, x, x)
+	k.op("VMOVUPS %s, %s", k.c("e5"), k.r(p))
+	for _, c := range []string{"e4", "e3", "e2", "e1", "unit"} {
+		k.op("VFMADD213PS %s, %s, %s", k.c(c), k.r(x), k.r(p))
+	}
+	if k.isa == avx512 {
+		k.three("VSCALEFPS", n, p, x)
+		return
+	}
+	// 2^n in two factors, each a float32 even where the product is not.
+	k.op("VPBROADCASTD bias<>(SB), %s", k.r(t))
+	k.op("VCVTPS2DQ %s, %s", k.r(n), k.r(n))
+	k.op("VPSRAD $1, %s, %s", k.r(n), k.r(x))
+	k.three("VPSUBD", x, n, n)
+	for _, half := range []int{x, n} {
+		k.three("VPADDD", t, half, half)
+		k.op("VPSLLD $23, %s, %s", k.r(half), k.r(half))
+		k.three("VMULPS", half, p, p)
+	}
+	k.op("VMOVAPS %s, %s", k.r(p), k.r(x))
+}
+
+// expScore turns register x into 2^(scale·x - top).
+func (k *kern) expScore(x int) {
+	k.three("VFMSUB213PS", scoreTop, scoreScale, x)
+	k.exp2(x)
 }
 
 // score is the first of the four registers for vector j of a row.
@@ -113,7 +168,8 @@ func (k *kern) score(j int) int {
 func softmaxStep(f *file, v isa, n number) {
 	k := f.kern(v, n, "softmaxStep*(tiles, c *float32, panels int, rows *SoftmaxRows, scale float32)")
 	k.args("tiles", "DI", "c", "SI", "rows", "R8")
-	k.constants(true, "ninf")
+	k.powers()
+	k.constants(false, "ninf")
 	k.broadcast("scale", scoreScale)
 	k.op("MOVQ $32, R9")
 	k.line("row:")
@@ -157,7 +213,7 @@ func softmaxStep(f *file, v isa, n number) {
 	k.again("R9", "row")
 	for at := -128; at < 0; at += v.bytes {
 		k.op("VMOVUPS %d(R8), %s", at+rowFactor, k.r(4))
-		k.exp(k.file, 4, 5, 6, 7)
+		k.exp2(4)
 		k.op("VMOVUPS %s, %d(R8)", k.r(4), at+rowFactor)
 		k.op("VMOVUPS %d(R8), %s", at+rowPart, k.r(5))
 		k.op("VFMADD231PS %d(R8), %s, %s", at+rowSum, k.r(4), k.r(5))
@@ -183,7 +239,7 @@ func (k *kern) roundPair(d, lo, hi int) { k.evex("VCVTNE2PS2BF16", 3, 0x72, d, h
 func probs(f *file, v isa, n number) {
 	k := f.kern(v, n, "probs*(right, c *float32, panels int, lse *float32, scale float32)")
 	k.args("right", "DI", "c", "SI", "panels", "CX", "lse", "DX")
-	k.constants(true)
+	k.powers()
 	k.broadcast("scale", scoreScale)
 	if n == bf16 {
 		k.op("VMOVUPS zip<>(SB), Z31")
