@@ -122,7 +122,7 @@ func (g *attend) run() {
 	g.out.ClearPadding()
 }
 
-// packKeys is the task of 32 keys and values of all heads.
+// packKeys is the task of 32 keys and values of all heads. Where RoPE is still to be done, it turns queries too.
 type packKeys attend
 
 func (g *packKeys) Task(i int) {
@@ -133,9 +133,11 @@ func (g *packKeys) Task(i int) {
 	lo := strip * kernels.StripRows * width
 	k, v := g.kv[s].K[lo:], g.kv[s].V[lo:]
 	rows := min(kernels.StripRows, len(k)/width)
-	if g.cos != nil {
+	if g.cos != nil { // the pass's own keys: strips of queries are the same
 		at := int(g.p.Starts[s]) + strip*kernels.StripRows
-		kernels.RoPE(k, rows, g.KVHeads, g.HeadDim, width, g.p.Pos[at:at+rows], g.cos, g.sin, false)
+		q, pos, n := g.q[at*g.Heads*g.HeadDim:], g.p.Pos[at:at+rows], g.Heads*g.HeadDim
+		kernels.RoPE(q, rows, g.Heads, g.HeadDim, n, pos, g.cos, g.sin, false)
+		kernels.RoPE(k, rows, g.KVHeads, g.HeadDim, width, pos, g.cos, g.sin, false)
 	}
 	w.strip = kernels.Grow(w.strip, g.words)
 	ks, vs := w.strip, w.strip
@@ -191,13 +193,10 @@ func (g *attendStrip) Task(i int) {
 	g.out.Put(w.strip, b.lo, rows, h*g.HeadDim, g.HeadDim)
 }
 
-// query turns and packs the queries of strip b of head h, and says where their lse goes: nowhere without a state.
+// query packs the queries of strip b of head h, and says where their lse goes: nowhere without a state.
 func (g *attendStrip) query(w *work, b block, h int) (strip, lse []float32) {
 	rows, width := b.hi-b.lo, g.Heads*g.HeadDim
 	q := g.q[b.lo*width+h*g.HeadDim:]
-	if g.cos != nil {
-		kernels.RoPE(q, rows, 1, g.HeadDim, width, g.p.Pos[b.lo:b.hi], g.cos, g.sin, false)
-	}
 	w.q = kernels.Grow(w.q, g.words)
 	strip = w.q
 	if g.st.q != nil {
