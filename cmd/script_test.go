@@ -10,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"ft/internal/kernels"
 	"ft/internal/testkit"
 )
 
@@ -34,8 +35,11 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(e *testscript.Env) error {
-			for name, v := range map[string]string{"ESC": "\x1b", "MODEL": model, "OTHER": other, "FACTS": facts} {
+			for name, v := range map[string]string{"ESC": "\x1b", "MODEL": model, "OTHER": other, "FACTS": facts, "FT_CACHE_DIR": filepath.Join(e.WorkDir, "cache")} {
 				e.Setenv(name, v)
+			}
+			if kernels.Notice() != "" { // every command would say so, and scripts check what is said
+				e.Setenv("FT_CPU", kernels.Backend())
 			}
 			return nil
 		},

@@ -43,14 +43,8 @@ func (b *Block) Linears() []*Linear {
 	return []*Linear{b.Q, b.K, b.V, b.O, b.Gate, b.Up, b.Down}
 }
 
-// params are the trainable parameters in the block's slots.
-func (b *Block) params() []*Param {
-	var out []*Param
-	for _, l := range b.Linears() {
-		out = append(out, l.params...)
-	}
-	return out
-}
+// trains reports whether a slot of the block has parameters.
+func (b *Block) trains() bool { return trains(b.Q, b.K, b.V, b.O, b.Gate, b.Up, b.Down) }
 
 // blockState is what the block's backward pass needs from its forward pass.
 type blockState struct {

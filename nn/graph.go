@@ -19,6 +19,8 @@ type Stack struct {
 	// Recompute keeps only each block's input in a training pass and computes the rest again when its gradient is due:
 	// one more forward pass for a fraction of the memory. Losses and gradients are the same, bit for bit.
 	Recompute bool
+
+	ops []blockOp // of the last training pass, for reuse
 }
 
 func (s *Stack) head() *op.Head { return &op.Head{Gain: s.Norm, Eps: s.Eps, Out: &s.Head.op} }
@@ -78,12 +80,17 @@ func (s *Stack) StateBytes(p *op.Pass) int64 {
 // which operators have anything to train below them, so nothing is computed below the lowest trainable parameter.
 func (s *Stack) Train(p *op.Pass, x []float32, labels []int32, losses []float64, scale float32) error {
 	g := &graph{pass: p}
+	if len(s.ops) != len(s.Blocks) {
+		s.ops = make([]blockOp, len(s.Blocks))
+	}
+	defer clear(s.ops)
 	var node mat.Tensor = &tensor{data: x}
 	for i, b := range s.Blocks {
-		node = ag.NewOperator(&blockOp{g: g, b: b, layer: i, again: s.Recompute, x: node, params: leaves(b.params())}).Run()
+		s.ops[i] = blockOp{g: g, b: b, layer: i, again: s.Recompute, x: node, trains: b.trains()}
+		node = ag.NewOperator(&s.ops[i]).Run()
 	}
 	loss := ag.NewOperator(&lossOp{
-		g: g, s: s, x: node, params: leaves(s.Head.params), labels: labels, losses: losses, scale: scale,
+		g: g, s: s, x: node, trains: trains(s.Head), labels: labels, losses: losses, scale: scale,
 	}).Run()
 	if g.err != nil {
 		return g.err
@@ -135,12 +142,12 @@ type blockOp struct {
 	layer  int
 	again  bool // the state is computed again for the backward pass
 	x      mat.Tensor
-	params []mat.Tensor
+	trains bool // a slot of the block has parameters
 	st     blockState
 	in     []float32 // a copy of the input, if again
 }
 
-func (o *blockOp) Operands() []mat.Tensor { return append([]mat.Tensor{o.x}, o.params...) }
+func (o *blockOp) Operands() []mat.Tensor { return operands(o.x, o.trains) }
 
 // Forward changes the residual stream in place: nobody needs what it was before the block.
 func (o *blockOp) Forward() (mat.Tensor, error) {
@@ -148,7 +155,7 @@ func (o *blockOp) Forward() (mat.Tensor, error) {
 	o.g.guard(o.layer, forward, func() {
 		p := o.g.pass
 		switch {
-		case !o.x.RequiresGrad() && len(o.params) == 0:
+		case !o.x.RequiresGrad() && !o.trains:
 			o.b.Eval(p, x.data)
 		case o.again:
 			o.in = p.Floats(len(x.data))
@@ -186,14 +193,14 @@ type lossOp struct {
 	g      *graph
 	s      *Stack
 	x      mat.Tensor
-	params []mat.Tensor
+	trains bool
 	labels []int32
 	losses []float64
 	scale  float32
 	dx     []float32
 }
 
-func (o *lossOp) Operands() []mat.Tensor { return append([]mat.Tensor{o.x}, o.params...) }
+func (o *lossOp) Operands() []mat.Tensor { return operands(o.x, o.trains) }
 
 func (o *lossOp) Forward() (mat.Tensor, error) {
 	x := o.x.Value().(*tensor).data

@@ -79,6 +79,14 @@ func (a *Arena) Words(n int) []uint64 {
 	return unsafe.Slice((*uint64)(unsafe.Pointer(&a.Floats(2 * n)[0])), n)
 }
 
+// Doubles is Floats for float64 values.
+func (a *Arena) Doubles(n int) []float64 {
+	if n == 0 {
+		return nil
+	}
+	return unsafe.Slice((*float64)(unsafe.Pointer(&a.Floats(2 * n)[0])), n)
+}
+
 // Mark is the present state, for Release.
 func (a *Arena) Mark() Mark { return a.at }
 

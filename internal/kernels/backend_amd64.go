@@ -19,7 +19,10 @@ func assembly() []*backend {
 	if !cpu.X86.HasAVX512BF16 {
 		return []*backend{&avx512, &avx2}
 	}
-	return []*backend{&avx512bf16, &avx512, &avx2}
+	if !hasAMX {
+		return []*backend{&avx512bf16, &avx512, &avx2}
+	}
+	return []*backend{&amx, &avx512bf16, &avx512, &avx2}
 }
 
 var avx512 = backend{
@@ -51,6 +54,14 @@ var avx512bf16 = func() backend {
 		interleaveBF16(&dst[0], &src[0], count, dstStep, srcStep)
 	}
 	b.lay.dots = assemblyDots{F32: dotsF32AVX512, BF16: dotsBF16AVX512}.dots
+	return b
+}()
+
+// amx is avx512bf16 with products in tiles.
+var amx = func() backend {
+	b := avx512bf16
+	b.name = "amx"
+	b.bf16 = assemblyStrip(stripAMX).strip
 	return b
 }()
 

@@ -22,6 +22,7 @@ type Pass struct {
 	cut          []block // see strips
 	first, order []int32
 	one, total   kernels.Product
+	part         *Pass // see at
 }
 
 // block is a strip of one sample's tokens in this pass, lo to hi: its strip-th 32.
@@ -47,9 +48,8 @@ func stripsOf(tokens int) int { return (tokens + kernels.StripRows - 1) / kernel
 
 // strips cuts the samples into strips, those that see the most keys first, so that workers finish together.
 func (p *Pass) strips() ([]block, ragged) {
-	if p.cut == nil {
-		p.cut = make([]block, 0, len(p.Starts)+p.T/kernels.StripRows)
-		p.first = make([]int32, 1, len(p.Starts))
+	if len(p.cut) == 0 {
+		p.first = append(p.first[:0], 0)
 		for s := range len(p.Starts) - 1 {
 			lo, hi := int(p.Starts[s]), int(p.Starts[s+1])
 			for i := 0; lo < hi; i++ {
@@ -58,9 +58,9 @@ func (p *Pass) strips() ([]block, ragged) {
 			}
 			p.first = append(p.first, int32(len(p.cut)))
 		}
-		p.order = make([]int32, len(p.Starts)-1)
-		for s := range p.order {
-			p.order[s] = int32(s)
+		p.order = p.order[:0]
+		for s := range len(p.Starts) - 1 {
+			p.order = append(p.order, int32(s))
 		}
 		slices.SortStableFunc(p.order, func(a, b int32) int { return p.length(b) - p.length(a) })
 		slices.SortStableFunc(p.cut, func(a, b block) int { return int(p.Pos[b.hi-1] - p.Pos[a.hi-1]) })
@@ -101,9 +101,11 @@ func (p *Pass) sum(m, n int) *kernels.Product {
 }
 
 // at is the pass over some of p's tokens alone, given in ascending order, for a stage that needs no others. It drops
-// out what the whole pass would; attention has no use for it. It lives as long as the arena's next mark.
+// out what the whole pass would; attention has no use for it. It is valid until the next call, and its lists live in the
+// arena.
 func (p *Pass) at(tokens []int32) *Pass {
-	q := &Pass{T: len(tokens), Keys: p.Keys, Train: p.Train, Seed: p.Seed, Step: p.Step, Prec: p.Prec, Arena: p.Arena}
+	q := p.rows(len(tokens))
+	q.Keys, q.Train, q.Seed, q.Step = p.Keys, p.Train, p.Seed, p.Step
 	q.Starts, q.Pos = p.Arena.Ints(len(p.Starts)), p.Arena.Ints(len(tokens))
 	i := 0
 	q.Starts[0] = 0
@@ -114,6 +116,20 @@ func (p *Pass) at(tokens []int32) *Pass {
 		q.Starts[s+1] = int32(i)
 	}
 	return q
+}
+
+// rows is a pass over n rows without samples, valid until the next call.
+func (p *Pass) rows(n int) *Pass {
+	if p.part == nil {
+		p.part = new(Pass)
+	}
+	p.part.Reset(n, p.Prec, p.Arena)
+	return p.part
+}
+
+// Reset empties p for another pass over t tokens and keeps its memory.
+func (p *Pass) Reset(t int, prec kernels.Precision, a *kernels.Arena) {
+	*p = Pass{T: t, Prec: prec, Arena: a, cut: p.cut[:0], first: p.first, order: p.order, part: p.part}
 }
 
 // rowBlock is how many rows one parallel task of an elementwise loop takes.
