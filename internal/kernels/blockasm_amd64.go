@@ -159,10 +159,16 @@ func scoreGradF32AVX2(tiles, right, dp, p *float32, panels int, delta *float32, 
 func fenceAVX512(c *float32, base int, first, seen *int32)
 
 //go:noescape
+func softmaxEndAVX512(rows *SoftmaxRows, lse *float32)
+
+//go:noescape
 func scaleRowsAVX512(c *float32, panels int, by *float32)
 
 //go:noescape
 func fenceAVX2(c *float32, base int, first, seen *int32)
+
+//go:noescape
+func softmaxEndAVX2(rows *SoftmaxRows, lse *float32)
 
 //go:noescape
 func scaleRowsAVX2(c *float32, panels int, by *float32)

@@ -50,6 +50,9 @@ type blockOps struct {
 	// applied to s.sum. scale is positive. A row depends on its own columns and state only, bit for bit. A NaN in a row
 	// stays one in tiles.
 	softmaxStep func(tiles, c []float32, panels int, s *SoftmaxRows, scale float32, prec Precision)
+	// softmaxEnd sets s.factor to one over the sums and lse [32] to the binary logarithms of what they are sums of, for
+	// rows with columns.
+	softmaxEnd func(s *SoftmaxRows, lse []float32)
 	// scaleRows multiplies each row of C by its factor.
 	scaleRows func(c []float32, panels int, by *[StripRows]float32)
 	// probs turns C into 2^(scale·C - lse), exactly zero for -Inf; lse [32] is not less than a row's greatest exponent. For BF16, right receives it as a right operand whose k are the rows.
@@ -74,7 +77,7 @@ var blockOpsGeneric = blockOps{
 	norm: normGeneric, normBack: normBackGeneric,
 	toTiles: toTilesGeneric, fromTiles: fromTilesGeneric, rope: ropeGeneric,
 	dropTiles: dropTilesGeneric, dropAdd: dropAddGeneric,
-	fence: fenceGeneric, softmaxStep: softmaxStepGeneric, scaleRows: scaleRowsGeneric, probs: probsGeneric,
+	fence: fenceGeneric, softmaxStep: softmaxStepGeneric, softmaxEnd: softmaxEndGeneric, scaleRows: scaleRowsGeneric, probs: probsGeneric,
 	scoreGrad: scoreGradGeneric, capScores: capScoresGeneric, capGrad: capGradGeneric,
 	adamW: adamWGeneric, sumSquares: sumSquaresGeneric,
 }

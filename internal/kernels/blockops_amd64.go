@@ -17,6 +17,7 @@ type blockAssembly struct {
 	rope       func(x *float32, heads, half int, cos, sin *float32, sign uint32)
 	dropAdd    func(dst *float32, ld int, src *float32, rowStep, groupStep int, keys *uint64, rows, groups int, limit uint32, scale float32) // or nil
 	fence      func(c *float32, base int, first, seen *int32)
+	softmaxEnd func(rows *SoftmaxRows, lse *float32)
 	scaleRows  func(c *float32, panels int, by *float32)
 	capped     func(c *float32, groups int, inner, cap float32)
 	capGrad    func(ds, y *float32, groups int, scale, inv float32)
@@ -93,7 +94,7 @@ var blockAVX512 = blockAssembly{
 		},
 	},
 	storeRows: storeRowsAVX512, addRows: addRowsAVX512, squares: squaresAVX512, rope: ropeAVX512, dropAdd: dropAddAVX512,
-	fence: fenceAVX512, scaleRows: scaleRowsAVX512, capped: cappedAVX512, capGrad: capGradAVX512, adamW: adamWAVX512, sumSquares: sumSquaresAVX512,
+	fence: fenceAVX512, softmaxEnd: softmaxEndAVX512, scaleRows: scaleRowsAVX512, capped: cappedAVX512, capGrad: capGradAVX512, adamW: adamWAVX512, sumSquares: sumSquaresAVX512,
 }
 
 var blockAVX2 = blockAssembly{
@@ -111,7 +112,7 @@ var blockAVX2 = blockAssembly{
 		scoreGrad:   scoreGradF32AVX2,
 	}},
 	storeRows: storeRowsAVX2, addRows: addRowsAVX2, squares: squaresAVX2, rope: ropeAVX2,
-	fence: fenceAVX2, scaleRows: scaleRowsAVX2, capped: cappedAVX2, capGrad: capGradAVX2, adamW: adamWAVX2, sumSquares: sumSquaresAVX2,
+	fence: fenceAVX2, softmaxEnd: softmaxEndAVX2, scaleRows: scaleRowsAVX2, capped: cappedAVX2, capGrad: capGradAVX2, adamW: adamWAVX2, sumSquares: sumSquaresAVX2,
 }
 
 // ops wraps the assembly in checks of lengths and what handles edges.
@@ -120,7 +121,7 @@ func (a blockAssembly) ops() blockOps {
 		store: a.storeTiles, gated: a.gated, gatedGrad: a.gatedGrad, storeRows: a.storeRowsAny, storeRowsT: a.storeRowsT,
 		norm: a.norm, normBack: a.normBack, toTiles: a.toTiles, fromTiles: a.fromTiles, rope: a.ropeAny,
 		dropTiles: a.dropTiles, dropAdd: a.dropAddAny,
-		fence: a.fencePanel, scaleRows: a.scaleRowsAny, softmaxStep: a.softmaxStep, probs: a.probStrip, scoreGrad: a.scoreGradStrip,
+		fence: a.fencePanel, softmaxEnd: a.softmaxEndRows, scaleRows: a.scaleRowsAny, softmaxStep: a.softmaxStep, probs: a.probStrip, scoreGrad: a.scoreGradStrip,
 		capScores: a.capScores, capGrad: a.capGradStrip, adamW: a.adamWAny, sumSquares: a.sumSquaresAny,
 	}
 }

@@ -16,10 +16,6 @@ func (s *SoftmaxRows) begin() {
 	}
 }
 
-// logSum is the binary logarithm of a sum of powers of two from the greatest exponent and the sum relative to it; -Inf
-// for an empty sum.
-func logSum(top, sum float32) float32 { return float32(float64(top) + math.Log2(float64(sum))) }
-
 // exp2 is 2^x for x up to 127 to within 2e-7: 2^n·2^f with n = round(x) and |f| <= 1/2. The polynomial in f is the one
 // that has the smallest relative error with 1 as its value for 0; its coefficients were found by Remez's exchange.
 func exp2(x float32) float32 {
@@ -73,6 +69,14 @@ func softmaxStepGeneric(tiles, c []float32, panels int, s *SoftmaxRows, scale fl
 			v.write(tiles, n, r, prec)
 		}
 		s.top[r], s.sum[r] = top, float32(s.sum[r]*s.factor[r])+float32(sum)
+	}
+}
+
+func softmaxEndGeneric(s *SoftmaxRows, lse []float32) {
+	lse = lse[:StripRows]
+	for r, sum := range s.sum {
+		s.factor[r] = 1 / sum
+		lse[r] = float32(float64(s.top[r]) + math.Log2(float64(sum)))
 	}
 }
 

@@ -7,6 +7,11 @@ func (a blockAssembly) fencePanel(c []float32, base int, first, seen *[StripRows
 	a.fence(&c[0], base, &first[0], &seen[0])
 }
 
+func (a blockAssembly) softmaxEndRows(s *SoftmaxRows, lse []float32) {
+	_ = lse[StripRows-1]
+	a.softmaxEnd(s, &lse[0])
+}
+
 func (a blockAssembly) scaleRowsAny(c []float32, panels int, by *[StripRows]float32) {
 	if c = c[:panels*resultSize]; panels > 0 {
 		a.scaleRows(&c[0], panels, &by[0])

@@ -134,18 +134,10 @@ func (t *Tiles) SoftmaxStep(strip, c []float32, panels int, s *SoftmaxRows, scal
 	t.be.ops.scaleRows(o, oPanels, &s.factor)
 }
 
-// SoftmaxEnd divides o by the sums of exponentials and writes their binary logarithms to lse [32], unless it is nil.
+// SoftmaxEnd divides o by the sums of exponentials and writes their binary logarithms to lse [32].
 func (t *Tiles) SoftmaxEnd(o []float32, oPanels int, s *SoftmaxRows, lse []float32) {
-	for r, sum := range s.sum {
-		s.factor[r] = 1 / sum
-	}
+	t.be.ops.softmaxEnd(s, lse)
 	t.be.ops.scaleRows(o, oPanels, &s.factor)
-	if lse == nil {
-		return
-	}
-	for r := range lse[:StripRows] {
-		lse[r] = logSum(s.top[r], s.sum[r])
-	}
 }
 
 // Probs turns c into the softmax of scale·c from what SoftmaxEnd gave as lse [32], exactly zero for -Inf, and returns it as right

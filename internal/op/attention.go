@@ -193,12 +193,12 @@ func (g *attendStrip) Task(i int) {
 	g.out.Put(w.strip, b.lo, rows, h*g.HeadDim, g.HeadDim)
 }
 
-// query packs the queries of strip b of head h, and says where their lse goes: nowhere without a state.
+// query packs the queries of strip b of head h, and says where their lse goes.
 func (g *attendStrip) query(w *work, b block, h int) (strip, lse []float32) {
 	rows, width := b.hi-b.lo, g.Heads*g.HeadDim
 	q := g.q[b.lo*width+h*g.HeadDim:]
 	w.q = kernels.Grow(w.q, g.words)
-	strip = w.q
+	strip, lse = w.q, w.lse[:]
 	if g.st.q != nil {
 		at := g.queries.at(b.sample, h, g.Heads) + b.strip
 		strip, lse = g.st.q[at*g.words:], g.st.lse[at*kernels.StripRows:]
@@ -219,6 +219,7 @@ func (a *Attention) firstPanel(pos int32) int {
 type work struct {
 	kernels.Tiles
 	softmax     kernels.SoftmaxRows
+	lse         [kernels.StripRows]float32
 	first, seen [kernels.StripRows]int32 // the keys that a strip's queries see
 
 	q, s, p, o, strip []float32

@@ -18,9 +18,20 @@ var powers = []constant{
 	{"unit", 1},
 }
 
+// logarithms are those of softmaxEnd: log2(x) is 2/ln 2·(s + s³/3 + s⁵/5 + …) with s = (x-1)/(x+1).
+var logarithms = []constant{
+	{"unit", 1},
+	{"root", math.Sqrt2 / 2},
+	{"l1", 2 / math.Ln2},
+	{"l3", 2 / math.Ln2 / 3},
+	{"l5", 2 / math.Ln2 / 5},
+	{"l7", 2 / math.Ln2 / 7},
+	{"l9", 2 / math.Ln2 / 9},
+}
+
 // softmax writes the steps between attention's products, on result blocks.
 func softmax(f *file) {
-	f.constants(slices.Concat(constants, activationConstants, powers))
+	f.constants(slices.Concat(constants, activationConstants, powers, logarithms[1:]))
 	zipData(f)
 	for i := range 32 {
 		f.line("DATA columns<>+%d(SB)/4, $%d", 4*i, i)
@@ -29,6 +40,7 @@ func softmax(f *file) {
 	for _, v := range []isa{avx512, avx2} {
 		fence(f, v)
 		scaleRows(f, v)
+		softmaxEnd(f, v)
 		capped(f, v)
 		capGrad(f, v)
 	}
@@ -103,12 +115,12 @@ const (
 	scoreTop   = 15
 )
 
-// powers fills AVX-512's registers with the constants of exp2.
-func (k *kern) powers() {
+// fill puts constants into AVX-512's registers.
+func (k *kern) fill(list []constant) {
 	if k.isa == avx2 {
 		return
 	}
-	for i, c := range powers {
+	for i, c := range list {
 		k.extra[c.name] = 16 + i
 		k.op("VBROADCASTSS %s<>(SB), Z%d", c.name, 16+i)
 	}
@@ -168,7 +180,7 @@ func (k *kern) score(j int) int {
 func softmaxStep(f *file, v isa, n number) {
 	k := f.kern(v, n, "softmaxStep*(tiles, c *float32, panels int, rows *SoftmaxRows, scale float32)")
 	k.args("tiles", "DI", "c", "SI", "rows", "R8")
-	k.powers()
+	k.fill(powers)
 	k.constants(false, "ninf")
 	k.broadcast("scale", scoreScale)
 	k.op("MOVQ $32, R9")
@@ -222,6 +234,38 @@ func softmaxStep(f *file, v isa, n number) {
 	k.ret()
 }
 
+// softmaxEnd splits each sum into 2^e·x with x between √½ and √2.
+func softmaxEnd(f *file, v isa) {
+	k := f.kern(v, plain, "softmaxEnd*(rows *SoftmaxRows, lse *float32)")
+	k.args("rows", "SI", "lse", "DI")
+	k.fill(logarithms)
+	k.zero(f, 0)
+	for at := 0; at < 128; at += v.bytes {
+		k.op("VMOVUPS %d(SI), %s", at+rowSum, k.r(1))
+		k.op("VMOVUPS %s, %s", k.c("unit"), k.r(2))
+		k.three("VDIVPS", 1, 2, 2)
+		k.op("VMOVUPS %s, %d(SI)", k.r(2), at+rowFactor)
+		k.op("VPSUBD %s, %s, %s", k.c("root"), k.r(1), k.r(2))
+		k.op("VPSRAD $23, %s, %s", k.r(2), k.r(2))
+		k.op("VPSLLD $23, %s, %s", k.r(2), k.r(3))
+		k.three("VPSUBD", 3, 1, 3)
+		k.op("VCVTDQ2PS %s, %s", k.r(2), k.r(2))
+		k.op("VSUBPS %s, %s, %s", k.c("unit"), k.r(3), k.r(4))
+		k.op("VADDPS %s, %s, %s", k.c("unit"), k.r(3), k.r(5))
+		k.three("VDIVPS", 5, 4, 4)
+		k.three("VMULPS", 4, 4, 5)
+		k.op("VMOVUPS %s, %s", k.c("l9"), k.r(6))
+		for _, c := range []string{"l7", "l5", "l3", "l1"} {
+			k.op("VFMADD213PS %s, %s, %s", k.c(c), k.r(5), k.r(6))
+		}
+		k.three("VFMADD231PS", 6, 4, 2)
+		k.op("VADDPS %d(SI), %s, %s", at+rowTop, k.r(2), k.r(2))
+		k.three("VFMADD231PS", 0, 1, 2) // a NaN shows
+		k.op("VMOVUPS %s, %d(DI)", k.r(2), at)
+	}
+	k.ret()
+}
+
 // overPanels runs body for each panel with BX at the row's part of it; DX is clobbered.
 func (k *kern) overPanels(label string, body func()) {
 	k.op("MOVQ SI, BX")
@@ -239,7 +283,7 @@ func (k *kern) roundPair(d, lo, hi int) { k.evex("VCVTNE2PS2BF16", 3, 0x72, d, h
 func probs(f *file, v isa, n number) {
 	k := f.kern(v, n, "probs*(right, c *float32, panels int, lse *float32, scale float32)")
 	k.args("right", "DI", "c", "SI", "panels", "CX", "lse", "DX")
-	k.powers()
+	k.fill(powers)
 	k.broadcast("scale", scoreScale)
 	if n == bf16 {
 		k.op("VMOVUPS zip<>(SB), Z31")
