@@ -64,6 +64,7 @@ var avx512bf16 = func() backend {
 var amx = func() backend {
 	b := avx512bf16
 	b.name = "amx"
+	b.rowsBF16, b.roundRow = nil, nil // Intel's cores have half of float32's rate in VDPBF16PS
 	b.bf16 = assemblyStrip(stripAMX).strip
 	return b
 }()
