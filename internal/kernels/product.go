@@ -120,9 +120,10 @@ func (p *Product) plan(threads int) int {
 	p.be = active.Load()
 	p.strips = (p.M + StripRows - 1) / StripRows
 	unit, deep := 1, 0
-	for _, t := range append(p.terms[:p.count:p.count], p.pair[:p.pairs]...) {
-		unit = max(unit, t.b.unit()/PanelCols)
-		deep += t.b.blocks(p.Prec) * blockWords
+	for i := range p.count + p.pairs {
+		b := &p.term(i).b
+		unit = max(unit, b.unit()/PanelCols)
+		deep += b.blocks(p.Prec) * blockWords
 	}
 	all := (p.N + PanelCols - 1) / PanelCols
 	if p.sliced = p.count == 1 && p.pairs == 0 && deep > deepBlocks*blockWords && p.terms[0].whole(); p.sliced {
@@ -262,14 +263,22 @@ func (p *Product) slices(s *scratch, from, to, lo, hi int) {
 	}
 }
 
+// strip is the micro-kernel for prec: where bfloat16 is asked for although it is not faster, the Go twin.
+func (be *backend) strip(prec Precision) stripFunc {
+	switch {
+	case prec == F32:
+		return be.f32
+	case be.bf16 == nil:
+		return stripBF16Generic
+	}
+	return be.bf16
+}
+
 // multiply runs the strip kernel in chunks of k. Their bounds depend on k alone, so that nothing else changes the result.
 func (be *backend) multiply(c, a, b []float32, prec Precision, blocks, panels, stride int, add bool) {
-	kernel := be.f32
-	if prec == BF16 {
-		kernel = be.bf16
-		if kernel == nil { // asked for where it is not faster
-			kernel = stripBF16Generic
-		}
+	kernel := be.strip(prec)
+	if blocks == 0 && !add {
+		clear(c[:panels*resultSize])
 	}
 	for k := 0; k < blocks; k += chunkBlocks {
 		n := min(chunkBlocks, blocks-k)
