@@ -2,7 +2,6 @@ package kernels
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -66,68 +65,3 @@ func Backend() string { return active.Load().name }
 
 // HasBF16 reports whether the backend in use multiplies faster in bfloat16 than in float32.
 func HasBF16() bool { return active.Load().bf16 != nil }
-
-// usable keeps the candidates that agree with the generic twin on a small product: a CPU or hypervisor
-// that claims an instruction set it gets wrong must not train a model.
-func usable(candidates []*backend) []*backend {
-	var ok []*backend
-	for _, b := range candidates {
-		if b == &generic || selfTest(b) {
-			ok = append(ok, b)
-		}
-	}
-	return ok
-}
-
-// selfTest compares with the generic twin: products, and the exponential to 5e-7.
-func selfTest(b *backend) bool { return testProducts(b) && testExp(b) }
-
-// testProducts compares products with edges in every direction, of small whole numbers so that all sums
-// are exact, in bfloat16 too.
-func testProducts(b *backend) bool {
-	const m, n, k = 17, 35, 21
-	x, w := make([]float32, m*k), make([]float32, n*k)
-	for i := range x {
-		x[i] = float32(i%11 - 5)
-	}
-	for i := range w {
-		w[i] = float32(i%13 - 6)
-	}
-	want, got := make([]float32, m*n), make([]float32, m*n)
-	for _, prec := range []Precision{F32, BF16} {
-		if prec == BF16 && b.bf16 == nil {
-			continue
-		}
-		for _, trans := range []bool{true, false} {
-			ld := n
-			if trans {
-				ld = k
-			}
-			for be, c := range map[*backend][]float32{&generic: want, b: got} {
-				p := Product{M: m, N: n, Prec: prec, Sink: Sink{Kind: ToRows, Rows: c, LD: n, Alpha: 2}}
-				p.Add(Left{f: x, ld: k}, Values(w, ld, k, n, trans), false)
-				p.runOn(be)
-			}
-			if !slices.Equal(want, got) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// testExp compares exponentials over their range.
-func testExp(b *backend) bool {
-	var x, want, got [37]float32
-	for i := range x {
-		x[i] = float32(i-18) * 4.7
-	}
-	generic.vec.expSum(want[:], x[:], 0)
-	b.vec.expSum(got[:], x[:], 0)
-	for i, w := range want {
-		if diff := got[i] - w; !(max(diff, -diff) <= 5e-7*w) {
-			return false
-		}
-	}
-	return true
-}

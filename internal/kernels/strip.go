@@ -44,26 +44,25 @@ func blockGeneric(c, a, b []float32) {
 	}
 }
 
-// stripBF16Generic is stripFunc for BF16, the specification of the assembly.
+// stripBF16Generic is stripFunc for BF16, the specification of the assembly: what stripGeneric makes of the values.
 func stripBF16Generic(c, a, b []float32, blocks, panels, stride int, add bool) {
+	var left, right [2 * blockWords]float32 // a block's values as two blocks of float32
 	for p := range panels {
 		cp := c[p*resultSize : (p+1)*resultSize]
 		if !add {
 			clear(cp)
 		}
 		for i := range blocks {
-			ab, bb := halves(a[i*blockWords:(i+1)*blockWords]), halves(b[p*stride+i*blockWords:p*stride+(i+1)*blockWords])
-			for r := range StripRows {
-				for n := range PanelCols {
-					col := bb[n/16*512+n%16*2:]
-					sum := cp[r*32+n]
-					for k := 0; k < 32; k += 2 {
-						sum += float32(fromBF16(ab[r*32+k]) * fromBF16(col[k*16]))
-						sum += float32(fromBF16(ab[r*32+k+1]) * fromBF16(col[k*16+1]))
-					}
-					cp[r*32+n] = sum
-				}
+			for at, h := range halves(a[i*blockWords : (i+1)*blockWords]) {
+				row, k := at/32, at%32
+				left[k/16*blockWords+row*16+k%16] = fromBF16(h)
 			}
+			for at, h := range halves(b[p*stride+i*blockWords : p*stride+(i+1)*blockWords]) {
+				n, k := at/512*16+at/2%16, at/32%16*2+at%2
+				right[k*PanelCols+n] = fromBF16(h)
+			}
+			blockGeneric(cp, left[:blockWords], right[:blockWords])
+			blockGeneric(cp, left[blockWords:], right[blockWords:])
 		}
 	}
 }
