@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ft/configs"
+	"ft/internal/kernels"
 	"ft/internal/ui"
 	"ft/trainer"
 )
@@ -39,6 +40,36 @@ func TestExitCode(t *testing.T) {
 	} {
 		if got := exitCode(c.err); got != c.want {
 			t.Errorf("exitCode(%v) = %d, want %d", c.err, got, c.want)
+		}
+	}
+}
+
+// TestSetUp_notice: what the kernels cannot use is told once, unless the user chose what to use or wants no notes.
+func TestSetUp_notice(t *testing.T) {
+	const notice = "the CPU has AMX, but it is not used: a test says so"
+	before := kernels.Backend()
+	t.Cleanup(func() {
+		if err := kernels.Use(before); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Setenv("FT_CPU", "")
+	for _, c := range []struct {
+		cpu, notice string
+		quiet       bool
+		want        string
+		fails       bool
+	}{
+		{"", notice, false, notice + "\n", false},
+		{"", "", false, "", false},
+		{"", notice, true, "", false},
+		{"generic", notice, false, "", false},
+		{"abacus", notice, false, notice + "\n", true},
+	} {
+		var said bytes.Buffer
+		err := setUp(&ui.Streams{Err: &said, Quiet: c.quiet}, 0, c.cpu, c.notice)
+		if said.String() != c.want || (err != nil) != c.fails {
+			t.Errorf("%+v: said %q, error %v", c, said.String(), err)
 		}
 	}
 }

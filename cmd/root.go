@@ -67,7 +67,7 @@ func newRoot(s *ui.Streams) (*cobra.Command, *bool) {
 	flags.StringVar(&cpu, "cpu", "", "instruction set of the kernels, see ft version (default: the best one; also FT_CPU)")
 	flags.BoolVarP(&s.Quiet, "quiet", "q", s.Quiet, "no progress and no notes")
 	flags.BoolVarP(&s.Verbose, "verbose", "v", s.Verbose, "say more")
-	root.PersistentPreRunE = func(*cobra.Command, []string) error { return setUp(threads, cpu) }
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { return setUp(s, threads, cpu, kernels.Notice()) }
 	root.AddCommand(
 		newLoraCmd(s),
 		newEvalCmd(s),
@@ -106,8 +106,9 @@ func newGroup(use, short string) *cobra.Command {
 	}
 }
 
-// setUp applies the flags that all verbs share.
-func setUp(threads int, cpu string) error {
+// setUp applies the flags that all verbs share. notice is that of the kernels: it explains the choice of instruction set
+// unless the user made one that works.
+func setUp(s *ui.Streams, threads int, cpu, notice string) error {
 	if threads < 0 {
 		return fmt.Errorf("--threads: must be 1 or more, got %d", threads)
 	}
@@ -118,10 +119,14 @@ func setUp(threads int, cpu string) error {
 	if cpu == "" {
 		from, cpu = "FT_CPU", os.Getenv("FT_CPU")
 	}
-	if cpu == "" {
-		return nil
+	var err error
+	if cpu != "" {
+		err = kernels.Use(cpu)
 	}
-	if err := kernels.Use(cpu); err != nil {
+	if notice != "" && (cpu == "" || err != nil) {
+		s.Note("%s", notice)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", from, err)
 	}
 	return nil

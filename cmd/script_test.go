@@ -10,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"ft/internal/kernels"
 	"ft/internal/testkit"
 )
 
@@ -36,6 +37,9 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			for name, v := range map[string]string{"ESC": "\x1b", "MODEL": model, "OTHER": other, "FACTS": facts} {
 				e.Setenv(name, v)
+			}
+			if kernels.Notice() != "" { // every command would say so, and scripts check what is said
+				e.Setenv("FT_CPU", kernels.Backend())
 			}
 			return nil
 		},

@@ -3,7 +3,6 @@ package model
 import (
 	"fmt"
 
-	"ft/internal/op"
 	"ft/nn"
 )
 
@@ -19,7 +18,12 @@ func (m *Model) Extend(caches []*nn.Cache, ids [][]int32, f func(s int, logits [
 	if len(caches) != len(ids) {
 		return fmt.Errorf("model: %d caches for %d sequences", len(caches), len(ids))
 	}
-	p := &op.Pass{Starts: []int32{0}, Prec: m.Precision(), Arena: m.arena}
+	t := 0
+	for _, seq := range ids {
+		t += len(seq)
+	}
+	p := m.newPass(t)
+	p.Starts = []int32{0}
 	var all, last []int32
 	for s, seq := range ids {
 		if len(seq) == 0 {
@@ -35,7 +39,6 @@ func (m *Model) Extend(caches []*nn.Cache, ids [][]int32, f func(s int, logits [
 	if len(all) == 0 {
 		return nil
 	}
-	p.T = len(all)
 	x, err := m.embedTokens(p, all)
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ type Model struct {
 	stack  nn.Stack
 	arena  *kernels.Arena
 	forced *kernels.Precision
+	pass   op.Pass // reused from call to call
 }
 
 // SetPrecision fixes what products are computed in, whatever Precision would choose: float32 for scores and proofs.
@@ -34,6 +35,21 @@ func (m *Model) Precision() kernels.Precision {
 		return kernels.F32
 	}
 	return kernels.BF16
+}
+
+// SetRecompute says whether training passes keep each block's input alone and compute the rest again in the backward
+// pass: a third more arithmetic for a fraction of StateBytes. Results do not change.
+func (m *Model) SetRecompute(on bool) { m.stack.Recompute = on }
+
+// StateBytes is the memory, in bytes, that a training pass over one sequence of the given length keeps for its backward
+// pass; it grows in proportion.
+func (m *Model) StateBytes(tokens int) int64 {
+	a := kernels.NewArena()
+	defer a.Close() // nothing was written, so the system never gave the memory
+	p := &op.Pass{
+		T: tokens, Starts: []int32{0, int32(tokens)}, Pos: make([]int32, tokens), Prec: m.Precision(), Arena: a,
+	}
+	return m.stack.StateBytes(p)
 }
 
 // Linears are the model's linear layers in the order of the Hugging Face model, the head last.
@@ -91,7 +107,7 @@ func (m *Model) Loss(b *dataset.Batch) (Loss, error) {
 	if err := m.checkLabels(b); err != nil {
 		return Loss{}, err
 	}
-	losses := make([]float64, len(b.IDs))
+	losses := m.arena.Doubles(len(b.IDs))
 	m.stack.Losses(p, x, b.Labels, losses)
 	return summarise(b, losses), nil
 }
@@ -109,7 +125,7 @@ func (m *Model) Train(b *dataset.Batch, o TrainOptions) (Loss, error) {
 		return Loss{}, fmt.Errorf("model: %d sample keys for %d samples", len(b.Keys), len(b.Starts)-1)
 	}
 	p.Train, p.Seed, p.Step, p.Keys = true, o.Seed, o.Step, b.Keys
-	losses := make([]float64, len(b.IDs))
+	losses := m.arena.Doubles(len(b.IDs))
 	if err := m.stack.Train(p, x, b.Labels, losses, o.Scale); err != nil {
 		return Loss{}, err
 	}
@@ -144,7 +160,8 @@ func (m *Model) begin(ids, starts []int32) (*op.Pass, []float32, error) {
 	if len(ids) == 0 || len(starts) < 2 || starts[0] != 0 || int(starts[len(starts)-1]) != len(ids) {
 		return nil, nil, fmt.Errorf("model: a batch of %d tokens with sample bounds %v", len(ids), starts)
 	}
-	p := &op.Pass{T: len(ids), Starts: starts, Pos: make([]int32, len(ids)), Prec: m.Precision(), Arena: m.arena}
+	p := m.newPass(len(ids))
+	p.Starts, p.Pos = starts, m.arena.Ints(len(ids))
 	for s := 0; s+1 < len(starts); s++ {
 		if starts[s+1] <= starts[s] || int(starts[s+1]) > len(ids) {
 			return nil, nil, fmt.Errorf("model: sample %d of a batch has tokens %d to %d of %d", s, starts[s], starts[s+1], len(ids))
@@ -157,7 +174,14 @@ func (m *Model) begin(ids, starts []int32) (*op.Pass, []float32, error) {
 	return p, x, err
 }
 
-// embedTokens checks ids and positions and takes the arena over for a new pass.
+// newPass takes pass and arena over for t tokens.
+func (m *Model) newPass(t int) *op.Pass {
+	m.arena.Reset()
+	m.pass.Reset(t, m.Precision(), m.arena)
+	return &m.pass
+}
+
+// embedTokens checks ids and positions.
 func (m *Model) embedTokens(p *op.Pass, ids []int32) ([]float32, error) {
 	for _, id := range ids {
 		if id < 0 || int(id) >= m.Spec.Vocab {
@@ -171,7 +195,6 @@ func (m *Model) embedTokens(p *op.Pass, ids []int32) ([]float32, error) {
 			}
 		}
 	}
-	m.arena.Reset()
 	x := p.Floats(len(ids) * m.Spec.Dim)
 	op.EmbedForward(m.embed, x, ids)
 	return x, nil

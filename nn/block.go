@@ -43,14 +43,8 @@ func (b *Block) Linears() []*Linear {
 	return []*Linear{b.Q, b.K, b.V, b.O, b.Gate, b.Up, b.Down}
 }
 
-// params are the trainable parameters in the block's slots.
-func (b *Block) params() []*Param {
-	var out []*Param
-	for _, l := range b.Linears() {
-		out = append(out, l.params...)
-	}
-	return out
-}
+// trains reports whether a slot of the block has parameters.
+func (b *Block) trains() bool { return trains(b.Q, b.K, b.V, b.O, b.Gate, b.Up, b.Down) }
 
 // blockState is what the block's backward pass needs from its forward pass.
 type blockState struct {
@@ -73,7 +67,7 @@ func (b *Block) forward(p *op.Pass, st *blockState, x []float32) {
 	mark := p.Arena.Mark()
 	q, k, v := b.rows(p)
 	op.QKVForward(p, &b.qkv, &st.qkv, q, k, v, x)
-	op.Attend(p, &b.attn, b.rope, &st.attn, st.att, q, k, v)
+	op.AttentionForward(p, &b.attn, b.rope, &st.attn, st.att, q, k, v)
 	p.Arena.Release(mark)
 	op.ProjectForward(p, &b.O.op, st.uo, x, st.att)
 	op.MLPForward(p, &b.mlp, &st.mlp, x)
@@ -113,7 +107,7 @@ func (b *Block) backward(p *op.Pass, st *blockState, dx []float32, needDx bool) 
 	datt := p.Floats(p.T * b.O.In())
 	op.ProjectBackward(p, &b.O.op, datt, dx, st.att, st.uo)
 	dq, dk, dv := p.Act(p.T, b.Q.Out()), p.Act(p.T, b.K.Out()), p.Act(p.T, b.V.Out())
-	op.AttendBack(p, &b.attn, b.rope, &st.attn, dq, dk, dv, datt)
+	op.AttentionBackward(p, &b.attn, b.rope, &st.attn, dq, dk, dv, datt)
 	if !needDx {
 		dx = nil
 	}
@@ -143,7 +137,7 @@ func (b *Block) Extend(p *op.Pass, layer int, caches []*Cache, x []float32) {
 	for s, c := range caches {
 		kv[s] = c.append(layer, own[s])
 	}
-	op.AttendCached(p, &b.attn, st.att, q, kv)
+	op.AttentionExtend(p, &b.attn, st.att, q, kv)
 	op.ProjectForward(p, &b.O.op, st.uo, x, st.att)
 	op.MLPForward(p, &b.mlp, &st.mlp, x)
 }

@@ -15,6 +15,12 @@ type Stack struct {
 	Head   *Linear
 	Norm   []float32 // [D] gain of the final norm
 	Eps    float32
+
+	// Recompute keeps only each block's input in a training pass and computes the rest again when its gradient is due:
+	// one more forward pass for a fraction of the memory. Losses and gradients are the same, bit for bit.
+	Recompute bool
+
+	ops []blockOp // of the last training pass, for reuse
 }
 
 func (s *Stack) head() *op.Head { return &op.Head{Gain: s.Norm, Eps: s.Eps, Out: &s.Head.op} }
@@ -49,17 +55,42 @@ func (s *Stack) Logits(p *op.Pass, x []float32, rows []int32, f func(i int, logi
 	op.HeadLogits(p, s.head(), x, rows, f)
 }
 
+// StateBytes is what a training pass p keeps for its backward pass, in bytes.
+func (s *Stack) StateBytes(p *op.Pass) int64 {
+	var total int64
+	for i, b := range s.Blocks {
+		mark := p.Arena.Used()
+		if s.Recompute {
+			p.Floats(p.T * len(s.Norm))
+		} else {
+			b.room(p)
+		}
+		total += p.Arena.Used() - mark
+		if i == 0 && s.Recompute {
+			b.room(p) // of the block whose gradient is due
+			total += p.Arena.Used() - mark
+		}
+		p.Arena.Reset()
+	}
+	return total
+}
+
 // Train computes the losses as Losses does and adds scale times the gradient of their sum to the parameters in the slots.
 // It builds spago's graph, one operator per block and one for head and loss, and runs it backward: spago finds
 // which operators have anything to train below them, so nothing is computed below the lowest trainable parameter.
 func (s *Stack) Train(p *op.Pass, x []float32, labels []int32, losses []float64, scale float32) error {
 	g := &graph{pass: p}
+	if len(s.ops) != len(s.Blocks) {
+		s.ops = make([]blockOp, len(s.Blocks))
+	}
+	defer clear(s.ops)
 	var node mat.Tensor = &tensor{data: x}
 	for i, b := range s.Blocks {
-		node = ag.NewOperator(&blockOp{g: g, b: b, layer: i, x: node, params: leaves(b.params())}).Run()
+		s.ops[i] = blockOp{g: g, b: b, layer: i, again: s.Recompute, x: node, trains: b.trains()}
+		node = ag.NewOperator(&s.ops[i]).Run()
 	}
 	loss := ag.NewOperator(&lossOp{
-		g: g, s: s, x: node, params: leaves(s.Head.params), labels: labels, losses: losses, scale: scale,
+		g: g, s: s, x: node, trains: trains(s.Head), labels: labels, losses: losses, scale: scale,
 	}).Run()
 	if g.err != nil {
 		return g.err
@@ -109,32 +140,47 @@ type blockOp struct {
 	g      *graph
 	b      *Block
 	layer  int
+	again  bool // the state is computed again for the backward pass
 	x      mat.Tensor
-	params []mat.Tensor
+	trains bool // a slot of the block has parameters
 	st     blockState
+	in     []float32 // a copy of the input, if again
 }
 
-func (o *blockOp) Operands() []mat.Tensor { return append([]mat.Tensor{o.x}, o.params...) }
+func (o *blockOp) Operands() []mat.Tensor { return operands(o.x, o.trains) }
 
 // Forward changes the residual stream in place: nobody needs what it was before the block.
 func (o *blockOp) Forward() (mat.Tensor, error) {
-	x := o.x.Value().(*tensor).data
+	x := o.x.Value().(*tensor)
 	o.g.guard(o.layer, forward, func() {
-		if !o.x.RequiresGrad() && len(o.params) == 0 {
-			o.b.Eval(o.g.pass, x)
-			return
+		p := o.g.pass
+		switch {
+		case !o.x.RequiresGrad() && !o.trains:
+			o.b.Eval(p, x.data)
+		case o.again:
+			o.in = p.Floats(len(x.data))
+			copy(o.in, x.data)
+			o.b.Eval(p, x.data)
+		default:
+			o.st = o.b.room(p)
+			o.b.forward(p, &o.st, x.data)
 		}
-		o.st = o.b.room(o.g.pass)
-		o.b.forward(o.g.pass, &o.st, x)
 	})
-	return &tensor{data: x}, nil
+	return &tensor{data: x.data}, nil
 }
 
 func (o *blockOp) Backward(gy mat.Tensor) error {
 	dx := gy.(*tensor)
 	needDx := o.x.RequiresGrad()
 	o.g.guard(o.layer, backward, func() {
-		o.b.backward(o.g.pass, &o.st, dx.data, needDx)
+		p := o.g.pass
+		mark := p.Arena.Mark()
+		defer p.Arena.Release(mark)
+		if o.again {
+			o.st = o.b.room(p)
+			o.b.forward(p, &o.st, o.in) // spoils the copy, which nobody needs any more
+		}
+		o.b.backward(p, &o.st, dx.data, needDx)
 	})
 	if needDx {
 		o.x.AccGrad(dx)
@@ -147,14 +193,14 @@ type lossOp struct {
 	g      *graph
 	s      *Stack
 	x      mat.Tensor
-	params []mat.Tensor
+	trains bool
 	labels []int32
 	losses []float64
 	scale  float32
 	dx     []float32
 }
 
-func (o *lossOp) Operands() []mat.Tensor { return append([]mat.Tensor{o.x}, o.params...) }
+func (o *lossOp) Operands() []mat.Tensor { return operands(o.x, o.trains) }
 
 func (o *lossOp) Forward() (mat.Tensor, error) {
 	x := o.x.Value().(*tensor).data

@@ -31,12 +31,14 @@ func (t *tensor) Grad() mat.Tensor { return t.grad }
 // AccGrad takes the first gradient over as it is: every value here has one consumer, so there is no second.
 func (t *tensor) AccGrad(g mat.Tensor) { t.grad = g.(*tensor) }
 
-// leaves wraps parameters as operands. Their gradients go straight into Param.Grad, so the graph only learns from
-// them that the operator has something to train.
-func leaves(params []*Param) []mat.Tensor {
-	out := make([]mat.Tensor, len(params))
-	for i, p := range params {
-		out[i] = &tensor{data: p.Data, trainable: true}
+// trained stands for an operator's parameters. Their gradients go straight into Param.Grad, so the graph only learns
+// from it that the operator has something to train.
+var trained = &tensor{trainable: true}
+
+// operands are an operator's input and, if it trains, its parameters.
+func operands(x mat.Tensor, trains bool) []mat.Tensor {
+	if trains {
+		return []mat.Tensor{x, trained}
 	}
-	return out
+	return []mat.Tensor{x}
 }

@@ -140,3 +140,23 @@ func TestNorm(t *testing.T) {
 		}
 	})
 }
+
+// TestAct_clearPadding: everything around the values becomes zero, and they stay.
+func TestAct_clearPadding(t *testing.T) {
+	for _, prec := range []Precision{F32, BF16} {
+		for _, s := range actShapes {
+			a, intact := emptyAct(s[0], s[1], prec)
+			a.ClearPadding()
+			for i := range s[0] {
+				for j := range s[1] {
+					if v := a.At(i, j); v == v {
+						t.Fatalf("%v %v: %d,%d is %v", prec, s, i, j, v)
+					}
+				}
+			}
+			if zeroPadding(t, fmt.Sprint(s), a); !intact() {
+				t.Fatalf("%v: wrote past the end", s)
+			}
+		}
+	}
+}

@@ -38,14 +38,21 @@ func (a Act) SetRow(t int, src []float32) {
 	}
 }
 
-// ClearPadding sets the rows after the last token to zero.
+// ClearPadding sets what lies beyond the rows and columns to zero.
 func (a Act) ClearPadding() {
-	if a.T%StripRows == 0 {
-		return
+	if last := a.T % StripRows; last != 0 {
+		clearRows(a.Strip(a.Strips()-1), last)
 	}
-	strip := a.Strip(a.Strips() - 1)
-	for b := range a.Blocks() {
-		clear(strip[b*blockWords+a.T%StripRows*rowWords : (b+1)*blockWords])
+	width := a.Prec.Width()
+	unit := 2 * rowWords / width // halves of a word in a value
+	for b := a.F / width; b < a.Blocks(); b++ {
+		from := max(a.F-b*width, 0) * unit
+		for s := range a.Strips() {
+			block := halves(a.Strip(s)[b*blockWords : (b+1)*blockWords])
+			for r := range StripRows {
+				clear(block[r*2*rowWords+from : (r+1)*2*rowWords])
+			}
+		}
 	}
 }
 

@@ -79,6 +79,14 @@ func (a *Arena) Words(n int) []uint64 {
 	return unsafe.Slice((*uint64)(unsafe.Pointer(&a.Floats(2 * n)[0])), n)
 }
 
+// Doubles is Floats for float64 values.
+func (a *Arena) Doubles(n int) []float64 {
+	if n == 0 {
+		return nil
+	}
+	return unsafe.Slice((*float64)(unsafe.Pointer(&a.Floats(2 * n)[0])), n)
+}
+
 // Mark is the present state, for Release.
 func (a *Arena) Mark() Mark { return a.at }
 
@@ -88,6 +96,15 @@ func (a *Arena) Release(m Mark) {
 		panic("kernels: Arena.Release: a mark that was released before")
 	}
 	a.at = m
+}
+
+// Used is the number of bytes handed out and not given back, what is left free at the ends of chunks included.
+func (a *Arena) Used() int64 {
+	n := a.at.used
+	for i := range a.at.chunk {
+		n += len(a.chunks[i].floats)
+	}
+	return 4 * int64(n)
 }
 
 // Reset gives back everything and keeps the memory for the next step.

@@ -33,6 +33,20 @@ func pairsBF16(dst, even, odd *float32, blocks, step int)
 //go:noescape
 func interleaveBF16(dst, src *float32, count, dstStep, srcStep int)
 
+// straightBF16 and dotsBF16AVX512 need AVX512_BF16.
+//
+//go:noescape
+func straightBF16(dst, c *float32, panels int)
+
+//go:noescape
+func dotsF32AVX512(dst, a, b *float32, blocks int)
+
+//go:noescape
+func dotsBF16AVX512(dst, a, b *float32, blocks int)
+
+//go:noescape
+func dotsF32AVX2(dst, a, b *float32, blocks int)
+
 // prefetchLines prefetches consecutive 64-byte lines. Addresses past the end of memory do no harm.
 //
 //go:noescape

@@ -19,13 +19,16 @@ func assembly() []*backend {
 	if !cpu.X86.HasAVX512BF16 {
 		return []*backend{&avx512, &avx2}
 	}
-	return []*backend{&avx512bf16, &avx512, &avx2}
+	if !hasAMX {
+		return []*backend{&avx512bf16, &avx512, &avx2}
+	}
+	return []*backend{&amx, &avx512bf16, &avx512, &avx2}
 }
 
 var avx512 = backend{
 	name: "avx512",
 	f32:  assemblyStrip(stripAVX512).strip,
-	lay:  layout{assemblyTranspose(transpose16AVX512).transpose, roundGeneric, pairsGeneric, interleaveGeneric},
+	lay:  layout{assemblyTranspose(transpose16AVX512).transpose, roundGeneric, pairsGeneric, interleaveGeneric, straightGeneric, assemblyDots{F32: dotsF32AVX512}.dots},
 
 	dequantize: dequantizeAVX2,
 	prefetch:   prefetchAMD64,
@@ -50,13 +53,26 @@ var avx512bf16 = func() backend {
 		_, _ = src[(count-1)*srcStep+blockWords-1], dst[(count-1)*dstStep+blockWords-1]
 		interleaveBF16(&dst[0], &src[0], count, dstStep, srcStep)
 	}
+	b.lay.straight = func(dst, c []float32, panels int) {
+		_, _ = dst[panels*blockWords-1], c[panels*resultSize-1]
+		straightBF16(&dst[0], &c[0], panels)
+	}
+	b.lay.dots = assemblyDots{F32: dotsF32AVX512, BF16: dotsBF16AVX512}.dots
+	return b
+}()
+
+// amx is avx512bf16 with products in tiles.
+var amx = func() backend {
+	b := avx512bf16
+	b.name = "amx"
+	b.bf16 = assemblyStrip(stripAMX).strip
 	return b
 }()
 
 var avx2 = backend{
 	name: "avx2",
 	f32:  assemblyStrip(stripAVX2).strip,
-	lay:  layout{assemblyTranspose(transpose16AVX2).transpose, roundGeneric, pairsGeneric, interleaveGeneric},
+	lay:  layout{assemblyTranspose(transpose16AVX2).transpose, roundGeneric, pairsGeneric, interleaveGeneric, straightGeneric, assemblyDots{F32: dotsF32AVX2}.dots},
 
 	dequantize: dequantizeAVX2,
 	prefetch:   prefetchAMD64,
@@ -78,6 +94,18 @@ type assemblyTranspose func(dst, src *float32, dstStride, srcStride, count, dstS
 func (f assemblyTranspose) transpose(dst, src []float32, dstStride, srcStride, count, dstStep, srcStep int) {
 	_, _ = src[(count-1)*srcStep+15*srcStride+15], dst[(count-1)*dstStep+15*dstStride+15]
 	f(&dst[0], &src[0], dstStride, srcStride, count, dstStep, srcStep)
+}
+
+// assemblyDots is the same for layout.dots, by Precision; nil: the Go twin serves it.
+type assemblyDots [2]func(dst, a, b *float32, blocks int)
+
+func (f assemblyDots) dots(dst, a, b []float32, blocks int, prec Precision) {
+	if f[prec] == nil {
+		dotsGeneric(dst, a, b, blocks, prec)
+		return
+	}
+	_, _, _ = dst[StripRows-1], a[blocks*blockWords-1], b[blocks*blockWords-1]
+	f[prec](&dst[0], &a[0], &b[0], blocks)
 }
 
 // prefetchAMD64 is backend.prefetch.

@@ -12,6 +12,10 @@ type layout struct {
 	pairs func(dst, even, odd []float32, blocks, step int)
 	// interleave turns `count` A blocks of bfloat16 [32 k][32 n] into B blocks [2][16 k pairs][16 n][2].
 	interleave func(dst, src []float32, count, dstStep, srcStep int)
+	// straight rounds result blocks [panels][32 k][32 n] to B blocks of bfloat16 [panels][2][16 k pairs][16 n][2].
+	straight func(dst, c []float32, panels int)
+	// dots writes the inner product of each row of two strips, dst [32].
+	dots func(dst, a, b []float32, blocks int, prec Precision)
 }
 
 var layoutGeneric = layout{
@@ -19,6 +23,8 @@ var layoutGeneric = layout{
 	round:       roundGeneric,
 	pairs:       pairsGeneric,
 	interleave:  interleaveGeneric,
+	straight:    straightGeneric,
+	dots:        dotsGeneric,
 }
 
 func transpose16Generic(dst, src []float32, dstStride, srcStride, count, dstStep, srcStep int) {
@@ -61,5 +67,34 @@ func interleaveGeneric(dst, src []float32, count, dstStep, srcStep int) {
 				d[n/16*512+k/2*32+n%16*2+k%2] = v
 			}
 		}
+	}
+}
+
+func straightGeneric(dst, c []float32, panels int) {
+	for k := 0; k < StripRows; k += 2 {
+		for p := range panels {
+			even := c[p*resultSize+k*PanelCols:]
+			pairsGeneric(dst[p*blockWords+k/2*rowWords:], even[:PanelCols], even[PanelCols:2*PanelCols], 1, blockWords)
+		}
+	}
+}
+
+func dotsGeneric(dst, a, b []float32, blocks int, prec Precision) {
+	for r := range dst[:StripRows] {
+		var sum float32
+		for i := range blocks {
+			at := i*blockWords + r*rowWords
+			x, y := a[at:at+rowWords], b[at:at+rowWords]
+			if prec == BF16 {
+				for j, h := range halves(x) {
+					sum += float32(fromBF16(h) * fromBF16(halves(y)[j]))
+				}
+				continue
+			}
+			for j, v := range x {
+				sum += float32(v * y[j])
+			}
+		}
+		dst[r] = sum
 	}
 }

@@ -155,3 +155,46 @@ func TestLayout_interleave(t *testing.T) {
 		}
 	})
 }
+
+// TestLayout_straight compares with toBF16, bit for bit.
+func TestLayout_straight(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, r *rand.Rand) {
+		for _, panels := range []int{1, 2, 5} {
+			c := awkwards(r, panels*resultSize)
+			want, _ := filled(panels * blockWords)
+			for i, v := range c {
+				p, k, n := i/1024, i/32%32, i%32
+				halves(want)[p*1024+n/16*512+k/2*32+n%16*2+k%2] = toBF16(v)
+			}
+			dst, intact := filled(len(want))
+			active.Load().lay.straight(dst, c, panels)
+			if sameBits(t, fmt.Sprint(panels), dst, want); !intact() {
+				t.Fatalf("%d panels: wrote past the end", panels)
+			}
+		}
+	})
+}
+
+// TestLayout_dots: within the error of a float32 sum.
+func TestLayout_dots(t *testing.T) {
+	forEachPrecision(t, func(t *testing.T, r *rand.Rand, prec Precision) {
+		for _, cols := range []int{1, 32, 50, 128} {
+			a, b := randomAct(r, 30, cols, prec), randomAct(r, 30, cols, prec)
+			dst, intact := filled(StripRows)
+			active.Load().lay.dots(dst, a.data, b.data, a.Blocks(), prec)
+			for i, got := range dst {
+				want, size := 0.0, 0.0
+				for j := range cols {
+					if i < a.T {
+						v := float64(a.At(i, j)) * float64(b.At(i, j))
+						want, size = want+v, size+math.Abs(v)
+					}
+				}
+				near(t, fmt.Sprintf("%d columns, row %d", cols, i), got, want, size, bound(cols))
+			}
+			if !intact() {
+				t.Fatalf("%d columns: wrote past the end", cols)
+			}
+		}
+	})
+}

@@ -15,27 +15,25 @@ func Acts(a Act) Left { return Left{act: a} }
 // Masked is A = a with dropout.
 func Masked(a Act, m Mask) Left { return Left{act: a, mask: m} }
 
-// strip is rows lo to lo+rows of A as a strip of blocks, k columns; packed into tmp where it is not one yet.
-func (l *Left) strip(be *backend, prec Precision, tmp []float32, lo, rows, k int, s *scratch) []float32 {
-	if !l.act.Nil() {
-		strip := l.act.Strip(lo / StripRows)
-		if !l.mask.on() {
-			return strip
-		}
-		be.ops.dropTiles(tmp, strip, l.mask.rows(lo/StripRows), l.act.F, l.mask.Prob, prec)
-		return tmp
+// pack writes n blocks of k from block k0 on of rows lo to lo+rows of A [.,k] to dst, as blocks of a strip.
+func (l *Left) pack(be *backend, prec Precision, dst []float32, lo, rows, k, k0, n int, s *scratch) {
+	from := k0 * prec.Width()
+	cols := max(0, min(k-from, n*prec.Width()))
+	switch {
+	case !l.act.Nil():
+		strip := lo / StripRows
+		src := l.act.Strip(strip)[k0*blockWords : (k0+n)*blockWords]
+		be.ops.dropTiles(dst, src, l.mask.keys(&s.keys, strip, from), cols, l.mask.Prob, prec)
+	case l.trans:
+		packLeftTransposed(be, prec, dst, l.f[from*l.ld+lo:], l.ld, rows, cols, n, s)
+	default:
+		be.ops.toTiles(dst, l.f[lo*l.ld+from:], l.ld, rows, cols, 1, prec)
 	}
-	if l.trans {
-		packLeftTransposed(be, prec, tmp, l.f[lo:], l.ld, rows, k, s)
-	} else {
-		be.ops.toTiles(tmp, l.f[lo*l.ld:], l.ld, rows, k, 1, prec)
-	}
-	return tmp
 }
 
-// packLeftTransposed writes src, stored [k,rows] with row distance ld, to the blocks of one strip, with zeros around.
-func packLeftTransposed(be *backend, prec Precision, dst, src []float32, ld, rows, k int, s *scratch) {
-	kb, width := blocksOf(k, prec), prec.Width()
+// packLeftTransposed writes src, stored [k,rows] with row distance ld, to kb blocks of one strip, with zeros around.
+func packLeftTransposed(be *backend, prec Precision, dst, src []float32, ld, rows, k, kb int, s *scratch) {
+	width := prec.Width()
 	s.rows = grow(s.rows, width*StripRows)
 	s.tile = grow(s.tile, blockWords)
 	for b := range kb {

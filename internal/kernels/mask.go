@@ -31,11 +31,11 @@ func (m Mask) rows(strip int) []uint64 {
 	return m.Keys[strip*StripRows : min(len(m.Keys), (strip+1)*StripRows)]
 }
 
-// keys is the keys of a strip's rows, moved on to the feature that panel p begins with. tmp has room for them.
-func (m Mask) keys(tmp *[StripRows]uint64, strip, p int) []uint64 {
+// keys is the keys of a strip's rows, moved on to a feature, a multiple of 4. tmp has room for them.
+func (m Mask) keys(tmp *[StripRows]uint64, strip, feature int) []uint64 {
 	n := copy(tmp[:], m.rows(strip))
 	for i := range tmp[:n] {
-		tmp[i] += uint64(p*PanelCols/4) * keyed.Increment
+		tmp[i] += uint64(feature/4) * keyed.Increment
 	}
 	return tmp[:n]
 }
@@ -44,6 +44,6 @@ func (m Mask) keys(tmp *[StripRows]uint64, strip, p int) []uint64 {
 func (m Mask) add(be *backend, s *scratch, c, add []float32, strip, lo, hi int) {
 	for p := lo; p < hi; p++ {
 		at := (p - lo) * resultSize
-		be.ops.dropAdd(c[at:at+resultSize], PanelCols, add[at:at+resultSize], PanelCols, 0, m.keys(&s.keys, strip, p), PanelCols, m.Prob)
+		be.ops.dropAdd(c[at:at+resultSize], PanelCols, add[at:at+resultSize], PanelCols, 0, m.keys(&s.keys, strip, p*PanelCols), PanelCols, m.Prob)
 	}
 }

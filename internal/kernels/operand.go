@@ -44,11 +44,11 @@ func (o *Operand) unit() int {
 const packChunk = 512
 
 // pack writes panels lo to hi, `blocks` blocks of k from block k0 on, to dst: [panel][block], zero where B ends.
-// Activations are packed whole.
 func (o *Operand) pack(be *backend, prec Precision, dst []float32, lo, hi, k0, blocks int, s *scratch) {
 	switch {
+	case blocks == 0:
 	case !o.act.Nil():
-		o.packTokens(be, dst, lo, hi, s)
+		o.packTokens(be, dst, lo, hi, k0, blocks, s)
 	case o.trans:
 		o.packTransposed(be, prec, dst, lo, hi, k0, blocks, s)
 	default:
@@ -139,17 +139,19 @@ func (o *Operand) row(be *backend, tmp []float32, k, from, to int) []float32 {
 }
 
 // packTokens packs activations with tokens as k: their blocks have the right rows already.
-func (o *Operand) packTokens(be *backend, dst []float32, lo, hi int, s *scratch) {
+func (o *Operand) packTokens(be *backend, dst []float32, lo, hi, k0, blocks int, s *scratch) {
 	a := o.act
-	strips, step := a.Strips(), a.Blocks()*blockWords
-	per := PanelCols / a.Prec.Width() // blocks of a side by side in a panel
+	per := PanelCols / a.Prec.Width() // blocks of a side by side in a panel, and of k in a strip
+	first, strips := k0/per, blocks/per
 	for p := lo; p < hi; p++ {
-		out := dst[(p-lo)*strips*per*blockWords:][:strips*per*blockWords]
-		src, step := a.data[p*per*blockWords:], step
+		out := dst[(p-lo)*blocks*blockWords:][:blocks*blockWords]
+		step := a.Blocks() * blockWords
+		src := a.data[first*step+p*per*blockWords:]
 		if o.mask.on() {
 			s.tile = grow(s.tile, len(out))
 			for i := range strips {
-				be.ops.dropTiles(s.tile[i*per*blockWords:][:per*blockWords], src[i*step:][:per*blockWords], o.mask.keys(&s.keys, i, p), PanelCols, o.mask.Prob, a.Prec)
+				keys := o.mask.keys(&s.keys, first+i, p*PanelCols)
+				be.ops.dropTiles(s.tile[i*per*blockWords:][:per*blockWords], src[i*step:][:per*blockWords], keys, PanelCols, o.mask.Prob, a.Prec)
 			}
 			src, step = s.tile, per*blockWords
 		}

@@ -63,7 +63,8 @@ func (j *job) work() {
 func (j *job) run(i int) {
 	defer func() {
 		if r := recover(); r != nil {
-			j.panicked.CompareAndSwap(nil, &r)
+			said := r // a copy, so that r itself need not live on the heap
+			j.panicked.CompareAndSwap(nil, &said)
 		}
 	}()
 	j.t.Task(i)

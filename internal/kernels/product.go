@@ -1,9 +1,6 @@
 package kernels
 
-import (
-	"fmt"
-	"sync"
-)
+import "fmt"
 
 // maxTerms is how many products one Product sums: a weight and its low-rank term for each of q, k and v.
 const maxTerms = 6
@@ -14,9 +11,6 @@ type term struct {
 	b    Operand
 	mask Mask
 }
-
-// whole reports whether the term's B is stored rows and its A blocks, ready to be taken slice by slice.
-func (t *term) whole() bool { return !t.a.act.Nil() && !t.a.mask.on() && t.b.act.Nil() && !t.mask.on() }
 
 // Product is C [M,N] = the sum of its terms, handed to a Sink strip by strip. Pair, if it has terms, is a second sum of
 // the same shape over the same left sides, for a sink that combines two. The zero value is empty; it may be used again
@@ -31,9 +25,9 @@ type Product struct {
 	pairs int
 
 	be               *backend
-	panels, rowTasks int // of one task: panels of columns; number of row ranges
 	strips           int
-	sliced           bool
+	panels, rowTasks int // of one task: panels of columns; number of row ranges
+	slice            int // blocks of k that are packed at a time; 0: all of all terms
 }
 
 // Reset empties p for another product.
@@ -67,11 +61,11 @@ func (p *Product) check(a Left, b Operand) {
 }
 
 const (
-	panelBudget = 128 << 10 // float32 words of packed B per task: half of a common second-level cache
-	tasksEach   = 3         // tasks per thread that the split aims at, so that the last ones end together
+	panelBudget = 128 << 10 // float32 words of packed B at a time: half of a common second-level cache
+	mostPanels  = 16        // of a task: so many that rows of B are read in long pieces
+	leastPanels = 6         // of a task that packs all of its B at once
+	tasksEach   = 3         // tasks per thread where rows are split
 	chunkBlocks = 16        // blocks of k that a strip of A and a panel of B have in the first-level cache at once
-	deepBlocks  = 512       // of k from which on a product goes through B in slices
-	sliceBlocks = 128       // of k in a slice, a multiple of chunkBlocks
 	serialWork  = 1 << 16   // multiplications below which waking helpers costs more than it gives
 )
 
@@ -111,8 +105,9 @@ func (p *Product) depth() (k int) {
 	return k
 }
 
-// plan cuts C into tasks and returns their number: ranges of columns, each small enough for its packed panels to stay
-// in the second-level cache, and of rows where columns alone would leave threads without work.
+// plan cuts C into tasks and returns their number: ranges of columns, and of rows where columns alone would leave
+// threads without work. Where the packed panels of a task would leave the second-level cache, it goes through k slice by
+// slice.
 func (p *Product) plan(threads int) int {
 	if p.M == 0 || p.N == 0 {
 		return 0
@@ -126,17 +121,15 @@ func (p *Product) plan(threads int) int {
 		deep += b.blocks(p.Prec) * blockWords
 	}
 	all := (p.N + PanelCols - 1) / PanelCols
-	if p.sliced = p.count == 1 && p.pairs == 0 && deep > deepBlocks*blockWords && p.terms[0].whole(); p.sliced {
-		deep = sliceBlocks * blockWords
+	p.panels = even(all, threads, mostPanels)
+	p.slice = 0
+	if fit := panelBudget / max(deep, 1); fit >= min(p.panels, leastPanels) {
+		p.panels = even(all, threads, fit)
+	} else {
+		p.slice = max(1, panelBudget/(p.panels*blockWords)/chunkBlocks) * chunkBlocks
 	}
-	most := max(1, panelBudget/max(deep, 1))
-	cols := (all + most - 1) / most
-	if threads > 1 { // a multiple of the threads, so that they end together
-		cols = (max(cols, min(all, threads)) + threads - 1) / threads * threads
-	}
-	p.panels = (all + cols - 1) / cols
 	p.panels = (p.panels + unit - 1) / unit * unit
-	cols = (all + p.panels - 1) / p.panels
+	cols := (all + p.panels - 1) / p.panels
 	p.rowTasks = 1
 	if cols < threads {
 		p.rowTasks = min(p.strips, (threads*tasksEach+cols-1)/cols)
@@ -144,45 +137,11 @@ func (p *Product) plan(threads int) int {
 	return cols * p.rowTasks
 }
 
-// scratch is a worker's memory for one task.
-type scratch struct {
-	panels, strip, c, c2, masked, rows, tile []float32
-	keys                                     [StripRows]uint64
-	product                                  Product // for GemmSerial
-}
-
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
-
-// Task computes one part of C; it is called by Run.
-func (p *Product) Task(i int) {
-	s := scratches.Get().(*scratch)
-	defer scratches.Put(s)
-	row, lo := i%p.rowTasks, i/p.rowTasks*p.panels
-	hi := min(lo+p.panels, (p.N+PanelCols-1)/PanelCols)
-	from, to := row*p.strips/p.rowTasks, (row+1)*p.strips/p.rowTasks
-	if p.sliced {
-		p.slices(s, from, to, lo, hi)
-		return
-	}
-	s.panels = grow(s.panels, p.packed(hi-lo))
-	at := 0
-	for i := range p.count + p.pairs {
-		b := &p.term(i).b
-		size := (hi - lo) * b.blocks(p.Prec) * blockWords
-		b.pack(p.be, p.Prec, s.panels[at:at+size], lo, hi, 0, b.blocks(p.Prec), s)
-		at += size
-	}
-	s.c = grow(s.c, (hi-lo)*resultSize)
-	if p.pairs > 0 {
-		s.c2 = grow(s.c2, (hi-lo)*resultSize)
-	}
-	for strip := from; strip < to; strip++ {
-		at := p.sum(s, s.c, p.terms[:p.count], strip, lo, hi, 0)
-		if p.pairs > 0 {
-			p.sum(s, s.c2, p.pair[:p.pairs], strip, lo, hi, at)
-		}
-		p.Sink.strip(p, s, s.c, strip, lo, hi)
-	}
+// even is the size of parts of n, at most `most` each, a multiple of `threads` of them if n allows it.
+func even(n, threads, most int) int {
+	parts := (n + most - 1) / most
+	parts = min(n, (parts+threads-1)/threads*threads)
+	return (n + parts - 1) / parts
 }
 
 // term is the i-th of all terms, those of the pair last.
@@ -191,76 +150,6 @@ func (p *Product) term(i int) *term {
 		return &p.terms[i]
 	}
 	return &p.pair[i-p.count]
-}
-
-// packed is the words of n panels of all terms.
-func (p *Product) packed(n int) (words int) {
-	for i := range p.count + p.pairs {
-		words += n * p.term(i).b.blocks(p.Prec) * blockWords
-	}
-	return words
-}
-
-// sum adds up terms for one strip, panels lo to hi, into c. Their panels lie in s.panels from `at` on; it returns where
-// they end.
-func (p *Product) sum(s *scratch, c []float32, terms []term, strip, lo, hi, at int) int {
-	rows, panels := min(StripRows, p.M-strip*StripRows), hi-lo
-	add := false
-	for i := range terms {
-		t := &terms[i]
-		kb := t.b.blocks(p.Prec)
-		a := t.a.strip(p.be, p.Prec, s.left(&t.a, kb), strip*StripRows, rows, t.b.k, s)
-		b := s.panels[at : at+panels*kb*blockWords]
-		at += len(b)
-		if !t.mask.on() {
-			p.be.multiply(c, a, b, p.Prec, kb, panels, kb*blockWords, add)
-			add = true
-			continue
-		}
-		if !add {
-			clear(c)
-		}
-		s.masked = grow(s.masked, panels*resultSize)
-		p.be.multiply(s.masked, a, b, p.Prec, kb, panels, kb*blockWords, false)
-		t.mask.add(p.be, s, c, s.masked, strip, lo, hi)
-		add = true
-	}
-	if !add {
-		clear(c)
-	}
-	return at
-}
-
-// left is memory for a packed strip of kb blocks, if a needs it.
-func (s *scratch) left(a *Left, kb int) []float32 {
-	if !a.act.Nil() && !a.mask.on() {
-		return nil
-	}
-	s.strip = grow(s.strip, kb*blockWords)
-	return s.strip
-}
-
-// slices computes C's strips from to to, panels lo to hi, of a product so deep that a panel of B leaves the caches: it
-// goes through B slice by slice, and all strips pass over each.
-func (p *Product) slices(s *scratch, from, to, lo, hi int) {
-	panels := hi - lo
-	size := panels * resultSize
-	s.c = grow(s.c, (to-from)*size)
-	t := &p.terms[0]
-	kb := t.b.blocks(p.Prec)
-	s.panels = grow(s.panels, panels*sliceBlocks*blockWords)
-	for k := 0; k < kb; k += sliceBlocks {
-		n := min(sliceBlocks, kb-k)
-		t.b.pack(p.be, p.Prec, s.panels, lo, hi, k, n, s)
-		for strip := from; strip < to; strip++ {
-			c := s.c[(strip-from)*size : (strip-from+1)*size]
-			a := t.a.act.Strip(strip)[k*blockWords : (k+n)*blockWords]
-			p.be.multiply(c, a, s.panels, p.Prec, n, panels, n*blockWords, k > 0)
-		}
-	}
-	for strip := from; strip < to; strip++ {
-		p.Sink.strip(p, s, s.c[(strip-from)*size:(strip-from+1)*size], strip, lo, hi)
-	}
 }
 
 // strip is the micro-kernel for prec: where bfloat16 is asked for although it is not faster, the Go twin.
@@ -277,9 +166,6 @@ func (be *backend) strip(prec Precision) stripFunc {
 // multiply runs the strip kernel in chunks of k. Their bounds depend on k alone, so that nothing else changes the result.
 func (be *backend) multiply(c, a, b []float32, prec Precision, blocks, panels, stride int, add bool) {
 	kernel := be.strip(prec)
-	if blocks == 0 && !add {
-		clear(c[:panels*resultSize])
-	}
 	for k := 0; k < blocks; k += chunkBlocks {
 		n := min(chunkBlocks, blocks-k)
 		kernel(c, a[k*blockWords:(k+n)*blockWords], b[k*blockWords:], n, panels, stride, add || k > 0)

@@ -33,7 +33,7 @@ func emptyAct(t, f int, prec Precision) (a Act, intact func() bool) {
 	a = Act{T: t, F: f, Prec: prec}
 	v := make([]float32, a.Strips()*a.Blocks()*blockWords)
 	for i := range v {
-		v[i] = float32(math.NaN())
+		v[i] = math.Float32frombits(0x7fc07fc0) // in both precisions
 	}
 	a.data, intact = guarded(v)
 	return a, intact

@@ -189,7 +189,13 @@ func (p *probe) tiles(prec Precision) {
 	ops.store(t[4], c, probePanels, prec, 0.7)
 	ops.gated(t[5], t[6], t[7], c, d, probePanels, prec, SiLU)
 	ops.gatedGrad(t[8], t[9], t[7], t[5], t[6], d, probePanels, prec, SiLU)
-	p.keep([...]float32{1e-5, 1.0 / 128}[prec], inv, dx, y)
+	dots, right := p.zeros(StripRows), p.zeros(probePanels*blockWords)
+	p.be.lay.dots(dots, t[0], t[2], blocksOf(probeCols, prec), prec)
+	if prec == BF16 {
+		p.be.lay.straight(right, c, probePanels)
+		p.keep(0, right)
+	}
+	p.keep([...]float32{1e-5, 1.0 / 128}[prec], inv, dx, y, dots)
 	p.keepTiles(prec, t[:]...)
 }
 

@@ -37,11 +37,11 @@ func (k *Sink) alpha() float32 {
 	return k.Alpha
 }
 
-// strip takes C's strip `strip`, panels lo to hi; the pair's is in s.c2.
-func (k *Sink) strip(p *Product, s *scratch, c []float32, strip, lo, hi int) {
+// strip takes C's strip `strip`, panels lo to hi; c2 is the pair's.
+func (k *Sink) strip(p *Product, c, c2 []float32, strip, lo, hi int) {
 	rows := min(StripRows, p.M-strip*StripRows)
 	addColumns(c, k.Bias, rows, lo)
-	addColumns(s.c2, k.PairBias, rows, lo)
+	addColumns(c2, k.PairBias, rows, lo)
 	if k.Columns != nil {
 		scaleColumns(c, k.Columns, rows, lo)
 	}
@@ -59,17 +59,17 @@ func (k *Sink) strip(p *Product, s *scratch, c []float32, strip, lo, hi int) {
 	case ToRowsT:
 		p.be.ops.storeRowsT(k.Rows[from*k.LD+strip*StripRows:], k.LD, c, rows, cols, k.alpha())
 	case ToAct:
-		p.be.ops.store(part(k.Out, strip, lo, hi), c, hi-lo, k.Out.Prec, k.alpha())
+		p.be.ops.store(blocksFor(k.Out, strip, lo, hi), c, hi-lo, k.Out.Prec, k.alpha())
 	case ToGated:
-		p.be.ops.gated(part(k.Gate, strip, lo, hi), part(k.Up, strip, lo, hi), part(k.Out, strip, lo, hi), c, s.c2, hi-lo, p.Prec, k.Act)
+		p.be.ops.gated(blocksFor(k.Gate, strip, lo, hi), blocksFor(k.Up, strip, lo, hi), blocksFor(k.Out, strip, lo, hi), c, c2, hi-lo, p.Prec, k.Act)
 	case ToGatedGrad:
-		p.be.ops.gatedGrad(part(k.DGate, strip, lo, hi), part(k.DUp, strip, lo, hi), part(k.Out, strip, lo, hi),
-			part(k.Gate, strip, lo, hi), part(k.Up, strip, lo, hi), c, hi-lo, p.Prec, k.Act)
+		p.be.ops.gatedGrad(blocksFor(k.DGate, strip, lo, hi), blocksFor(k.DUp, strip, lo, hi), blocksFor(k.Out, strip, lo, hi),
+			blocksFor(k.Gate, strip, lo, hi), blocksFor(k.Up, strip, lo, hi), c, hi-lo, p.Prec, k.Act)
 	}
 }
 
-// part is the blocks of a's strip that panels lo to hi cover.
-func part(a Act, strip, lo, hi int) []float32 {
+// blocksFor is the blocks of a's strip that panels lo to hi cover.
+func blocksFor(a Act, strip, lo, hi int) []float32 {
 	if a.Nil() {
 		return nil
 	}

@@ -10,12 +10,12 @@ import (
 func TestStrip(t *testing.T) {
 	forEachPrecision(t, func(t *testing.T, r *rand.Rand, prec Precision) {
 		for _, c := range [][3]int{{1, 1, 0}, {2, 3, 0}, {5, 2, 700}, {16, 1, 0}} {
-			checkStrip(t, r, prec, c[0], c[1], c[0]*blockWords+c[2])
+			checkKernel(t, r, prec, c[0], c[1], c[0]*blockWords+c[2])
 		}
 	})
 }
 
-func checkStrip(t *testing.T, r *rand.Rand, prec Precision, blocks, panels, stride int) {
+func checkKernel(t *testing.T, r *rand.Rand, prec Precision, blocks, panels, stride int) {
 	t.Helper()
 	k := blocks * prec.Width()
 	a, b, old := make([]float32, blocks*blockWords), make([]float32, (panels-1)*stride+blocks*blockWords), randoms(r, panels*resultSize)

@@ -2,7 +2,6 @@ package op
 
 import (
 	"math"
-	"math/bits"
 	"sync"
 
 	"ft/internal/kernels"
@@ -13,126 +12,232 @@ import (
 type Attention struct {
 	Heads, KVHeads, HeadDim int
 	Scale                   float32 // of q·k before the softmax, 1/√HeadDim as a rule
-}
-
-// keyChunk is how many keys one product with the values takes. A long product would be split depending on its length,
-// and a query must have the same sum whether it is alone or in a block that reaches further.
-const keyChunk = 256
-
-// KV is one sequence's keys and values, [rows, K·HeadDim] each.
-type KV struct{ K, V []float32 }
-
-// strips holds score buffers for reuse by the parallel tasks. The queries of one block share a strip: [blockRows, keys]
-// is all that is ever stored of the T×T matrix.
-var strips sync.Pool
-
-func strip(n int) *[]float32 {
-	if b, ok := strips.Get().(*[]float32); ok && cap(*b) >= n {
-		*b = (*b)[:n]
-		return b
-	}
-	b := make([]float32, n, 1<<bits.Len(uint(n))) // with room, so that the next one fits as a rule
-	return &b
-}
-
-// AttentionForward computes out [T,H·HeadDim] from the pass's queries q [T,H·HeadDim]. kv[s] holds the keys and values
-// of sequence s, as many rows as its last position in the pass plus one. lse [T,H] receives the logarithm
-// of each softmax's denominator for AttentionBackward; it may be nil.
-func AttentionForward(p *Pass, a *Attention, out, lse, q []float32, kv []KV) {
-	blocks := p.blocks()
-	kernels.Parallel(len(blocks)*a.Heads, func(i int) {
-		b := blocks[i/a.Heads]
-		a.forwardBlock(p, b, i%a.Heads, out, lse, q, kv[b.sample])
-	})
-}
-
-// forwardBlock attends with the queries of one block of one head.
-func (a *Attention) forwardBlock(p *Pass, k block, head int, out, lse, q []float32, kv KV) {
-	d, nq, nk := a.HeadDim, a.Heads*a.HeadDim, a.KVHeads*a.HeadDim
-	rows, keys := k.hi-k.lo, int(p.Pos[k.hi-1])+1
-	col, kcol := head*d, head/(a.Heads/a.KVHeads)*d
-	buf := strip(rows * keys)
-	defer strips.Put(buf)
-	s := *buf
-	kernels.GemmSerial(s, keys, q[k.lo*nq+col:], nq, false, kv.K[kcol:], nk, true, rows, keys, d, a.Scale, false)
-	for i := range rows {
-		seen := int(p.Pos[k.lo+i]) + 1
-		row := s[i*keys : (i+1)*keys]
-		l := kernels.SoftmaxRow(row[:seen])
-		clear(row[seen:])
-		if lse != nil {
-			lse[(k.lo+i)*a.Heads+head] = l
-		}
-	}
-	for j := 0; j < keys; j += keyChunk {
-		kernels.GemmSerial(out[k.lo*nq+col:], nq, s[j:], keys, false, kv.V[j*nk+kcol:], nk, false, rows, d, min(keyChunk, keys-j), 1, j > 0)
-	}
-}
-
-// AttentionBackward writes dq [T,H·HeadDim] and dk, dv [T,K·HeadDim] from dout [T,H·HeadDim]; q, k, v, out, lse are
-// the forward pass's, for sequences that begin in this pass. Scores are recomputed from lse (Dao et al. 2022,
-// arXiv:2205.14135). One task owns one key/value head of one sample, so no reduction is split.
-func AttentionBackward(p *Pass, a *Attention, dq, dk, dv, dout, out, lse, q, k, v []float32) {
-	g := &attendGrad{a, p, dq, dk, dv, dout, out, lse, q, k, v}
-	kernels.Parallel((len(p.Starts)-1)*a.KVHeads, func(i int) { g.head(i/a.KVHeads, i%a.KVHeads) })
-}
-
-type attendGrad struct {
-	a                                   *Attention
-	p                                   *Pass
-	dq, dk, dv, dout, out, lse, q, k, v []float32
-}
-
-// head runs over all query blocks of all query heads that read one key/value head of sample s.
-func (g *attendGrad) head(s, kvHead int) {
-	a, d := g.a, g.a.HeadDim
-	lo, hi := int(g.p.Starts[s]), int(g.p.Starts[s+1])
-	nk, kcol := a.KVHeads*d, kvHead*d
-	for t := lo; t < hi; t++ {
-		clear(g.dk[t*nk+kcol : t*nk+kcol+d])
-		clear(g.dv[t*nk+kcol : t*nk+kcol+d])
-	}
-	group := a.Heads / a.KVHeads
-	n := min(blockRows, hi-lo)
-	buf := strip(2 * n * (hi - lo))
-	defer strips.Put(buf)
-	for h := kvHead * group; h < (kvHead+1)*group; h++ {
-		for b := lo; b < hi; b += blockRows {
-			g.block(*buf, h, kcol, lo, b, min(b+blockRows, hi))
-		}
-	}
-}
-
-// block adds the gradients of queries b to e of head h; lo is the sample's first token.
-func (g *attendGrad) block(buf []float32, h, kcol, lo, b, e int) {
-	a, d := g.a, g.a.HeadDim
-	nq, nk, col := a.Heads*d, a.KVHeads*d, h*d
-	rows, keys := e-b, e-lo
-	prob, dp := buf[:rows*keys], buf[rows*keys:2*rows*keys]
-	k, v := g.k[lo*nk+kcol:], g.v[lo*nk+kcol:]
-	dk, dv := g.dk[lo*nk+kcol:], g.dv[lo*nk+kcol:]
-	q, dq, dout := g.q[b*nq+col:], g.dq[b*nq+col:], g.dout[b*nq+col:]
-	kernels.GemmSerial(prob, keys, q, nq, false, k, nk, true, rows, keys, d, a.Scale, false)
-	kernels.GemmSerial(dp, keys, dout, nq, false, v, nk, true, rows, keys, d, 1, false)
-	for i := range rows {
-		t := b + i
-		seen := t - lo + 1
-		pr, ds := prob[i*keys:(i+1)*keys], dp[i*keys:(i+1)*keys]
-		l := g.lse[t*a.Heads+h]
-		for j := range pr[:seen] {
-			pr[j] -= l
-		}
-		kernels.Exp(pr[:seen], pr[:seen])
-		clear(pr[seen:])
-		delta := kernels.Dot(g.dout[t*nq+col:t*nq+col+d], g.out[t*nq+col:t*nq+col+d])
-		for j := range ds {
-			ds[j] = pr[j] * (ds[j] - delta)
-		}
-	}
-	kernels.GemmSerial(dv, nk, prob, keys, true, dout, nq, false, keys, d, rows, 1, true)
-	kernels.GemmSerial(dq, nq, dp, keys, false, k, nk, false, rows, d, keys, a.Scale, false)
-	kernels.GemmSerial(dk, nk, dp, keys, true, q, nq, false, keys, d, rows, a.Scale, true)
+	Window                  int     // a query sees this many keys at most, its own included; 0: all
+	SoftCap                 float32 // scores s become SoftCap·tanh(s/SoftCap) (Gemma 2, arXiv:2408.00118, 2.3); 0: they do not
 }
 
 // DefaultScale is 1/√headDim.
 func DefaultScale(headDim int) float32 { return float32(1 / math.Sqrt(float64(headDim))) }
+
+// KV is one sequence's keys and values after RoPE, [rows, K·HeadDim] each.
+type KV struct{ K, V []float32 }
+
+// AttentionState is what the forward pass leaves for the backward pass.
+type AttentionState struct {
+	q, k, v []float32 // [sample][head][strip] after RoPE, in the pass's precision
+	lse     []float32 // [sample][head][strip][32] logarithms of the softmaxes' denominators
+	out     kernels.Act
+}
+
+// Room is memory for the state of a pass.
+func (a *Attention) Room(p *Pass) AttentionState {
+	_, r := p.strips()
+	strips, words := r.total(), kernels.StripWords(a.HeadDim, p.Prec)
+	return AttentionState{
+		q: p.Floats(strips * a.Heads * words), k: p.Floats(strips * a.KVHeads * words), v: p.Floats(strips * a.KVHeads * words),
+		lse: p.Floats(strips * a.Heads * kernels.StripRows),
+	}
+}
+
+// AttentionForward computes out [T,H·HeadDim] for sequences that begin in this pass. q [T,H·HeadDim] and k, v
+// [T,K·HeadDim] are the projections' results; q and k are turned by RoPE in place. The state refers to out.
+//
+// Each task owns 32 queries of one head. Their scores for all keys that they see, [32, keys] float32, are all that is
+// ever stored of the T×T matrix. A query's result depends on its own keys alone, bit for bit.
+func AttentionForward(p *Pass, a *Attention, rope *Rope, st *AttentionState, out kernels.Act, q, k, v []float32) {
+	g := newAttend(p, a, out, q)
+	defer attends.Put(g)
+	g.keys, g.kv = g.queries, g.kv[:0]
+	width := a.KVHeads * a.HeadDim
+	for s := range len(p.Starts) - 1 {
+		lo, hi := int(p.Starts[s])*width, int(p.Starts[s+1])*width
+		g.kv = append(g.kv, KV{k[lo:hi], v[lo:hi]})
+	}
+	g.cos, g.sin = p.tables(rope)
+	st.out = out
+	g.st = *st
+	g.run()
+}
+
+// Rotate applies RoPE to queries [T,H·HeadDim] and keys [T,K·HeadDim] in place, for AttentionExtend.
+func (a *Attention) Rotate(p *Pass, rope *Rope, q, k []float32) {
+	cos, sin := p.tables(rope)
+	nq, nk := a.Heads*a.HeadDim, a.KVHeads*a.HeadDim
+	parallelRows(p.T, func(lo, hi int) {
+		kernels.RoPE(q[lo*nq:hi*nq], hi-lo, a.Heads, a.HeadDim, nq, p.Pos[lo:hi], cos, sin, false)
+		kernels.RoPE(k[lo*nk:hi*nk], hi-lo, a.KVHeads, a.HeadDim, nk, p.Pos[lo:hi], cos, sin, false)
+	})
+}
+
+// AttentionExtend computes out [T,H·HeadDim] for sequences that began earlier. kv[s] holds the keys and values of
+// sequence s, as many rows as its last position in the pass plus one; they and q are turned by RoPE already.
+func AttentionExtend(p *Pass, a *Attention, out kernels.Act, q []float32, kv []KV) {
+	g := newAttend(p, a, out, q)
+	defer attends.Put(g)
+	g.kv = append(g.kv[:0], kv...)
+	g.lengths = append(g.lengths[:0], 0)
+	for s := range kv {
+		g.lengths = append(g.lengths, g.lengths[s]+int32(stripsOf(len(kv[s].K)/(a.KVHeads*a.HeadDim))))
+	}
+	g.keys, g.cos, g.sin, g.st = ragged{g.lengths}, nil, nil, AttentionState{}
+	g.run()
+}
+
+// attend is one forward pass at work.
+type attend struct {
+	*Attention
+	p             *Pass
+	out           kernels.Act
+	q             []float32
+	kv            []KV
+	cos, sin      []float32 // nil where RoPE is done
+	st            AttentionState
+	queries, keys ragged
+	lengths       []int32   // memory for keys
+	kt, vs        []float32 // keys as panels and values straight, [sequence][head] each
+	words, part   int       // of a strip of all features of a head, and of 32
+	panels        int       // of a head's features
+}
+
+var attends = sync.Pool{New: func() any { return new(attend) }}
+
+func newAttend(p *Pass, a *Attention, out kernels.Act, q []float32) *attend {
+	g := attends.Get().(*attend)
+	g.Attention, g.p, g.out, g.q = a, p, out, q
+	_, g.queries = p.strips()
+	g.words, g.part = kernels.StripWords(a.HeadDim, p.Prec), kernels.StripWords(kernels.PanelCols, p.Prec)
+	g.panels = g.words / g.part
+	return g
+}
+
+// run packs keys and values, which all queries share, and attends.
+func (g *attend) run() {
+	mark := g.p.Arena.Mark()
+	defer g.p.Arena.Release(mark)
+	g.kt = g.p.Floats(g.keys.total() * g.KVHeads * g.words)
+	g.vs = g.p.Floats(len(g.kt))
+	kernels.ParallelTasks(g.keys.total(), (*packKeys)(g))
+	strips, _ := g.p.strips()
+	kernels.ParallelTasks(len(strips)*g.Heads, (*attendStrip)(g))
+	g.out.ClearPadding()
+}
+
+// packKeys is the task of 32 keys and values of all heads.
+type packKeys attend
+
+func (g *packKeys) Task(i int) {
+	w := getWork(g.p.Prec)
+	defer works.Put(w)
+	s := g.keys.sequence(i)
+	strip, n, width := i-int(g.keys.starts[s]), g.keys.count(s), g.KVHeads*g.HeadDim
+	lo := strip * kernels.StripRows * width
+	k, v := g.kv[s].K[lo:], g.kv[s].V[lo:]
+	rows := min(kernels.StripRows, len(k)/width)
+	if g.cos != nil {
+		at := int(g.p.Starts[s]) + strip*kernels.StripRows
+		kernels.RoPE(k, rows, g.KVHeads, g.HeadDim, width, g.p.Pos[at:at+rows], g.cos, g.sin, false)
+	}
+	w.strip = kernels.Grow(w.strip, g.words)
+	ks, vs := w.strip, w.strip
+	for h := range g.KVHeads {
+		at := g.keys.at(s, h, g.KVHeads)
+		if g.st.k != nil {
+			ks, vs = g.st.k[(at+strip)*g.words:], g.st.v[(at+strip)*g.words:]
+		}
+		w.Pack(ks, k[h*g.HeadDim:], width, rows, g.HeadDim)
+		w.Panel(g.kt[(at+strip)*g.words:], ks, g.HeadDim)
+		w.Pack(vs, v[h*g.HeadDim:], width, rows, g.HeadDim)
+		w.Straight(g.vs[at*g.words+strip*g.part:], vs, g.HeadDim, n*g.part)
+	}
+}
+
+// attendStrip is the task of 32 queries of one head.
+type attendStrip attend
+
+func (g *attendStrip) Task(i int) {
+	w := getWork(g.p.Prec)
+	defer works.Put(w)
+	strips, _ := g.p.strips()
+	b, h := strips[i/g.Heads], i%g.Heads
+	rows, pos := b.hi-b.lo, g.p.Pos[b.lo:b.hi]
+	qs, lse := g.query(w, b, h)
+	at, n := g.keys.at(b.sample, h/(g.Heads/g.KVHeads), g.KVHeads), g.keys.count(b.sample)
+	lo, hi := g.firstPanel(pos[0]), stripsOf(int(pos[rows-1])+1)
+	keys := (hi - lo) * kernels.PanelCols
+	w.s = kernels.Grow(w.s, (hi-lo)*kernels.Result)
+	w.Mul(w.s, qs, g.kt[(at+lo)*g.words:], g.HeadDim, hi-lo, g.words, false)
+	first, seen := w.bounds(g.Attention, pos, lo*kernels.PanelCols, keys)
+	w.Softmax(w.s, hi-lo, first, seen, w.cap(g.Attention, w.s, hi-lo), lse)
+
+	w.p, w.o = kernels.Grow(w.p, w.Words(keys)), kernels.Grow(w.o, g.panels*kernels.Result)
+	w.Round(w.p, w.s, hi-lo)
+	w.Mul(w.o, w.p, g.vs[at*g.words+lo*g.part:], keys, g.panels, n*g.part, false)
+	w.strip = kernels.Grow(w.strip, g.words)
+	w.Round(w.strip, w.o, g.panels)
+	g.out.Put(w.strip, b.lo, rows, h*g.HeadDim, g.HeadDim)
+}
+
+// query turns and packs the queries of strip b of head h, and says where their lse goes.
+func (g *attendStrip) query(w *work, b block, h int) (strip, lse []float32) {
+	rows, width := b.hi-b.lo, g.Heads*g.HeadDim
+	q := g.q[b.lo*width+h*g.HeadDim:]
+	if g.cos != nil {
+		kernels.RoPE(q, rows, 1, g.HeadDim, width, g.p.Pos[b.lo:b.hi], g.cos, g.sin, false)
+	}
+	w.q = kernels.Grow(w.q, g.words)
+	strip, lse = w.q, w.lse[:rows]
+	if g.st.q != nil {
+		at := g.queries.at(b.sample, h, g.Heads) + b.strip
+		strip, lse = g.st.q[at*g.words:], g.st.lse[at*kernels.StripRows:][:rows]
+	}
+	w.Pack(strip, q, width, rows, g.HeadDim)
+	return strip, lse
+}
+
+// firstPanel is the panel of keys in which what a query at position pos sees begins.
+func (a *Attention) firstPanel(pos int32) int {
+	if a.Window <= 0 {
+		return 0
+	}
+	return max(0, int(pos)+1-a.Window) / kernels.PanelCols
+}
+
+// work is a worker's memory.
+type work struct {
+	kernels.Tiles
+	first, seen [kernels.StripRows]int32
+	lse         [kernels.StripRows]float32
+
+	q, s, p, o, strip []float32
+
+	backward
+}
+
+var works = sync.Pool{New: func() any { return new(work) }}
+
+func getWork(prec kernels.Precision) *work {
+	w := works.Get().(*work)
+	w.Begin(prec)
+	return w
+}
+
+// bounds are the columns that queries at positions pos see of the n keys from `from` on.
+func (w *work) bounds(a *Attention, pos []int32, from, n int) (first, seen []int32) {
+	for r, p := range pos {
+		lo, hi := 0, int(p)+1
+		if a.Window > 0 {
+			lo = max(0, hi-a.Window)
+		}
+		w.first[r], w.seen[r] = int32(min(max(lo-from, 0), n)), int32(min(max(hi-from, 0), n))
+	}
+	return w.first[:len(pos)], w.seen[:len(pos)]
+}
+
+// cap bounds the scores if a wants it, and returns the scale that remains to be applied.
+func (w *work) cap(a *Attention, s []float32, panels int) float32 {
+	if a.SoftCap <= 0 {
+		return a.Scale
+	}
+	w.Cap(s, panels, a.Scale, a.SoftCap)
+	return 1
+}

@@ -20,7 +20,7 @@ func HeadLogits(p *Pass, h *Head, x []float32, rows []int32, f func(i int, logit
 	for lo := 0; lo < len(rows); lo += headChunk {
 		mark := p.Arena.Mark()
 		chunk := rows[lo:min(lo+headChunk, len(rows))]
-		q := &Pass{T: len(chunk), Prec: p.Prec, Arena: p.Arena}
+		q := p.rows(len(chunk))
 		st := h.room(q)
 		logits := q.Floats(q.T * v)
 		h.forward(q, &st, logits, x, chunk)

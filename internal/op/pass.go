@@ -1,6 +1,10 @@
 package op
 
-import "ft/internal/kernels"
+import (
+	"slices"
+
+	"ft/internal/kernels"
+)
 
 // Pass is what all stages of one forward pass share: how the T tokens divide into samples, the dropout keys
 // of the step, and the arena that buffers come from.
@@ -15,29 +19,67 @@ type Pass struct {
 	Prec   kernels.Precision // of products and of activations between stages
 	Arena  *kernels.Arena
 
-	cut        []block // see blocks
-	one, total kernels.Product
+	cut          []block // see strips
+	first, order []int32
+	one, total   kernels.Product
+	part         *Pass // see at
 }
 
-// block is some tokens, lo to hi, of one sample.
-type block struct{ sample, lo, hi int }
+// block is a strip of one sample's tokens in this pass, lo to hi: its strip-th 32.
+type block struct{ sample, strip, lo, hi int }
 
-// blockRows is the largest number of tokens in a block.
-const blockRows = 64
+// ragged places strips of 32 tokens of sequences, one sequence after another and head by head in each:
+// [sequence][head][strip].
+type ragged struct{ starts []int32 } // [S+1] strips of one head before each sequence
 
-// blocks cuts the pass into blocks, in the order of the samples, each sample's last block first: it is the longest
-// one for attention, so the workers finish together.
-func (p *Pass) blocks() []block {
-	if p.cut == nil {
-		p.cut = make([]block, 0, len(p.Starts)+p.T/blockRows)
+func (r ragged) total() int      { return int(r.starts[len(r.starts)-1]) }
+func (r ragged) count(s int) int { return int(r.starts[s+1] - r.starts[s]) }
+
+// at is the number of the first strip of sequence s's head h.
+func (r ragged) at(s, h, heads int) int { return int(r.starts[s])*heads + h*r.count(s) }
+
+// sequence is the one that the i-th strip of a single head belongs to.
+func (r ragged) sequence(i int) int {
+	s, _ := slices.BinarySearch(r.starts, int32(i)+1)
+	return s - 1
+}
+
+func stripsOf(tokens int) int { return (tokens + kernels.StripRows - 1) / kernels.StripRows }
+
+// strips cuts the samples into strips, those that see the most keys first, so that workers finish together.
+func (p *Pass) strips() ([]block, ragged) {
+	if len(p.cut) == 0 {
+		p.first = append(p.first[:0], 0)
 		for s := range len(p.Starts) - 1 {
-			lo := int(p.Starts[s])
-			for hi := int(p.Starts[s+1]); hi > lo; hi -= blockRows {
-				p.cut = append(p.cut, block{s, max(hi-blockRows, lo), hi})
+			lo, hi := int(p.Starts[s]), int(p.Starts[s+1])
+			for i := 0; lo < hi; i++ {
+				p.cut = append(p.cut, block{s, i, lo, min(lo+kernels.StripRows, hi)})
+				lo += kernels.StripRows
 			}
+			p.first = append(p.first, int32(len(p.cut)))
 		}
+		p.order = p.order[:0]
+		for s := range len(p.Starts) - 1 {
+			p.order = append(p.order, int32(s))
+		}
+		slices.SortStableFunc(p.order, func(a, b int32) int { return p.length(b) - p.length(a) })
+		slices.SortStableFunc(p.cut, func(a, b block) int { return int(p.Pos[b.hi-1] - p.Pos[a.hi-1]) })
 	}
-	return p.cut
+	return p.cut, ragged{p.first}
+}
+
+func (p *Pass) length(s int32) int { return int(p.Starts[s+1] - p.Starts[s]) }
+
+// longest is the sample with the i-th most tokens.
+func (p *Pass) longest(i int) int { return int(p.order[i]) }
+
+// tables are rope's, for all positions of the pass.
+func (p *Pass) tables(rope *Rope) (cos, sin []float32) {
+	last := int32(-1)
+	for _, v := range p.Pos {
+		last = max(last, v)
+	}
+	return rope.Tables(int(last) + 1)
 }
 
 // Floats gives an uninitialised buffer that lives until the arena is released past it.
@@ -59,9 +101,11 @@ func (p *Pass) sum(m, n int) *kernels.Product {
 }
 
 // at is the pass over some of p's tokens alone, given in ascending order, for a stage that needs no others. It drops
-// out what the whole pass would; attention has no use for it. It lives as long as the arena's next mark.
+// out what the whole pass would; attention has no use for it. It is valid until the next call, and its lists live in the
+// arena.
 func (p *Pass) at(tokens []int32) *Pass {
-	q := &Pass{T: len(tokens), Keys: p.Keys, Train: p.Train, Seed: p.Seed, Step: p.Step, Prec: p.Prec, Arena: p.Arena}
+	q := p.rows(len(tokens))
+	q.Keys, q.Train, q.Seed, q.Step = p.Keys, p.Train, p.Seed, p.Step
 	q.Starts, q.Pos = p.Arena.Ints(len(p.Starts)), p.Arena.Ints(len(tokens))
 	i := 0
 	q.Starts[0] = 0
@@ -72,6 +116,20 @@ func (p *Pass) at(tokens []int32) *Pass {
 		q.Starts[s+1] = int32(i)
 	}
 	return q
+}
+
+// rows is a pass over n rows without samples, valid until the next call.
+func (p *Pass) rows(n int) *Pass {
+	if p.part == nil {
+		p.part = new(Pass)
+	}
+	p.part.Reset(n, p.Prec, p.Arena)
+	return p.part
+}
+
+// Reset empties p for another pass over t tokens and keeps its memory.
+func (p *Pass) Reset(t int, prec kernels.Precision, a *kernels.Arena) {
+	*p = Pass{T: t, Prec: prec, Arena: a, cut: p.cut[:0], first: p.first, order: p.order, part: p.part}
 }
 
 // rowBlock is how many rows one parallel task of an elementwise loop takes.

@@ -186,30 +186,68 @@ func refRope(p *Pass, x []float64, width int, freq []float64, factor float64) {
 	}
 }
 
-// refAttention is causal attention inside each sample.
+// refAttention is causal attention inside each sample, after RoPE.
 func refAttention(p *Pass, a *Attention, q, k, v []float64) []float64 {
 	d, nq, nk := a.HeadDim, a.Heads*a.HeadDim, a.KVHeads*a.HeadDim
 	out := make([]float64, p.T*nq)
+	refScores(p, a, q, k, func(i, j, h, kv int, w, _ float64) {
+		for c := range d {
+			out[i*nq+h*d+c] += w * v[j*nk+kv+c]
+		}
+	})
+	return out
+}
+
+// refScores calls f for each query i of each head h and the keys j that it sees, at column kv, with their weights and
+// the derivatives of the capped score with respect to the inner product.
+func refScores(p *Pass, a *Attention, q, k []float64, f func(i, j, h, kv int, w, slope float64)) {
+	d, nq, nk := a.HeadDim, a.Heads*a.HeadDim, a.KVHeads*a.HeadDim
+	scale, limit := float64(a.Scale), float64(a.SoftCap)
 	for s := 0; s+1 < len(p.Starts); s++ {
 		lo, hi := int(p.Starts[s]), int(p.Starts[s+1])
 		for i := lo; i < hi; i++ {
+			first := lo
+			if a.Window > 0 {
+				first = max(lo, i+1-a.Window)
+			}
+			w, slope := make([]float64, i+1-first), make([]float64, i+1-first)
 			for h := range a.Heads {
 				kv := h * a.KVHeads / a.Heads * d
-				w := make([]float64, i-lo+1)
 				sum := 0.0
 				for j := range w {
-					w[j] = math.Exp(float64(a.Scale) * dot(q[i*nq+h*d:i*nq+h*d+d], k[(lo+j)*nk+kv:]))
+					x := scale * dot(q[i*nq+h*d:i*nq+h*d+d], k[(first+j)*nk+kv:])
+					slope[j] = scale
+					if limit > 0 {
+						t := math.Tanh(x / limit)
+						x, slope[j] = limit*t, scale*(1-t*t)
+					}
+					w[j] = math.Exp(x)
 					sum += w[j]
 				}
 				for j, e := range w {
-					for c := range d {
-						out[i*nq+h*d+c] += e / sum * v[(lo+j)*nk+kv+c]
-					}
+					f(i, first+j, h, kv, e/sum, slope[j])
 				}
 			}
 		}
 	}
-	return out
+}
+
+// refAttentionBackward is the gradient of refAttention: with p the weights and dp = dout·v, the inner product's is
+// slope·p·(dp - Σp·dp).
+func refAttentionBackward(p *Pass, a *Attention, q, k, v, dout []float64) (dq, dk, dv []float64) {
+	d, nq, nk := a.HeadDim, a.Heads*a.HeadDim, a.KVHeads*a.HeadDim
+	dq, dk, dv = make([]float64, len(q)), make([]float64, len(k)), make([]float64, len(v))
+	out := refAttention(p, a, q, k, v)
+	refScores(p, a, q, k, func(i, j, h, kv int, w, slope float64) {
+		at, key := i*nq+h*d, j*nk+kv
+		dp := dot(dout[at:at+d], v[key:]) - dot(dout[at:at+d], out[at:])
+		for c := range d {
+			dv[key+c] += w * dout[at+c]
+			dq[at+c] += slope * w * dp * k[key+c]
+			dk[key+c] += slope * w * dp * q[at+c]
+		}
+	})
+	return dq, dk, dv
 }
 
 func refSwiGLU(gate, up []float64) []float64 {

@@ -129,10 +129,7 @@ func roundBF16(f *file) {
 
 // pairsBF16: the two rows' values side by side, then word i of the one beside word i of the other.
 func pairsBF16(f *file) {
-	for i := range 16 {
-		f.line("DATA zip<>+%d(SB)/4, $0x%08x", 4*i, (16+i)<<16|i)
-	}
-	f.line("GLOBL zip<>(SB), RODATA|NOPTR, $64")
+	zipData(f)
 	f.text("pairsBF16", 40, "func pairsBF16(dst, even, odd *float32, blocks, step int)")
 	f.op("MOVQ dst+0(FP), DI")
 	f.op("MOVQ even+8(FP), SI")
@@ -155,6 +152,14 @@ func pairsBF16(f *file) {
 	f.op("DECQ CX")
 	f.op("JNZ  next")
 	f.ret()
+}
+
+// zipData is the order of 32 words that puts the second half's between the first half's.
+func zipData(f *file) {
+	for i := range 16 {
+		f.line("DATA zip<>+%d(SB)/4, $0x%08x", 4*i, (16+i)<<16|i)
+	}
+	f.line("GLOBL zip<>(SB), RODATA|NOPTR, $64")
 }
 
 // interleaveBF16 takes rows two by two: their lower halves make a row of the first half of columns, their upper ones

@@ -1,0 +1,148 @@
+package kernels
+
+import "sync"
+
+// scratch is a worker's memory for one task.
+type scratch struct {
+	panels, strip, c, c2, masked, rows, tile []float32
+	keys                                     [StripRows]uint64
+	product                                  Product // for GemmSerial
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// Task computes one part of C; it is called by Run.
+func (p *Product) Task(i int) {
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	row, lo := i%p.rowTasks, i/p.rowTasks*p.panels
+	part := part{
+		lo: lo, hi: min(lo+p.panels, (p.N+PanelCols-1)/PanelCols),
+		from: row * p.strips / p.rowTasks, to: (row + 1) * p.strips / p.rowTasks,
+	}
+	if p.slice > 0 {
+		p.sliced(s, part)
+	} else {
+		p.whole(s, part)
+	}
+}
+
+// part is the part of C that a task computes: strips from to to, panels lo to hi.
+type part struct{ from, to, lo, hi int }
+
+func (a part) panels() int { return a.hi - a.lo }
+
+// whole packs all panels of the part, and then every strip passes over them and goes to the sink.
+func (p *Product) whole(s *scratch, a part) {
+	size := 0
+	for i := range p.count + p.pairs {
+		size += a.panels() * p.term(i).b.blocks(p.Prec) * blockWords
+	}
+	s.panels = grow(s.panels, size)
+	at := 0
+	for i := range p.count + p.pairs {
+		b := &p.term(i).b
+		kb := b.blocks(p.Prec)
+		b.pack(p.be, p.Prec, s.panels[at:], a.lo, a.hi, 0, kb, s)
+		at += a.panels() * kb * blockWords
+	}
+	s.room(p, a.panels(), 1)
+	for strip := a.from; strip < a.to; strip++ {
+		if at = 0; p.count == 0 {
+			clear(s.c) // of what the sink left
+		}
+		for i := range p.count + p.pairs {
+			c, first := s.sum(p, i)
+			kb := p.term(i).b.blocks(p.Prec)
+			p.add(s, c, s.panels[at:], i, strip, a, 0, kb, !first)
+			at += a.panels() * kb * blockWords
+		}
+		p.Sink.strip(p, s.c, s.c2, strip, a.lo, a.hi)
+	}
+}
+
+// sliced goes through k slice by slice, with all strips of C at hand: each slice of B is packed once and stays in the
+// second-level cache while the strips pass over it.
+func (p *Product) sliced(s *scratch, a part) {
+	size := a.panels() * resultSize
+	s.room(p, a.panels(), a.to-a.from)
+	for i := range p.count + p.pairs {
+		c, first := s.sum(p, i)
+		t := p.term(i)
+		kb, step := t.b.blocks(p.Prec), p.slice
+		if t.mask.on() {
+			step = max(kb, 1) // a sum is complete before it is masked
+		}
+		s.panels = grow(s.panels, a.panels()*step*blockWords)
+		for k := 0; k < max(kb, 1); k += step {
+			n := min(step, kb-k)
+			t.b.pack(p.be, p.Prec, s.panels, a.lo, a.hi, k, n, s)
+			for strip := a.from; strip < a.to; strip++ {
+				at := (strip - a.from) * size
+				p.add(s, c[at:at+size], s.panels, i, strip, a, k, n, !first || k > 0)
+			}
+		}
+	}
+	for strip := a.from; strip < a.to; strip++ {
+		at := (strip - a.from) * size
+		c2 := s.c2
+		if p.pairs > 0 {
+			c2 = s.c2[at : at+size]
+		}
+		p.Sink.strip(p, s.c[at:at+size], c2, strip, a.lo, a.hi)
+	}
+}
+
+// room makes room for so many strips of C.
+func (s *scratch) room(p *Product, panels, strips int) {
+	s.c = grow(s.c, strips*panels*resultSize)
+	s.c2 = s.c2[:0]
+	if p.pairs > 0 {
+		s.c2 = grow(s.c2, strips*panels*resultSize)
+	}
+	if p.count == 0 {
+		clear(s.c)
+	}
+}
+
+// sum is the sum that term i belongs to, and whether it is the first there.
+func (s *scratch) sum(p *Product, i int) (c []float32, first bool) {
+	if i < p.count {
+		return s.c, i == 0
+	}
+	return s.c2, i == p.count
+}
+
+// add computes term i's part of one strip, n blocks of k from k0 on, into c, or adds it. Its packed panels are b.
+func (p *Product) add(s *scratch, c, b []float32, i, strip int, at part, k0, n int, add bool) {
+	t := p.term(i)
+	panels := at.panels()
+	if n == 0 { // a sum over nothing
+		if !add {
+			clear(c)
+		}
+		return
+	}
+	if !t.a.act.Nil() && !t.a.mask.on() {
+		a := t.a.act.Strip(strip)[k0*blockWords : (k0+n)*blockWords]
+		p.addMasked(s, c, a, b, t.mask, strip, at, n, panels, add)
+		return
+	}
+	s.strip = grow(s.strip, n*blockWords)
+	t.a.pack(p.be, p.Prec, s.strip, strip*StripRows, min(StripRows, p.M-strip*StripRows), t.b.k, k0, n, s)
+	p.addMasked(s, c, s.strip, b, t.mask, strip, at, n, panels, add)
+}
+
+// addMasked is multiply, with dropout on the product if the mask says so.
+func (p *Product) addMasked(s *scratch, c, a, b []float32, m Mask, strip int, at part, n, panels int, add bool) {
+	if !m.on() {
+		p.be.multiply(c, a, b, p.Prec, n, panels, n*blockWords, add)
+		return
+	}
+	if !add {
+		clear(c)
+	}
+	s.masked = grow(s.masked, panels*resultSize)
+	p.be.multiply(s.masked, a, b, p.Prec, n, panels, n*blockWords, false)
+	m.add(p.be, s, c, s.masked, strip, at.lo, at.hi)
+}
