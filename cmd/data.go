@@ -96,7 +96,7 @@ func checkData(o configFlags, streams ui.Streams) (*dataCheck, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := loadData(c.Data)
+	d, err := loadData(c.Data, os.ReadFile)
 	if err != nil {
 		return nil, err
 	}
@@ -140,8 +140,8 @@ func (check *dataCheck) measure(c *configs.Config, d *data, streams ui.Streams) 
 		return err
 	}
 	defer s.close()
-	p := &prepared{config: c, session: s, data: d}
-	if err := p.encode(); err != nil {
+	train, val, err := encodeParts(d, c.Data, s.format)
+	if err != nil {
 		return err
 	}
 	whole := c.Data
@@ -154,7 +154,7 @@ func (check *dataCheck) measure(c *configs.Config, d *data, streams ui.Streams) 
 	for _, m := range []struct {
 		part    *checkPart
 		samples []dataset.Sample
-	}{{&check.Parts.Train, p.train}, {&check.Parts.Val, p.val}, {&check.Parts.Test, test}} {
+	}{{&check.Parts.Train, train}, {&check.Parts.Val, val}, {&check.Parts.Test, test}} {
 		l := dataset.Measure(m.samples)
 		m.part.Tokens = &l
 	}
@@ -244,7 +244,7 @@ func (o *splitFlags) run(s *ui.Streams) error {
 	if _, err := os.Lstat(o.out); err == nil && !o.force {
 		return fmt.Errorf("%s is there already; --force replaces it", o.out)
 	}
-	d, err := loadData(c.Data)
+	d, err := loadData(c.Data, os.ReadFile)
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ func TestEndToEnd_stories(t *testing.T) {
 		targets := 7 * b.Model.Spec.Layers
 		b.Close()
 		dir := t.TempDir()
+		t.Setenv("FT_CACHE_DIR", filepath.Join(dir, "cache"))
 		testkit.WriteFacts(t, filepath.Join(dir, "facts.jsonl"))
 		ft(t, 0, "lora", "--config", writeConfig(t, dir, "stories.yaml", model, 12), "--set", "train.lr=5e-3", "--set", "data.max_tokens=128")
 		r, err := run.Open(filepath.Join(dir, "runs"), "")

@@ -45,6 +45,7 @@ out: %s
 func tiny(t *testing.T, epochs int) (dir, config string) {
 	t.Helper()
 	dir = t.TempDir()
+	t.Setenv("FT_CACHE_DIR", filepath.Join(dir, "cache"))
 	model := filepath.Join(dir, "tiny")
 	if err := os.Mkdir(model, 0o777); err != nil {
 		t.Fatal(err)

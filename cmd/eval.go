@@ -215,7 +215,7 @@ func (o *evalFlags) ofRun(r *run.Run, s ui.Streams) (*evaluation, error) {
 		return nil, err
 	}
 	c.Data.Split.Manifest = r.Path(run.SplitFile)
-	d, err := loadData(c.Data)
+	d, err := loadData(c.Data, os.ReadFile)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ft/internal/profile"
 	"ft/internal/ui"
 )
 
@@ -34,10 +35,11 @@ What a model says about medicine is for testing software, not medical advice.`,
 
 // trainFlags are the flags of the training verbs.
 type trainFlags struct {
-	config string
-	set    []string
-	name   string
-	dryRun bool
+	config  string
+	set     []string
+	name    string
+	dryRun  bool
+	profile bool
 }
 
 func (o *trainFlags) register(c *cobra.Command) {
@@ -45,6 +47,7 @@ func (o *trainFlags) register(c *cobra.Command) {
 	f.StringVar(&o.config, "config", "", "the run's YAML file")
 	f.StringArrayVar(&o.set, "set", nil, "key.path=value, stronger than the file; may be repeated")
 	f.StringVar(&o.name, "name", "", "the run's name (default: the config file's)")
+	f.BoolVar(&o.profile, "profile", false, "tell at the end where the time went, stage by stage")
 	f.BoolVar(&o.dryRun, "dry-run", false, "check everything and say what would happen, but train nothing")
 }
 
@@ -52,6 +55,10 @@ func (o *trainFlags) register(c *cobra.Command) {
 func (o *trainFlags) run(c *cobra.Command, s ui.Streams, kinds ...string) error {
 	if o.config == "" {
 		return usageError{errors.New("--config is needed: ft " + c.Name() + " --config FILE.yaml")}
+	}
+	if o.profile {
+		profile.Enable()
+		defer profile.Disable()
 	}
 	cfg, err := loadConfig(o.config, o.set, true)
 	if err != nil {
@@ -68,7 +75,7 @@ func (o *trainFlags) run(c *cobra.Command, s ui.Streams, kinds ...string) error 
 		if err != nil {
 			return err
 		}
-		defer p.session.close()
+		defer p.close()
 		p.summary(s)
 		s.Note("dry run: nothing was trained or written")
 		return nil

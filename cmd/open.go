@@ -177,9 +177,9 @@ type data struct {
 	report *dataset.Report
 }
 
-// loadData reads, cleans and splits the rows of a config.
-func loadData(c dataset.Config) (*data, error) {
-	rows, report, err := dataset.Load(c, os.ReadFile)
+// loadData reads, cleans and splits the rows of a config; read gives a file's content by its name.
+func loadData(c dataset.Config, read func(name string) ([]byte, error)) (*data, error) {
+	rows, report, err := dataset.Load(c, read)
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +187,7 @@ func loadData(c dataset.Config) (*data, error) {
 	if len(rows) == 0 {
 		return nil, fmt.Errorf("dataset: no row is left after cleaning (%s)", dropped(report))
 	}
-	parts, err := dataset.Split(rows, c.Split, os.ReadFile, report)
+	parts, err := dataset.Split(rows, c.Split, read, report)
 	if err != nil {
 		return nil, err
 	}

@@ -75,6 +75,7 @@ func newRoot(s *ui.Streams) (*cobra.Command, *bool) {
 		newGenerateCmd(s),
 		newScoreCmd(s),
 		newTokenizeCmd(s),
+		newBenchCmd(s),
 		newDataCmd(s),
 		newRunsCmd(s),
 		newVersionCmd(s),

@@ -35,7 +35,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(e *testscript.Env) error {
-			for name, v := range map[string]string{"ESC": "\x1b", "MODEL": model, "OTHER": other, "FACTS": facts} {
+			for name, v := range map[string]string{"ESC": "\x1b", "MODEL": model, "OTHER": other, "FACTS": facts, "FT_CACHE_DIR": filepath.Join(e.WorkDir, "cache")} {
 				e.Setenv(name, v)
 			}
 			if kernels.Notice() != "" { // every command would say so, and scripts check what is said

@@ -71,7 +71,7 @@ func (o *showFlags) run(s *ui.Streams) error {
 	if err != nil {
 		return err
 	}
-	d, err := loadData(c.Data)
+	d, err := loadData(c.Data, os.ReadFile)
 	if err != nil {
 		return err
 	}

@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"ft/configs"
 	"ft/eval"
-	"ft/internal/kernels"
+	"ft/internal/profile"
 	"ft/internal/run"
 	"ft/internal/tfevents"
 	"ft/internal/ui"
@@ -28,6 +26,7 @@ type training struct {
 	events  *tfevents.Writer
 	log     *run.Rows
 	meta    peft.Meta
+	inputs  chan inputs // nil when they are noted
 }
 
 // train runs a config from the first check to the table of scores. An interruption saves what there is and returns trainer.ErrInterrupted.
@@ -36,12 +35,16 @@ func train(ctx context.Context, c *configs.Config, args []string, s ui.Streams) 
 	if err != nil {
 		return err
 	}
-	defer p.session.close()
+	defer p.close()
 	p.summary(s)
 	t := &training{prepared: p, streams: s}
 	outcome := errors.New("ended by an internal error") // what a panic leaves behind
 	defer func() { err = errors.Join(err, t.end(outcome)) }()
 	if outcome = t.begin(args); outcome == nil {
+		outcome = t.settle()
+	}
+	if outcome == nil {
+		t.follow()
 		outcome = t.fit(ctx)
 	}
 	if outcome == nil {
@@ -52,6 +55,7 @@ func train(ctx context.Context, c *configs.Config, args []string, s ui.Streams) 
 
 // begin makes the run directory and writes what is known before the first step.
 func (t *training) begin(args []string) error {
+	defer profile.Start(profile.Saving).Stop()
 	c := t.config
 	var err error
 	if t.run, err = run.Create(c.Out, c.Name, time.Now()); err != nil {
@@ -66,13 +70,6 @@ func (t *training) begin(args []string) error {
 		return err
 	}
 	if err := t.run.WriteFile(run.ConfigFile, text); err != nil {
-		return err
-	}
-	var split strings.Builder
-	if err := t.data.parts.Manifest().Write(&split); err != nil {
-		return err
-	}
-	if err := t.run.WriteFile(run.SplitFile, []byte(split.String())); err != nil {
 		return err
 	}
 	if t.log, err = t.run.Append(run.LogFile); err != nil {
@@ -90,52 +87,24 @@ func (t *training) begin(args []string) error {
 	})
 }
 
-// record fills run.json: machine, seeds, sizes, and the hashes of every file that the run reads.
-func (t *training) record(args []string) error {
-	c, info := t.config, &t.run.Info
-	info.Command = args
-	info.Machine = run.ThisMachine(kernels.Backend(), kernels.Threads())
-	info.Seeds = map[string]uint64{"train": c.Train.Seed, "split": c.Data.Split.Seed}
-	info.Sizes = map[string]int64{
-		"parameters": int64(t.session.base.Model.Size()), "trainable": int64(trainable(t.session.adapter)),
-		"train": int64(len(t.train)), "val": int64(len(t.val)), "test": int64(len(t.data.parts.Test)),
-	}
-	model, err := hashFiles(t.session.base.Files)
-	if err != nil {
-		return err
-	}
-	paths := slices.Clone(c.Data.Files)
-	if m := c.Data.Split.Manifest; m != "" {
-		paths = append(paths, m)
-	}
-	rows, err := hashFiles(paths)
-	if err != nil {
-		return err
-	}
-	info.Files = append(model, rows...)
-	t.meta = peft.Meta{
-		Template: t.session.base.Chat.Source, System: c.Data.System, Base: c.Base, BaseHash: baseHash(model),
-	}
-	return t.run.Save()
-}
-
 // fit trains; the best adapter so far is in the run directory at any moment after the first evaluation.
 func (t *training) fit(ctx context.Context) error {
 	c := t.config
-	progress := ui.NewProgress(t.streams, c.Train.TotalSteps(len(t.train)), "training")
+	progress := ui.NewProgress(t.streams, c.Train.TotalSteps(t.data.Train.Len()), "training")
 	best := c.Eval.BestScore()
 	if c.Eval.Sample == 0 {
 		best = "loss" // without answers there is one evaluation, at the end, and any score picks it
 	}
 	tr := &trainer.Trainer{
 		Config: c.Train, Model: t.session.base.Model, Params: t.session.adapter.Params(),
-		Train: t.train, Val: t.val, Pack: c.Data.Pack, EvalEvery: c.Eval.Every, Best: best,
+		Train: t.data.Train, Val: t.data.Val, Pack: c.Data.Pack, EvalEvery: c.Eval.Every, Best: best,
 		Keep:      func() error { return t.save(run.AdapterDir) },
-		Observers: []trainer.Observer{bar{progress}, rowLog{t.log}, board{t.events}},
+		Observers: []trainer.Observer{bar{progress}, rowLog{t.log}, board{t.events}, clerk{t}},
 	}
-	if c.Eval.Sample > 0 && len(t.data.parts.Val) > 0 {
+	if c.Eval.Sample > 0 && t.data.Rows.Val > 0 {
 		tr.Score = t.scoreSample
 	}
+	t.streams.Detail("the first step begins")
 	result, err := tr.Run(ctx)
 	progress.Done()
 	t.run.Info.Sizes["steps"], t.run.Info.Sizes["tokens"] = int64(result.Steps), int64(result.Tokens)
@@ -188,6 +157,9 @@ func (t *training) interrupted(r trainer.Result) error {
 const bestDir = "adapter-best"
 
 func (t *training) save(name string) error {
+	if err := t.noteInputs(true); err != nil {
+		return err
+	}
 	state, err := t.session.adapter.State()
 	if err != nil {
 		return err
@@ -200,7 +172,10 @@ func (t *training) scoreSample(ctx context.Context) (map[string]float64, error) 
 	quiet := t.streams
 	quiet.Quiet = true
 	e := t.evaluation(quiet)
-	e.rows = limited(t.data.parts.Val, t.config.Eval.Sample)
+	var err error
+	if e.rows, err = t.data.ValRows(t.config.Eval.Sample); err != nil {
+		return nil, err
+	}
 	r, err := e.run(ctx, "", nil)
 	if err != nil {
 		return nil, err
@@ -216,13 +191,17 @@ func (t *training) evaluation(s ui.Streams) *evaluation {
 
 // judge answers the test part with base and tuned model and prints the scores side by side.
 func (t *training) judge(ctx context.Context) error {
-	if len(t.data.parts.Test) == 0 {
+	if t.data.Rows.Test == 0 {
 		t.streams.Note("no test part: nothing to score")
 		t.next()
 		return nil
 	}
+	defer profile.Start(profile.Answers).Stop()
 	e := t.evaluation(t.streams)
-	e.rows = limited(t.data.parts.Test, t.config.Eval.Limit)
+	var err error
+	if e.rows, err = t.data.TestRows(t.config.Eval.Limit); err != nil {
+		return err
+	}
 	result, err := e.sideBySide(ctx, t.run, "")
 	if err != nil {
 		return err
@@ -269,7 +248,7 @@ func (t *training) end(err error) error {
 	case err != nil:
 		status = run.Failed
 	}
-	var errs []error
+	errs := []error{t.noteInputs(true), t.tellProfile()}
 	if t.log != nil {
 		errs = append(errs, t.log.Close())
 	}

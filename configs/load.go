@@ -27,7 +27,7 @@ type Options struct {
 }
 
 // reserved are the switches that are no config keys.
-var reserved = []string{"FT_CPU", "FT_CONFORMANCE", "FT_PYTHON", "FT_AMX_EMULATED"}
+var reserved = []string{"FT_CPU", "FT_CACHE_DIR", "FT_CONFORMANCE", "FT_PYTHON", "FT_AMX_EMULATED"}
 
 // Load reads a config. Everything wrong with it is in one *Error.
 //

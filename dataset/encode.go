@@ -4,8 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 )
 
 // Encoder turns text into token ids. Special tokens that the text spells are recognised; special asks for
@@ -62,18 +65,18 @@ func (f Format) promptText(r Row, system string) (string, error) {
 
 // Encode turns rows into samples, in order. Prompt, answer and end are tokenized as one text, as the model
 // will see it, and the first tokens, as many as the prompt alone has, are the prompt. Rows that are too long
-// and samples without a token in the loss are handled as c says and counted in report.
+// and samples without a token in the loss are handled as c says and counted in report. The rows are shared out among all
+// CPUs, so f's Encoder and Prompt must be safe for concurrent use.
 func Encode(rows []Row, c Config, f Format, report *Report) ([]Sample, error) {
-	first := firstBytes(f.Special)
 	samples := make([]Sample, 0, len(rows))
 	var long []string
 	longest := 0
-	for _, r := range rows {
-		s, err := f.sample(r, c)
-		if err != nil {
-			return nil, err
+	for i, e := range f.encodeAll(rows, c) {
+		r, s := rows[i], e.sample
+		if e.err != nil {
+			return nil, e.err
 		}
-		if spells(r, f.Special, first) {
+		if e.special {
 			report.note(specialText, r.ID)
 		}
 		if n := len(s.IDs); n > c.MaxTokens {
@@ -101,6 +104,50 @@ func Encode(rows []Row, c Config, f Format, report *Report) ([]Sample, error) {
 			len(long), len(rows), c.MaxTokens, longest, examples(long))
 	}
 	return samples, nil
+}
+
+// encoded is a row on its way to a sample.
+type encoded struct {
+	sample  Sample
+	special bool // the row spells a special token
+	err     error
+}
+
+// encodeAll tokenizes every row on all CPUs.
+func (f Format) encodeAll(rows []Row, c Config) []encoded {
+	const grain = 64 // rows that a worker takes at a time
+	first := firstBytes(f.Special)
+	out := make([]encoded, len(rows))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), (len(rows)+grain-1)/grain) {
+		wg.Go(func() {
+			for {
+				hi := int(next.Add(grain))
+				if hi-grain >= len(rows) {
+					return
+				}
+				for i := hi - grain; i < min(hi, len(rows)); i++ {
+					out[i] = f.encode(rows[i], c, first)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+// encode tokenizes a row. A panic here must not end the process: it becomes the row's error.
+func (f Format) encode(r Row, c Config, first string) (e encoded) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.err = fmt.Errorf("dataset: %s:%d: internal error: %v", r.File, r.Line, p)
+		}
+	}()
+	if e.sample, e.err = f.sample(r, c); e.err == nil {
+		e.special = spells(r, f.Special, first)
+	}
+	return e
 }
 
 // sample tokenizes and labels one row, whatever its length.

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 
 	"ft/internal/keyed"
@@ -10,17 +11,34 @@ import (
 // Order returns the order in which an epoch visits the samples, as indices. A sample's turn depends on seed,
 // epoch and the samples' keys alone, not on their order or on earlier draws, so that a run can be resumed
 // anywhere.
-func Order(samples []Sample, seed uint64, epoch int) []int {
+func Order(samples Set, seed uint64, epoch int) []int {
 	stream := keyed.Mix(keyed.Mix(seed+keyed.Increment) + uint64(epoch) + keyed.Increment)
-	at := make([]uint64, len(samples))
-	order := make([]int, len(samples))
-	for i := range samples {
-		at[i] = keyed.Mix((stream ^ samples[i].Key) + keyed.Increment)
-		order[i] = i
+	turn := func(i int) uint64 { return keyed.Mix((stream ^ samples.Key(i)) + keyed.Increment) }
+	// Turns are evenly spread, so their leading bits put about one sample into each bucket: linear in all.
+	width := bits.Len(uint(samples.Len()))
+	ends := make([]int, 1<<width)
+	for i := range samples.Len() {
+		ends[turn(i)>>(64-width)]++
 	}
-	slices.SortFunc(order, func(a, b int) int {
-		return cmp.Or(cmp.Compare(at[a], at[b]), cmp.Compare(samples[a].ID, samples[b].ID))
-	})
+	sum := 0
+	for b, n := range ends {
+		ends[b], sum = sum, sum+n
+	}
+	order := make([]int, samples.Len())
+	for i := range samples.Len() {
+		b := turn(i) >> (64 - width)
+		order[ends[b]] = i
+		ends[b]++
+	}
+	begin := 0
+	for _, end := range ends {
+		if end > begin+1 {
+			slices.SortFunc(order[begin:end], func(a, b int) int {
+				return cmp.Or(cmp.Compare(turn(a), turn(b)), cmp.Compare(samples.At(a).ID, samples.At(b).ID))
+			})
+		}
+		begin = end
+	}
 	return order
 }
 

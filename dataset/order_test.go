@@ -35,8 +35,8 @@ func inOrder(samples []Sample, order []int) []string {
 
 func TestOrder(t *testing.T) {
 	samples := sized(slices.Repeat([]int{1}, 500)...)
-	first := inOrder(samples, Order(samples, 42, 0))
-	if d := cmp.Diff(first, inOrder(samples, Order(samples, 42, 0))); d != "" {
+	first := inOrder(List(samples), Order(List(samples), 42, 0))
+	if d := cmp.Diff(first, inOrder(List(samples), Order(List(samples), 42, 0))); d != "" {
 		t.Errorf("the same draw differs: %s", d)
 	}
 	var ids []string
@@ -48,9 +48,9 @@ func TestOrder(t *testing.T) {
 	}
 	for name, other := range map[string][]string{
 		"file order":      ids,
-		"epoch 1":         inOrder(samples, Order(samples, 42, 1)),
-		"seed 43":         inOrder(samples, Order(samples, 43, 0)),
-		"seed 43 epoch 1": inOrder(samples, Order(samples, 43, 1)),
+		"epoch 1":         inOrder(List(samples), Order(List(samples), 42, 1)),
+		"seed 43":         inOrder(List(samples), Order(List(samples), 43, 0)),
+		"seed 43 epoch 1": inOrder(List(samples), Order(List(samples), 43, 1)),
 	} {
 		same := 0
 		for i := range other {
@@ -68,7 +68,7 @@ func TestOrder(t *testing.T) {
 	without := slices.DeleteFunc(slices.Clone(first), func(id string) bool {
 		return slices.ContainsFunc(samples[:100], func(s Sample) bool { return s.ID == id })
 	})
-	if d := cmp.Diff(without, inOrder(some, Order(some, 42, 0))); d != "" {
+	if d := cmp.Diff(without, inOrder(List(some), Order(List(some), 42, 0))); d != "" {
 		t.Error(d)
 	}
 }
@@ -79,7 +79,7 @@ func TestOrder_sameKeys(t *testing.T) {
 		samples[i].Key = 7
 	}
 	slices.Reverse(samples)
-	if d := cmp.Diff([]string{"s0", "s1", "s2"}, inOrder(samples, Order(samples, 1, 1))); d != "" {
+	if d := cmp.Diff([]string{"s0", "s1", "s2"}, inOrder(List(samples), Order(List(samples), 1, 1))); d != "" {
 		t.Error(d)
 	}
 }
@@ -87,7 +87,7 @@ func TestOrder_sameKeys(t *testing.T) {
 // The order must stay what it is, or no run could be resumed by the next version.
 func TestOrder_isPinned(t *testing.T) {
 	samples := sized(1, 1, 1, 1, 1, 1, 1, 1)
-	if d := cmp.Diff([]int{4, 0, 6, 3, 2, 7, 5, 1}, Order(samples, 42, 3)); d != "" {
+	if d := cmp.Diff([]int{4, 0, 6, 3, 2, 7, 5, 1}, Order(List(samples), 42, 3)); d != "" {
 		t.Error(d)
 	}
 }

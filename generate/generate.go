@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 
+	"ft/internal/kernels"
 	"ft/nn"
 )
 
@@ -30,10 +31,21 @@ const prefillTokens = 2048
 type sequence struct {
 	at    int // index of the prompt
 	cache *nn.Cache
-	next  []int32 // tokens to feed: the prompt first, then one at a time
+	next  []int32 // tokens to feed: the prompt first, then last
+	last  [1]int32
 	out   []int32
 	room  int // tokens that out may have
 	done  bool
+}
+
+// batch is the sequences that are decoded side by side. It uses its lists and the caches of finished sequences again.
+type batch struct {
+	model  Model
+	stop   map[int32]bool
+	active []*sequence
+	caches []*nn.Cache // of active
+	ids    [][]int32   // to feed to active
+	free   []*nn.Cache
 }
 
 // Greedy answers every prompt with the most likely token after the other (the lower id on a tie) until a stop, MaxNew tokens or the
@@ -44,45 +56,65 @@ func Greedy(ctx context.Context, m Model, prompts [][]int32, o Options, done fun
 	if o.MaxNew < 1 || o.Batch < 1 {
 		return fmt.Errorf("generate: max new tokens %d and batch %d must be at least 1", o.MaxNew, o.Batch)
 	}
-	stop := map[int32]bool{}
-	for _, id := range o.Stops {
-		stop[id] = true
-	}
 	for i, p := range prompts {
 		if err := checkPrompt(i, p, o); err != nil {
 			return err
 		}
 	}
-	var active []*sequence
+	b := &batch{model: m, stop: map[int32]bool{}}
+	for _, id := range o.Stops {
+		b.stop[id] = true
+	}
 	next := 0
-	for next < len(prompts) || len(active) > 0 {
+	for next < len(prompts) || len(b.active) > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		fed := 0
-		for ; next < len(prompts) && len(active) < o.Batch; next++ {
+		for ; next < len(prompts) && len(b.active) < o.Batch; next++ {
 			p := prompts[next]
 			if fed > 0 && fed+len(p) > prefillTokens {
 				break
 			}
 			fed += len(p)
-			active = append(active, &sequence{at: next, cache: m.NewCache(), next: p, room: o.room(p)})
+			b.active = append(b.active, &sequence{at: next, cache: b.cache(), next: p, room: o.room(p)})
 		}
-		if err := step(m, active, stop); err != nil {
+		if err := b.step(); err != nil {
 			return err
 		}
-		kept := active[:0]
-		for _, s := range active {
-			if !s.done {
-				kept = append(kept, s)
-				continue
-			}
-			if err := done(s.at, s.out); err != nil {
-				return err
-			}
+		if err := b.remove(done); err != nil {
+			return err
 		}
-		active = kept
 	}
+	return nil
+}
+
+// cache is an empty one.
+func (b *batch) cache() *nn.Cache {
+	n := len(b.free)
+	if n == 0 {
+		return b.model.NewCache()
+	}
+	c := b.free[n-1]
+	b.free = b.free[:n-1]
+	c.Reset()
+	return c
+}
+
+// remove takes finished sequences out and hands their answers to done.
+func (b *batch) remove(done func(i int, ids []int32) error) error {
+	kept := b.active[:0]
+	for _, s := range b.active {
+		if !s.done {
+			kept = append(kept, s)
+			continue
+		}
+		b.free = append(b.free, s.cache)
+		if err := done(s.at, s.out); err != nil {
+			return err
+		}
+	}
+	b.active = kept
 	return nil
 }
 
@@ -105,32 +137,25 @@ func checkPrompt(i int, ids []int32, o Options) error {
 }
 
 // step feeds every active sequence its next tokens and chooses what follows.
-func step(m Model, active []*sequence, stop map[int32]bool) error {
-	caches := make([]*nn.Cache, len(active))
-	ids := make([][]int32, len(active))
-	for i, s := range active {
-		caches[i], ids[i] = s.cache, s.next
+func (b *batch) step() error {
+	b.caches, b.ids = b.caches[:0], b.ids[:0]
+	for _, s := range b.active {
+		b.caches, b.ids = append(b.caches, s.cache), append(b.ids, s.next)
 	}
-	return m.Extend(caches, ids, func(i int, logits []float32) {
-		s := active[i]
-		id := Argmax(logits)
-		if stop[id] {
-			s.done = true
-			return
-		}
-		s.out = append(s.out, id)
-		s.next = []int32{id}
-		s.done = len(s.out) == s.room
-	})
+	return b.model.Extend(b.caches, b.ids, func(i int, logits []float32) { b.active[i].choose(Argmax(logits), b.stop) })
+}
+
+// choose makes id the next token.
+func (s *sequence) choose(id int32, stop map[int32]bool) {
+	if stop[id] {
+		s.done = true
+		return
+	}
+	s.out = append(s.out, id)
+	s.last[0] = id
+	s.next = s.last[:]
+	s.done = len(s.out) == s.room
 }
 
 // Argmax is the index of the largest value, the lowest on a tie.
-func Argmax(x []float32) int32 {
-	best := 0
-	for i, v := range x {
-		if v > x[best] {
-			best = i
-		}
-	}
-	return int32(best)
-}
+func Argmax(x []float32) int32 { return int32(kernels.Argmax(x)) }

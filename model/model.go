@@ -19,6 +19,7 @@ type Model struct {
 	arena  *kernels.Arena
 	forced *kernels.Precision
 	pass   op.Pass // reused from call to call
+	step   step    // of Extend
 }
 
 // SetPrecision fixes what products are computed in, whatever Precision would choose: float32 for scores and proofs.
@@ -183,21 +184,28 @@ func (m *Model) newPass(t int) *op.Pass {
 
 // embedTokens checks ids and positions.
 func (m *Model) embedTokens(p *op.Pass, ids []int32) ([]float32, error) {
-	for _, id := range ids {
-		if id < 0 || int(id) >= m.Spec.Vocab {
-			return nil, fmt.Errorf("model: token %d, the vocabulary has %d tokens", id, m.Spec.Vocab)
-		}
-	}
-	if m.Spec.Rope.Kind == "dynamic" {
-		for _, pos := range p.Pos {
-			if int(pos) >= m.Spec.Context {
-				return nil, fmt.Errorf("model: position %d: dynamic rope scaling is supported up to the model's %d positions", pos, m.Spec.Context)
-			}
-		}
+	if err := m.checkTokens(ids, p.Pos); err != nil {
+		return nil, err
 	}
 	x := p.Floats(len(ids) * m.Spec.Dim)
 	op.EmbedForward(m.embed, x, ids)
 	return x, nil
+}
+
+func (m *Model) checkTokens(ids, pos []int32) error {
+	for _, id := range ids {
+		if id < 0 || int(id) >= m.Spec.Vocab {
+			return fmt.Errorf("model: token %d, the vocabulary has %d tokens", id, m.Spec.Vocab)
+		}
+	}
+	if m.Spec.Rope.Kind == "dynamic" {
+		for _, p := range pos {
+			if int(p) >= m.Spec.Context {
+				return fmt.Errorf("model: position %d: dynamic rope scaling is supported up to the model's %d positions", p, m.Spec.Context)
+			}
+		}
+	}
+	return nil
 }
 
 // WithoutSlots runs f while no method contributes to the model: the base alone.

@@ -132,47 +132,74 @@ func TestLogits_loss(t *testing.T) {
 	testkit.Near(t, "loss", []float64{l.Sum}, []float64{sum}, 1e-6, 0)
 }
 
-// TestExtend_batch: a sequence's logits are the same bits alone, beside others, token by token or in pieces, and those
-// of a whole pass; with weights in float32 and bfloat16.
+// TestExtend_batch: a sequence fed in some pieces has the same logits, bit for bit, alone and beside others, whatever the number
+// of threads; and those of a whole pass but for rounding, in float32 1e-5 of the largest one. Single tokens take another way
+// through the model than several do.
 func TestExtend_batch(t *testing.T) {
+	defer kernels.SetThreads(kernels.Threads())
+	steps := [][]int{{3, 1, 0}, {1, 1, 30}, {65, 0, 1}, {1, 1, 1}, {0, 2, 0}, {0, 0, 1}}
 	for _, bf16 := range []bool{false, true} {
 		options := rich
 		options.BF16 = bf16
 		m := tiny(t, options)
+		m.SetPrecision(kernels.F32)
 		addSlots(m, 0.5, nil)
-		n := []int{70, 5, 33}
 		var ids [][]int32
-		var caches []*nn.Cache
 		var want [][][]float32
-		for i, k := range n {
+		for i, k := range []int{70, 5, 33} {
 			ids = append(ids, sample(m, uint64(i), k).IDs)
-			caches = append(caches, m.NewCache())
-			want = append(want, logits(t, m, ids[i]))
-		}
-		fed := make([]int, len(n))
-		for _, step := range [][]int{{3, 1, 0}, {1, 1, 30}, {65, 0, 1}, {1, 1, 1}, {0, 2, 0}, {0, 0, 1}} {
-			var cs []*nn.Cache
-			var pieces [][]int32
-			var which []int
-			for i, k := range step {
-				if k > 0 {
-					cs, pieces, which = append(cs, caches[i]), append(pieces, ids[i][fed[i]:fed[i]+k]), append(which, i)
-					fed[i] += k
+			kernels.SetThreads(1)
+			got, whole := extended(t, m, ids, steps, i)[i], logits(t, m, ids[i])
+			want = append(want, got)
+			for at, l := range got {
+				if l != nil {
+					testkit.Near(t, fmt.Sprintf("bf16 %v: sequence %d, token %d", bf16, i, at), l, whole[at], 1e-5, 0)
 				}
 			}
-			err := m.Extend(cs, pieces, func(s int, l []float32) {
-				if i := which[s]; !slices.Equal(l, want[i][fed[i]-1]) {
-					t.Errorf("bf16 %v: sequence %d differs after %d tokens", bf16, i, fed[i])
-				}
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
 		}
-		if !slices.Equal(fed, n) || caches[0].Len() != 70 {
-			t.Fatalf("fed %v, cache of %d", fed, caches[0].Len())
+		for _, threads := range []int{1, 2, 3} {
+			kernels.SetThreads(threads)
+			for i, seq := range extended(t, m, ids, steps, 0, 1, 2) {
+				for at, l := range seq {
+					if !slices.Equal(l, want[i][at]) {
+						t.Errorf("bf16 %v: sequence %d, token %d: other logits in a batch with %d threads", bf16, i, at, threads)
+					}
+				}
+			}
 		}
 	}
+}
+
+// extended feeds some of the sequences, steps[j][s] tokens to sequence s in step j, and gives the logits after each piece, by
+// sequence and token.
+func extended(t *testing.T, m *model.Model, ids [][]int32, steps [][]int, which ...int) [][][]float32 {
+	t.Helper()
+	out, caches := make([][][]float32, len(ids)), make([]*nn.Cache, len(ids))
+	for _, s := range which {
+		out[s], caches[s] = make([][]float32, len(ids[s])), m.NewCache()
+	}
+	for _, step := range steps {
+		var cs []*nn.Cache
+		var pieces [][]int32
+		var fed []int
+		for _, s := range which {
+			if at := caches[s].Len(); step[s] > 0 {
+				cs, pieces, fed = append(cs, caches[s]), append(pieces, ids[s][at:at+step[s]]), append(fed, s)
+			}
+		}
+		if err := m.Extend(cs, pieces, func(i int, l []float32) {
+			s := fed[i]
+			out[s][caches[s].Len()-1] = slices.Clone(l)
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range which {
+		if caches[s].Len() != len(ids[s]) {
+			t.Fatalf("sequence %d: a cache of %d tokens for %d", s, caches[s].Len(), len(ids[s]))
+		}
+	}
+	return out
 }
 
 // TestThreads: results do not depend on the number of threads, bit for bit.

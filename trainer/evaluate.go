@@ -6,24 +6,56 @@ import (
 	"math"
 
 	"ft/dataset"
+	"ft/internal/profile"
 )
 
+// evaluateBase measures the base and tells the observers, as step 0. It waits for the first evaluation, so that training starts at
+// once; the base does not change meanwhile.
+func (l *loop) evaluateBase(ctx context.Context) error {
+	if l.based {
+		return nil
+	}
+	l.based = true
+	e := EvalEvent{Loss: math.NaN()}
+	if l.validates() {
+		err := l.Model.WithoutSlots(func() (err error) {
+			e.Loss, err = MeanLoss(ctx, l.Model, dataset.All(l.Val), l.Config.MicroTokens)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		l.result.BaseLoss = e.Loss
+	}
+	return l.tell(e)
+}
+
+// validates reports whether there is a validation part.
+func (l *loop) validates() bool { return l.Val != nil && l.Val.Len() > 0 }
+
+func (l *loop) tell(e EvalEvent) error {
+	for _, o := range l.Observers {
+		if err := o.Eval(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // evaluate measures the present weights, tells the observers, and keeps the weights if they are the best.
-// Step 0 is the base: it is measured and never kept.
 func (l *loop) evaluate(ctx context.Context, step int) error {
 	e := EvalEvent{Step: step, Epoch: l.epochAt(step), Loss: math.NaN()}
-	if len(l.Val) > 0 {
-		loss, err := MeanLoss(ctx, l.Model, l.Val, l.Config.MicroTokens)
+	if l.validates() {
+		loss, err := MeanLoss(ctx, l.Model, dataset.All(l.Val), l.Config.MicroTokens)
 		if err != nil {
 			return err
 		}
 		e.Loss = loss
-		if step == 0 {
-			l.result.BaseLoss = loss
-		}
 	}
-	if l.Score != nil && step > 0 {
+	if l.Score != nil {
+		span := profile.Start(profile.Answers)
 		scores, err := l.Score(ctx)
+		span.Stop()
 		if err != nil {
 			if ctx.Err() != nil {
 				return ErrInterrupted
@@ -32,23 +64,16 @@ func (l *loop) evaluate(ctx context.Context, step int) error {
 		}
 		e.Scores = scores
 	}
-	if step > 0 {
-		better, err := l.better(e)
-		if err != nil {
-			return err
-		}
-		if e.Best = better; better {
-			if err := l.keep(e); err != nil {
-				return err
-			}
-		}
+	better, err := l.better(e)
+	if err != nil {
+		return err
 	}
-	for _, o := range l.Observers {
-		if err := o.Eval(e); err != nil {
+	if e.Best = better; better {
+		if err := l.keep(e); err != nil {
 			return err
 		}
 	}
-	return nil
+	return l.tell(e)
 }
 
 // better compares an evaluation with the best so far. Without a validation part the latest is the best.
@@ -60,7 +85,7 @@ func (l *loop) better(e EvalEvent) (bool, error) {
 			return false, fmt.Errorf("trainer: best is %q, but the evaluation has no such score", l.Best)
 		}
 		v, sign = s, -1
-	} else if len(l.Val) == 0 {
+	} else if !l.validates() {
 		return true, nil
 	}
 	if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -86,11 +111,13 @@ func (l *loop) keep(e EvalEvent) error {
 	if l.Keep == nil {
 		return nil
 	}
+	defer profile.Start(profile.Saving).Stop()
 	return l.Keep()
 }
 
 // MeanLoss is the loss of samples in nats per label token, without dropout. It returns ErrInterrupted when ctx ends.
 func MeanLoss(ctx context.Context, m Model, samples []dataset.Sample, microTokens int) (float64, error) {
+	defer profile.Start(profile.Evaluation).Stop()
 	sum, n := 0.0, 0
 	for _, b := range dataset.Passes(dataset.ByLength(samples), microTokens) {
 		if ctx.Err() != nil {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ft/dataset"
 )
 
 func TestRun_evalEvery(t *testing.T) {
@@ -146,7 +148,7 @@ func TestRun_noValidation(t *testing.T) {
 	}
 }
 
-// TestRun_observers: what happens is told to all observers in their order, an evaluation after its weights are kept.
+// TestRun_observers: what happens is told to all observers in their order, an evaluation after its weights are kept. The base's is the first one.
 func TestRun_observers(t *testing.T) {
 	tr := newTrial(2, 3, 2, 1)
 	var log []string
@@ -159,7 +161,7 @@ func TestRun_observers(t *testing.T) {
 	tr.Keep = func() error { log = append(log, "keep"); return nil }
 	tr.Observers = []Observer{note("a"), note("b")}
 	tr.run(t)
-	want := "a eval 0, b eval 0, a step 1, b step 1, keep, a eval 1, b eval 1, a step 2, b step 2, keep, a eval 2, b eval 2"
+	want := "a step 1, b step 1, a eval 0, b eval 0, keep, a eval 1, b eval 1, a step 2, b step 2, keep, a eval 2, b eval 2"
 	if got := strings.Join(log, ", "); got != want {
 		t.Errorf("told\n%s\nwant\n%s", got, want)
 	}
@@ -173,7 +175,7 @@ func TestRun_errors(t *testing.T) {
 		steps  int // done before the error
 	}{
 		"step observer":  {func(tr *trial) { tr.onStep = func(StepEvent) error { return mine } }, "mine", 1},
-		"eval observer":  {func(tr *trial) { tr.onEval = func(EvalEvent) error { return mine } }, "mine", 0},
+		"eval observer":  {func(tr *trial) { tr.onEval = func(EvalEvent) error { return mine } }, "mine", 1},
 		"keep":           {func(tr *trial) { tr.Keep = func() error { return mine } }, "mine", 1},
 		"score":          {func(tr *trial) { tr.Score = func(context.Context) (map[string]float64, error) { return nil, mine } }, "mine", 1},
 		"model":          {func(tr *trial) { tr.fake.err = mine }, "trainer: step 1: mine", 0},
@@ -183,10 +185,10 @@ func TestRun_errors(t *testing.T) {
 		"no parameters":  {func(tr *trial) { tr.Params = nil }, "nothing to train", 0},
 		"config":         {func(tr *trial) { tr.Config.Batch = 0 }, "trainer: batch: must be at least 1", 0},
 		"no label": {func(tr *trial) {
-			tr.Train[0].Labels, tr.Config.Batch = []int32{5, -100, -100}, 4 // the first token is never predicted
-			tr.Train = tr.Train[:1]
+			tr.Train.(dataset.List)[0].Labels, tr.Config.Batch = []int32{5, -100, -100}, 4 // the first token is never predicted
+			tr.Train = tr.Train.(dataset.List)[:1]
 		}, `step 1: no label token in samples "s0", "s0", "s0", "s0"`, 0},
-		"no label in validation": {func(tr *trial) { tr.Val[0].Labels = []int32{5, -100, -100} }, "no label token among 1 samples", 0},
+		"no label in validation": {func(tr *trial) { tr.Val.(dataset.List)[0].Labels = []int32{5, -100, -100} }, "no label token among 1 samples", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tr := newTrial(3)
@@ -249,7 +251,7 @@ func TestRun_interrupt(t *testing.T) {
 		"in a step":                        {func(tr *trial, cancel func()) { tr.atStep(3, cancel) }, 3},
 		"in a step without evaluation":     {func(tr *trial, cancel func()) { tr.EvalEvery = 0; tr.atStep(3, cancel) }, 3},
 		"in the last step":                 {func(tr *trial, cancel func()) { tr.atStep(6, cancel) }, 6},
-		"while the base is evaluated":      {func(tr *trial, cancel func()) { tr.fake.onLoss = cancel }, 0},
+		"while the base is evaluated":      {func(tr *trial, cancel func()) { tr.fake.onLoss = cancel }, 1},
 		"between two passes of evaluation": {func(tr *trial, cancel func()) { tr.atEval(2, cancel) }, 2},
 		"while answers are scored": {func(tr *trial, cancel func()) {
 			tr.Score = func(ctx context.Context) (map[string]float64, error) { cancel(); return nil, ctx.Err() }
@@ -309,7 +311,7 @@ func (tr *trial) atEval(step int, f func()) {
 // secondStep is what a run of the trial's settings trains on in its second step.
 func (tr *trial) secondStep(t *testing.T) []uint64 {
 	t.Helper()
-	again := newTrial(len(tr.Train))
+	again := newTrial(tr.Train.Len())
 	again.Config = tr.Config
 	again.run(t)
 	return again.keys()[1]

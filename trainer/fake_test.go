@@ -59,9 +59,17 @@ func (f *fake) Loss(b *dataset.Batch) (model.Loss, error) {
 	return model.Loss{Sum: v * float64(n), Tokens: n}, nil
 }
 
+// WithoutSlots shows the base while f runs: the parameter is as it was made.
+func (f *fake) WithoutSlots(do func() error) error {
+	was := f.param.Data[0]
+	defer func() { f.param.Data[0] = was }()
+	f.param.Data[0] = 0
+	return do()
+}
+
 // samples makes n samples s0, s1, … of three tokens, two of them labels, with the keys 0, 1, ….
-func samples(n int) []dataset.Sample {
-	out := make([]dataset.Sample, n)
+func samples(n int) dataset.List {
+	out := make(dataset.List, n)
 	for i := range out {
 		out[i] = dataset.Sample{ID: fmt.Sprintf("s%d", i), Key: uint64(i), IDs: []int32{1, 2, 3}, Labels: []int32{dataset.Ignore, 2, 3}, Prompt: 1}
 	}

@@ -58,7 +58,7 @@ func facts(t *testing.T, dropout float64) (*Trainer, *recorder) {
 	r := &recorder{}
 	return &Trainer{
 		Config: Config{Steps: 6, Batch: 16, MicroTokens: 256, LR: 0.01, Schedule: "cosine", Warmup: 0.4, Clip: 1, Seed: 5},
-		Model:  b.Model, Params: a.Params(), Train: train, Val: val, Pack: true,
+		Model:  b.Model, Params: a.Params(), Train: dataset.List(train), Val: dataset.List(val), Pack: true,
 		EvalEvery: 0.8, Best: "loss", Observers: []Observer{r},
 	}, r
 }
@@ -169,20 +169,51 @@ func TestRun_dropout(t *testing.T) {
 	for _, dropout := range []float64{0, 0.5} {
 		tr, r := facts(t, dropout)
 		stir(tr.Params)
-		before, err := MeanLoss(context.Background(), tr.Model, tr.Val, 64)
-		if err != nil {
-			t.Fatal(err)
+		small, large := meanLoss(t, tr, 64), meanLoss(t, tr, 2048)
+		if math.Abs(small-large) > 1e-9*small {
+			t.Errorf("dropout %g: a loss of %g in small passes, %g in large ones", dropout, small, large)
 		}
 		tr.Config.Steps = 1
-		result := run(t, tr)
-		losses, evals = append(losses, r.steps[0].Loss), append(evals, result.BaseLoss)
-		if math.Abs(before-result.BaseLoss) > 1e-9*before {
-			t.Errorf("dropout %g: a loss of %g in small passes, %g in large ones", dropout, before, result.BaseLoss)
-		}
+		run(t, tr)
+		losses, evals = append(losses, r.steps[0].Loss), append(evals, large)
 	}
 	if evals[0] != evals[1] || losses[0] == losses[1] {
 		t.Errorf("without and with dropout: evaluations %v, training losses %v", evals, losses)
 	}
+}
+
+// TestRun_base: the base's loss is that of the model without slots, though it is measured after steps, and training goes on from where
+// it was.
+func TestRun_base(t *testing.T) {
+	tr, r := facts(t, 0)
+	var base float64
+	err := tr.Model.WithoutSlots(func() error { base = meanLoss(t, tr, tr.Config.MicroTokens); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	stir(tr.Params)
+	tr.Config.Steps = 2
+	tr.EvalEvery = 1e-9 // after every step
+	result := run(t, tr)
+	if result.BaseLoss != base || r.evals[0].Step != 0 || r.evals[0].Loss != base || r.evals[1].Loss == base {
+		t.Errorf("base %g, told %+v, result %+v", base, r.evals, result)
+	}
+	without, w := facts(t, 0)
+	stir(without.Params)
+	without.Config.Steps, without.EvalEvery = 2, 0
+	if run(t, without); w.steps[1].Loss != r.steps[1].Loss {
+		t.Errorf("step 2 has a loss of %g after an evaluation, %g without", r.steps[1].Loss, w.steps[1].Loss)
+	}
+}
+
+// meanLoss is MeanLoss over the trainer's validation part.
+func meanLoss(t *testing.T, tr *Trainer, microTokens int) float64 {
+	t.Helper()
+	loss, err := MeanLoss(context.Background(), tr.Model, dataset.All(tr.Val), microTokens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loss
 }
 
 // TestRun_learns: validation loss falls far, and the parameters in the end have the loss that the result tells.
@@ -193,7 +224,7 @@ func TestRun_learns(t *testing.T) {
 	if result.BestLoss > 0.5*result.BaseLoss {
 		t.Errorf("validation loss fell from %g to %g only", result.BaseLoss, result.BestLoss)
 	}
-	loss, err := MeanLoss(context.Background(), tr.Model, tr.Val, tr.Config.MicroTokens)
+	loss, err := MeanLoss(context.Background(), tr.Model, dataset.All(tr.Val), tr.Config.MicroTokens)
 	if err != nil || loss != result.BestLoss {
 		t.Errorf("a loss of %g (%v) in the end, %g at the best step, %d", loss, err, result.BestLoss, result.BestStep)
 	}

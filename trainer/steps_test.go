@@ -67,7 +67,7 @@ func TestRun_samples(t *testing.T) {
 			var want []uint64
 			for e := range (c.visits + c.n - 1) / c.n {
 				for _, i := range dataset.Order(tr.Train, tr.Config.Seed, e) {
-					want = append(want, tr.Train[i].Key)
+					want = append(want, tr.Train.Key(i))
 				}
 			}
 			if !slices.Equal(stream, want[:c.visits]) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ft/dataset"
+	"ft/internal/profile"
 	"ft/model"
 	"ft/nn"
 	"ft/optim"
@@ -19,6 +20,8 @@ import (
 type Model interface {
 	Train(b *dataset.Batch, o model.TrainOptions) (model.Loss, error)
 	Loss(b *dataset.Batch) (model.Loss, error)
+	// WithoutSlots runs f while the model is the base alone.
+	WithoutSlots(f func() error) error
 }
 
 // StepEvent tells of one optimizer step.
@@ -33,7 +36,7 @@ type StepEvent struct {
 	Seconds   float64 // since the start of training
 }
 
-// EvalEvent tells of one evaluation on the validation part.
+// EvalEvent tells of one evaluation on the validation part. That of the base comes right before the first one of trained weights.
 type EvalEvent struct {
 	Step   int // optimizer steps done; 0 is the base
 	Epoch  float64
@@ -56,9 +59,9 @@ type Trainer struct {
 	Config Config
 	Model  Model
 	Params []*nn.Param
-	Train  []dataset.Sample
-	Val    []dataset.Sample // may be empty: then the last weights are the best
-	Pack   bool             // several samples in a forward pass
+	Train  dataset.Set
+	Val    dataset.Set // may be nil or empty: then the last weights are the best
+	Pack   bool        // several samples in a forward pass
 
 	EvalEvery float64 // epochs between evaluations; 0: only at the end
 	Best      string  // "loss", or a key of what Score returns; larger is better there
@@ -113,6 +116,7 @@ type loop struct {
 	best    float64
 	kept    [][]float32 // the best weights
 	waited  int         // evaluations without a better score
+	based   bool        // the base was measured
 	result  Result
 }
 
@@ -123,9 +127,6 @@ func (t *Trainer) Run(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if err := l.evaluate(ctx, 0); err != nil {
-		return l.result, err
-	}
 	l.start = time.Now()
 	for step := 1; step <= l.total; step++ {
 		if ctx.Err() != nil {
@@ -135,6 +136,9 @@ func (t *Trainer) Run(ctx context.Context) (Result, error) {
 			return l.result, err
 		}
 		if l.evalDue(step) {
+			if err := l.evaluateBase(ctx); err != nil {
+				return l.result, err
+			}
 			if err := l.evaluate(ctx, step); err != nil {
 				return l.result, err
 			}
@@ -155,14 +159,14 @@ func (t *Trainer) newLoop() (*loop, error) {
 	switch err := c.Validate(); {
 	case err != nil:
 		return nil, fmt.Errorf("trainer: %w", err)
-	case len(t.Train) == 0:
+	case t.Train == nil || t.Train.Len() == 0:
 		return nil, fmt.Errorf("trainer: no training samples")
 	case len(t.Params) == 0:
 		return nil, fmt.Errorf("trainer: nothing to train")
 	case t.Best != "loss" && t.Score == nil:
 		return nil, fmt.Errorf("trainer: best is %q, but no answers are scored", t.Best)
 	}
-	l := &loop{Trainer: t, total: c.TotalSteps(len(t.Train)), epoch: -1}
+	l := &loop{Trainer: t, total: c.TotalSteps(t.Train.Len()), epoch: -1}
 	l.result.BaseLoss, l.result.BestLoss = math.NaN(), math.NaN()
 	sizes := make([]int, len(t.Params))
 	for i, p := range t.Params {
@@ -189,7 +193,7 @@ func (l *loop) evalDue(step int) bool {
 		return step == l.total
 	}
 	passed := func(step int) float64 {
-		return math.Floor(float64(step*l.Config.Batch)/(l.EvalEvery*float64(len(l.Train))) + rounding)
+		return math.Floor(float64(step*l.Config.Batch)/(l.EvalEvery*float64(l.Train.Len())) + rounding)
 	}
 	return passed(step) > passed(step-1)
 }
@@ -197,13 +201,13 @@ func (l *loop) evalDue(step int) bool {
 // samples are those of a step. Epochs follow each other without a gap: a step may end one and begin the next. The last step of a
 // run by epochs may be smaller.
 func (l *loop) samples(step int) []dataset.Sample {
-	n, lo, hi := len(l.Train), l.visited(step-1), l.visited(step)
+	n, lo, hi := l.Train.Len(), l.visited(step-1), l.visited(step)
 	out := make([]dataset.Sample, 0, hi-lo)
 	for i := lo; i < hi; i++ {
 		if e := i / n; e != l.epoch {
 			l.order, l.epoch = dataset.Order(l.Train, l.Config.Seed, e), e
 		}
-		out = append(out, l.Train[l.order[i%n]])
+		out = append(out, l.Train.At(l.order[i%n]))
 	}
 	return out
 }
@@ -212,7 +216,7 @@ func (l *loop) samples(step int) []dataset.Sample {
 func (l *loop) visited(step int) int {
 	n := step * l.Config.Batch
 	if l.Config.Epochs > 0 {
-		n = min(n, l.Config.visits(len(l.Train)))
+		n = min(n, l.Config.visits(l.Train.Len()))
 	}
 	return n
 }
@@ -236,13 +240,12 @@ func (l *loop) step(step int) error {
 	if err != nil {
 		return err
 	}
-	norm := optim.Clip(l.grads, l.Config.Clip)
+	norm, lr, err := l.update(step)
+	if err != nil {
+		return err
+	}
 	if math.IsNaN(norm) || math.IsInf(norm, 0) {
 		return fmt.Errorf("trainer: step %d: the gradient is not finite (norm %v); samples %s. Lower train.lr, or look at these rows", step, norm, ids(samples))
-	}
-	lr := l.lr(step - 1)
-	if err := l.adam.Step(lr, l.tensors); err != nil {
-		return err
 	}
 	l.result.Steps, l.result.Tokens = step, l.result.Tokens+tokens
 	l.result.Seconds = time.Since(l.start).Seconds()
@@ -256,6 +259,16 @@ func (l *loop) step(step int) error {
 		}
 	}
 	return nil
+}
+
+// update clips the gradient, whose norm it returns, and moves the parameters, unless the norm is not finite.
+func (l *loop) update(step int) (norm, lr float64, err error) {
+	defer profile.Start(profile.Optimizer).Stop()
+	lr = l.lr(step - 1)
+	if norm = optim.Clip(l.grads, l.Config.Clip); math.IsNaN(norm) || math.IsInf(norm, 0) {
+		return norm, lr, nil
+	}
+	return norm, lr, l.adam.Step(lr, l.tensors)
 }
 
 // passes adds the step's gradients and returns its loss per label token. Every pass is scaled by the step's label tokens,
@@ -288,7 +301,7 @@ func (l *loop) pack(samples []dataset.Sample) []dataset.Batch {
 
 // epochAt is how many times the training rows were gone over after a step.
 func (l *loop) epochAt(step int) float64 {
-	return float64(l.visited(step)) / float64(len(l.Train))
+	return float64(l.visited(step)) / float64(l.Train.Len())
 }
 
 func idOf(samples []dataset.Sample, key uint64) string {

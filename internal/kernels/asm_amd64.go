@@ -53,21 +53,6 @@ func dotsF32AVX2(dst, a, b *float32, blocks int)
 func prefetchLines(src *byte, lines int)
 
 //go:noescape
-func dequantBF16(dst *float32, src *byte, sixteens int)
-
-//go:noescape
-func dequantF16(dst *float32, src *byte, sixteens int)
-
-//go:noescape
-func dequantQ8_0(dst *float32, src *byte, blocks int)
-
-//go:noescape
-func dequantQ4_0(dst *float32, src *byte, blocks int)
-
-//go:noescape
-func dequantQ4_1(dst *float32, src *byte, blocks int)
-
-//go:noescape
 func expSumAVX512(dst, x *float32, n int, sub float32) (sum float32)
 
 //go:noescape

@@ -16,6 +16,18 @@ type backend struct {
 	lay  layout
 	// dequantize is quant.Dequantize, bit for bit.
 	dequantize func(dst []float32, t quant.Type, src []byte)
+	// rows is MulRows for rows lo to hi of w: dst[i·w.Rows+r], i to t. tmp is memory for it.
+	rows func(be *backend, dst, x []float32, t int, w *Matrix, lo, hi int, tmp *[]float32)
+	// rowsBF16 is rows for inputs x [t,Cols/2] in bfloat16, two in a word, and whole blocks of 32 columns; nil where that is not faster.
+	rowsBF16 func(dst, x []float32, t int, w *Matrix, lo, hi int, tmp *[]float32)
+	// roundRow rounds src, whole blocks of 32 values, for rowsBF16.
+	roundRow func(dst, src []float32)
+	// dots computes dst[i·dstStep+r] = x_i·w_r for n rows x_i and m rows w_r of length k, xStep and wStep apart.
+	dots func(dst []float32, dstStep int, x []float32, xStep, n int, w []float32, wStep, m, k int)
+	// mix computes dst_i = sum over r of p[i·pStep+r]·v_r for n rows dst_i of length d, dstStep apart, and m rows v_r, vStep apart.
+	mix func(dst []float32, dstStep int, p []float32, pStep, n int, v []float32, vStep, m, d int)
+	// gain computes dst = (x·r)·gain, equal lengths. dst may be x.
+	gain func(dst, x, gain []float32, r float32)
 	// prefetch brings src towards the first-level cache, or does nothing.
 	prefetch func(src []byte)
 	vec      vectors
@@ -26,6 +38,10 @@ type backend struct {
 var generic = backend{
 	name: "generic", f32: stripGeneric, lay: layoutGeneric,
 	dequantize: quant.Dequantize,
+	rows:       rowsGeneric,
+	dots:       dotsGeneric,
+	mix:        mixGeneric,
+	gain:       gainGeneric,
 	prefetch:   func([]byte) {},
 	vec:        vectorsGeneric,
 	ops:        blockOpsGeneric,

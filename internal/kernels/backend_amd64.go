@@ -4,8 +4,6 @@ package kernels
 
 import (
 	"golang.org/x/sys/cpu"
-
-	"ft/internal/quant"
 )
 
 // assembly is the backends besides generic that this CPU and its operating system support, best first.
@@ -30,7 +28,11 @@ var avx512 = backend{
 	f32:  assemblyStrip(stripAVX512).strip,
 	lay:  layout{assemblyTranspose(transpose16AVX512).transpose, roundGeneric, pairsGeneric, interleaveGeneric, straightGeneric, assemblyDots{F32: dotsF32AVX512}.dots},
 
-	dequantize: dequantizeAVX2,
+	dequantize: codersAVX512.dequantize,
+	rows:       codersAVX512.rows,
+	dots:       codersAVX512.dots,
+	mix:        assemblyMix{mix1AVX512, mix2AVX512, mix3AVX512, mix4AVX512}.mix,
+	gain:       assemblyGain(gainAVX512).gain,
 	prefetch:   prefetchAMD64,
 	vec:        assemblyVectors{expSumAVX512, swigluAVX512, swigluBackwardAVX512, dotAVX512, axpyAVX512, scaleAVX512, maximumAVX512}.vectors(),
 	ops:        bestBlockOps(),
@@ -41,6 +43,7 @@ var avx512bf16 = func() backend {
 	b := avx512
 	b.name = "avx512bf16"
 	b.bf16 = assemblyStrip(stripBF16AVX512).strip
+	b.rowsBF16, b.roundRow = halvesAVX512.rows, halvesAVX512.round
 	b.lay.round = func(dst, src []float32, blocks, step int) {
 		_, _ = src[32*blocks-1], dst[(blocks-1)*step+15]
 		roundBF16(&dst[0], &src[0], blocks, step)
@@ -74,7 +77,11 @@ var avx2 = backend{
 	f32:  assemblyStrip(stripAVX2).strip,
 	lay:  layout{assemblyTranspose(transpose16AVX2).transpose, roundGeneric, pairsGeneric, interleaveGeneric, straightGeneric, assemblyDots{F32: dotsF32AVX2}.dots},
 
-	dequantize: dequantizeAVX2,
+	dequantize: codersAVX2.dequantize,
+	rows:       codersAVX2.rows,
+	dots:       codersAVX2.dots,
+	mix:        assemblyMix{mix1AVX2, mix2AVX2, mix3AVX2, mix4AVX2}.mix,
+	gain:       assemblyGain(gainAVX2).gain,
 	prefetch:   prefetchAMD64,
 	vec:        assemblyVectors{expSumAVX2, swigluAVX2, swigluBackwardAVX2, dotAVX2, axpyAVX2, scaleAVX2, maximumAVX2}.vectors(),
 	ops:        blockOpsAVX2,
@@ -101,7 +108,7 @@ type assemblyDots [2]func(dst, a, b *float32, blocks int)
 
 func (f assemblyDots) dots(dst, a, b []float32, blocks int, prec Precision) {
 	if f[prec] == nil {
-		dotsGeneric(dst, a, b, blocks, prec)
+		rowDotsGeneric(dst, a, b, blocks, prec)
 		return
 	}
 	_, _, _ = dst[StripRows-1], a[blocks*blockWords-1], b[blocks*blockWords-1]
@@ -112,33 +119,5 @@ func (f assemblyDots) dots(dst, a, b []float32, blocks int, prec Precision) {
 func prefetchAMD64(src []byte) {
 	if len(src) > 0 {
 		prefetchLines(&src[0], (len(src)+63)/64)
-	}
-}
-
-// dequantizeAVX2 has fast twins of the common formats.
-func dequantizeAVX2(dst []float32, t quant.Type, src []byte) {
-	if len(dst) == 0 {
-		return
-	}
-	_ = src[t.RowBytes(len(dst))-1]
-	switch t {
-	case quant.BF16, quant.F16:
-		n := len(dst) &^ 15
-		if n > 0 && t == quant.BF16 {
-			dequantBF16(&dst[0], &src[0], n/16)
-		} else if n > 0 {
-			dequantF16(&dst[0], &src[0], n/16)
-		}
-		if n < len(dst) {
-			quant.Dequantize(dst[n:], t, src[2*n:])
-		}
-	case quant.Q8_0:
-		dequantQ8_0(&dst[0], &src[0], len(dst)/32)
-	case quant.Q4_0:
-		dequantQ4_0(&dst[0], &src[0], len(dst)/32)
-	case quant.Q4_1:
-		dequantQ4_1(&dst[0], &src[0], len(dst)/32)
-	default:
-		quant.Dequantize(dst, t, src)
 	}
 }

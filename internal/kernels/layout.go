@@ -24,7 +24,7 @@ var layoutGeneric = layout{
 	pairs:       pairsGeneric,
 	interleave:  interleaveGeneric,
 	straight:    straightGeneric,
-	dots:        dotsGeneric,
+	dots:        rowDotsGeneric,
 }
 
 func transpose16Generic(dst, src []float32, dstStride, srcStride, count, dstStep, srcStep int) {
@@ -79,7 +79,7 @@ func straightGeneric(dst, c []float32, panels int) {
 	}
 }
 
-func dotsGeneric(dst, a, b []float32, blocks int, prec Precision) {
+func rowDotsGeneric(dst, a, b []float32, blocks int, prec Precision) {
 	for r := range dst[:StripRows] {
 		var sum float32
 		for i := range blocks {

@@ -14,15 +14,24 @@ func RMSNorm(dst, inv, x, gain []float32, t, d int, eps float32) {
 	be := active.Load()
 	parallelRange(t, max(1, grain/d), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			row, out := x[i*d:(i+1)*d], dst[i*d:(i+1)*d]
-			mean := float64(be.vec.dot(row, row)) / float64(d)
-			r := float32(1 / math.Sqrt(mean+float64(eps)))
-			inv[i] = r
-			for j, v := range row {
-				out[j] = float32(v*r) * gain[j]
-			}
+			inv[i] = normRow(be, dst[i*d:(i+1)*d], x[i*d:(i+1)*d], gain, eps)
 		}
 	})
+}
+
+// normRow is RMSNorm for one row; it returns 1/rms.
+func normRow(be *backend, dst, x, gain []float32, eps float32) float32 {
+	mean := float64(be.vec.dot(x, x)) / float64(len(x))
+	r := float32(1 / math.Sqrt(mean+float64(eps)))
+	be.gain(dst, x, gain, r)
+	return r
+}
+
+func gainGeneric(dst, x, gain []float32, r float32) {
+	dst, gain = dst[:len(x)], gain[:len(x)]
+	for i, v := range x {
+		dst[i] = float32(v*r) * gain[i]
+	}
 }
 
 // RMSNormBackward computes dx[t,d], or adds to it, from dy[t,d], the forward pass's input x, its inv [t]

@@ -14,6 +14,9 @@ import (
 func forEachPrecision(t *testing.T, f func(t *testing.T, r *rand.Rand, prec Precision)) {
 	t.Helper()
 	forEachBackend(t, func(t *testing.T, r *rand.Rand) {
+		if raceDetector && testing.Short() && Backend() != Backends()[0] {
+			t.Skip("races are the same on every backend")
+		}
 		for _, prec := range []Precision{F32, BF16} {
 			t.Run(prec.String(), func(t *testing.T) { f(t, r, prec) })
 		}

@@ -9,11 +9,12 @@ type probe struct {
 	steps []step
 }
 
-// step is what one function made, and how far another backend may be from it, relative to 1 and the value. What a backend
-// leaves to the Go twin has no values.
+// step is what one function made, tiles of bfloat16 or float32, and how far another backend may be from it, relative to
+// the generic one's unit and value. What a backend leaves to the Go twin has no values.
 type step struct {
-	got []float32
-	tol float32
+	got       []float32
+	prec      Precision
+	tol, unit float32
 }
 
 // Sizes of the self-test: padding in all directions.
@@ -22,7 +23,7 @@ const (
 	probeCols   = 40
 	probeDepth  = 21
 	probePanels = 2
-	probeWords  = 3 << 16 // of memory for one backend
+	probeWords  = 1 << 17 // of memory for one backend
 )
 
 // usable keeps the candidates that agree with the generic twin, the last one, on small inputs: a CPU or hypervisor that
@@ -46,9 +47,20 @@ func usable(candidates []*backend) []*backend {
 // agree compares two backends' steps.
 func agree(got, want []step) bool {
 	for i, s := range got {
+		near := func(v, w float32) bool {
+			diff := v - w
+			return max(diff, -diff) <= s.tol*(want[i].unit+max(w, -w))
+		}
+		if s.prec == BF16 {
+			for j, h := range halves(s.got) {
+				if !near(fromBF16(h), fromBF16(halves(want[i].got)[j])) {
+					return false
+				}
+			}
+			continue
+		}
 		for j, v := range s.got {
-			w := want[i].got[j]
-			if diff := v - w; !(max(diff, -diff) <= s.tol*(1+max(w, -w))) {
+			if !near(v, want[i].got[j]) {
 				return false
 			}
 		}
@@ -67,14 +79,10 @@ func probed(be *backend, mem []float32) []step {
 	}
 	for typ := range quant.BF16 + 1 {
 		if typ.Known() {
-			raw, v := make([]byte, typ.RowBytes(256)), p.zeros(256)
-			for i := range raw {
-				raw[i] = byte(i*i%251) & 0xbf // no half float beyond 2
-			}
-			be.dequantize(v, typ, raw)
-			p.keep(0, v)
+			p.formats(typ)
 		}
 	}
+	p.decoding()
 	return p.steps
 }
 
@@ -97,16 +105,14 @@ func (p *probe) wave(n, seed int) []float32 {
 
 func (p *probe) keep(tol float32, got ...[]float32) {
 	for _, v := range got {
-		p.steps = append(p.steps, step{v, tol})
+		p.steps = append(p.steps, step{v, F32, tol, 1})
 	}
 }
 
-// keepTiles reads and keeps tiles, to 1e-5 or two units of bfloat16's last place.
+// keepTiles keeps tiles, to 1e-5 or two units of bfloat16's last place.
 func (p *probe) keepTiles(prec Precision, tiles ...[]float32) {
 	for _, t := range tiles {
-		got := p.zeros(probePanels * resultSize)
-		fromTilesGeneric(got, probePanels*PanelCols, t, StripRows, probePanels*PanelCols, prec)
-		p.keep([...]float32{1e-5, 1.0 / 128}[prec], got)
+		p.steps = append(p.steps, step{t, prec, [...]float32{1e-5, 1.0 / 128}[prec], 1})
 	}
 }
 
@@ -137,6 +143,53 @@ func (p *probe) vectors() {
 	vec.swiglu(glu, x, y)
 	vec.swigluBackward(dg, du, glu, x, y)
 	p.keep(1e-6, exps, range32, ax, scaled, w, m, v, turned, glu, dg, du)
+}
+
+// formats is what reads weights of one number format.
+func (p *probe) formats(typ quant.Type) {
+	const rows, cols, t = 5, 256, 3
+	w := Matrix{Rows: rows, Cols: cols, Type: typ, Data: make([]byte, rows*typ.RowBytes(cols))}
+	for i := range w.Data {
+		w.Data[i] = byte(i*i%251) & 0xbd // no half float beyond 2
+	}
+	v, row := p.zeros(cols), p.zeros(cols)
+	p.be.dequantize(v, typ, w.stored(0, 0, cols))
+	p.keep(0, v)
+	var tmp []float32
+	x, one, some := p.wave(t*cols, 1), p.zeros(rows), p.zeros(t*rows)
+	p.be.rows(p.be, one, x[:cols], 1, &w, 0, rows, &tmp)
+	p.be.rows(p.be, some, x, t, &w, 0, rows, &tmp)
+	p.keep(1e-5, one, some)
+	short, half := p.zeros(t*rows), p.zeros(len(x)/2)
+	if p.be.rowsBF16 != nil {
+		p.be.roundRow(half, x)
+		p.be.rowsBF16(short, half, t, &w, 0, rows, &tmp)
+	} else if copy(short, some); p.be != &generic {
+		short = nil
+	}
+	p.keep(1.0/128, short)
+	if p.be == &generic { // errors are relative to the sizes of what is added up, factors of 2 included
+		for r := range rows {
+			quant.Dequantize(row, typ, w.stored(r, 0, cols))
+			size := float32(0)
+			for _, a := range row {
+				size += max(a, -a)
+			}
+			for i := len(p.steps) - 3; i < len(p.steps); i++ {
+				p.steps[i].unit = max(p.steps[i].unit, size)
+			}
+		}
+	}
+}
+
+// decoding is the steps of attention for one token, and norm's.
+func (p *probe) decoding() {
+	const heads, keys, d = 3, 9, 40
+	q, k, scores, out, scaled := p.wave(heads*d, 1), p.wave(keys*d, 2), p.zeros(heads*keys), p.zeros(heads*d), p.zeros(d)
+	p.be.dots(scores, keys, q, d, heads, k, d, keys, d)
+	p.be.mix(out, d, scores, keys, heads, k, d, keys, d)
+	p.be.gain(scaled, q[:d], k[:d], 0.3)
+	p.keep(1e-5, scores, out, scaled)
 }
 
 // results is the steps on result blocks and rows of float32.

@@ -12,6 +12,16 @@ type LowRank struct {
 	DA, DB  []float32 // gradient sinks of the same shapes, added to by the backward stages
 	Scale   float32
 	Dropout float32
+
+	a, b *kernels.Matrix // A and B as the decode step multiplies with them
+}
+
+// matrices are A and B as matrices; l is the slot's layer.
+func (d *LowRank) matrices(l *Linear) (a, b *kernels.Matrix) {
+	if d.a == nil {
+		d.a, d.b = kernels.FromFloat32(d.R, l.W.Cols, d.A), kernels.FromFloat32(l.W.Rows, d.R, d.B)
+	}
+	return d.a, d.b
 }
 
 // Linear is a frozen weight with its slots.

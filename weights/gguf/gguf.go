@@ -24,6 +24,7 @@ type Info struct {
 type File struct {
 	path    string
 	mapping *weights.Mapping
+	header  []byte
 	keys    []string
 	values  map[string]value
 	names   []string
@@ -76,8 +77,12 @@ func (f *File) Tensor(name string) (weights.Tensor, error) {
 	return weights.Tensor{Name: name, Type: info.Type, Shape: info.Shape, Data: f.tensors[name].data}, nil
 }
 
+// Header is all that stands before the tensors' data: every key and value, and the list of tensors. It is read-only and
+// valid until Close.
+func (f *File) Header() []byte { return f.header }
+
 // Close unmaps the file. Tensors that were given out must not be used any more; later calls find none.
 func (f *File) Close() error {
-	f.keys, f.values, f.names, f.tensors = nil, nil, nil, nil
+	f.keys, f.values, f.names, f.tensors, f.header = nil, nil, nil, nil, nil
 	return f.mapping.Close()
 }

@@ -49,6 +49,7 @@ func parse(file []byte) (*File, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
+	f.header = file[:r.at]
 	return f, f.place(places, file, r.at, alignment)
 }
 

@@ -20,7 +20,8 @@ func main() {
 	dir := flag.String("o", ".", "folder to write to")
 	flag.Parse()
 	for name, emit := range map[string]func(*file){
-		"pack_amd64.s":      packing,
+		"dequant_amd64.s":   dequantisers,
+		"gemv_amd64.s":      gemvs,
 		"vectors_amd64.s":   vectors,
 		"strip_amd64.s":     strips,
 		"attention_amd64.s": attention,

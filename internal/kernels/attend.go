@@ -1,0 +1,59 @@
+package kernels
+
+import (
+	"fmt"
+	"math"
+)
+
+// Attend computes the attention of one token for the n query heads that share a key/value head (Ainslie et al. 2023,
+// arXiv:2305.13245): out, q [n,d]; keys k and values v [seen,d], rows step apart; scale multiplies the scores, and
+// then, unless cap is 0, they become cap·tanh(score/cap) before the softmax.
+// scores is memory for n·seen values. It runs on the caller's goroutine and depends on its arguments alone, bit for bit.
+func Attend(out, q []float32, n, d int, k, v []float32, step, seen int, scale, cap float32, scores []float32) {
+	if n < 1 || d < 1 || seen < 1 || step < d || len(out) != n*d || len(q) != n*d || len(k) < (seen-1)*step+d || len(v) < (seen-1)*step+d || len(scores) < n*seen {
+		panic(fmt.Sprintf("kernels: Attend: out %d, q %d, k %d, v %d, scores %d values for %d heads of %d, %d keys %d apart",
+			len(out), len(q), len(k), len(v), len(scores), n, d, seen, step))
+	}
+	be := active.Load()
+	be.dots(scores, seen, q, d, n, k, step, seen, d)
+	be.vec.scale(scores[:n*seen], scale)
+	if cap > 0 {
+		for i, v := range scores[:n*seen] {
+			scores[i] = cap * float32(math.Tanh(float64(v/cap)))
+		}
+	}
+	for i := range n {
+		SoftmaxRow(scores[i*seen : (i+1)*seen])
+	}
+	be.mix(out, d, scores, seen, n, v, step, seen, d)
+}
+
+// NormRows is RMSNorm without what the backward pass needs, on the caller's goroutine. dst may be x.
+func NormRows(dst, x, gain []float32, t, d int, eps float32) {
+	if t < 0 || d <= 0 || len(dst) != t*d || len(x) != t*d || len(gain) != d {
+		panic(fmt.Sprintf("kernels: NormRows: dst %d, x %d, gain %d values for [%d,%d]", len(dst), len(x), len(gain), t, d))
+	}
+	be := active.Load()
+	for i := range t {
+		normRow(be, dst[i*d:(i+1)*d], x[i*d:(i+1)*d], gain, eps)
+	}
+}
+
+// Argmax is the index of the largest value, the lowest on a tie, of at least one. With a NaN in x it is any index.
+func Argmax(x []float32) int {
+	const piece = 512
+	be := active.Load()
+	best, at := x[0], 0
+	for lo := 0; lo < len(x); lo += piece {
+		part := x[lo:min(len(x), lo+piece)]
+		if top := be.vec.maximum(part); top <= best {
+			continue
+		}
+		for i, v := range part {
+			if v > best {
+				best, at = v, lo+i
+			}
+		}
+	}
+	return at
+}

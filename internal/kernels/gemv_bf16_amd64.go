@@ -1,0 +1,86 @@
+//go:build !purego
+
+package kernels
+
+import (
+	"unsafe"
+
+	"ft/internal/quant"
+)
+
+// asmHalves is the assembly for products of few rows in bfloat16: dequantisers to it, rows functions for one input row, and in
+// tiles[i] what multiplies weights in bfloat16 with i+1 input rows.
+type asmHalves struct {
+	types [quant.BF16 + 1]asmCoder
+	tiles []rowsFunc
+}
+
+var halvesAVX512 = &asmHalves{
+	types: [...]asmCoder{
+		quant.F32:  {32, roundF32, rowsF32AVX512Half},
+		quant.F16:  {32, roundF16, rowsF16AVX512Half},
+		quant.BF16: {32, nil, nil},
+		quant.Q8_0: {32, roundQ8_0, rowsQ8_0AVX512Half},
+		quant.Q4_0: {32, roundQ4_0, rowsQ4_0AVX512Half},
+		quant.Q4_1: {32, roundQ4_1, rowsQ4_1AVX512Half},
+		quant.Q5_0: {32, roundQ5_0, rowsQ5_0AVX512Half},
+		quant.Q5_1: {32, roundQ5_1, rowsQ5_1AVX512Half},
+		quant.Q2_K: {256, roundQ2_K, nil},
+		quant.Q3_K: {256, roundQ3_K, nil},
+		quant.Q4_K: {256, roundQ4_K, rowsQ4_KAVX512Half},
+		quant.Q5_K: {256, roundQ5_K, rowsQ5_KAVX512Half},
+		quant.Q6_K: {256, roundQ6_K, rowsQ6_KAVX512Half},
+	},
+	tiles: []rowsFunc{rowsBF16AVX512Half, rowsBF16x2AVX512Half, rowsBF16x3AVX512Half, rowsBF16x4AVX512Half},
+}
+
+// round is backend.roundRow.
+func (a *asmHalves) round(dst, src []float32) {
+	if blocks := len(src) / 32; blocks > 0 {
+		_ = dst[16*blocks-1]
+		roundF32(&dst[0], (*byte)(unsafe.Pointer(&src[0])), blocks)
+	}
+}
+
+// rows is backend.rowsBF16.
+func (a *asmHalves) rows(dst, x []float32, t int, w *Matrix, lo, hi int, tmp *[]float32) {
+	c, k := &a.types[w.Type], w.Cols
+	for lo < hi {
+		n, step := w.run(lo, hi)
+		first := &w.stored(lo, 0, k)[0]
+		switch {
+		case w.Type == quant.BF16:
+			a.multiply(dst[lo:], w.Rows, x, t, first, step, n, k)
+		case t == 1 && c.rows != nil:
+			_, _ = dst[lo+n-1], x[k/2-1]
+			c.rows(&dst[lo], w.Rows, &x[0], k/2, first, step, n, k/c.values)
+		default:
+			a.rounded(dst[lo:], x, t, w, lo, n, tmp)
+		}
+		lo += n
+	}
+}
+
+// rounded multiplies by way of rounded rows, few enough to stay in the first-level cache.
+func (a *asmHalves) rounded(dst, x []float32, t int, w *Matrix, lo, n int, tmp *[]float32) {
+	c, k := &a.types[w.Type], w.Cols
+	*tmp = grow(*tmp, rowGroup*k/2)
+	v := *tmp
+	for r := 0; r < n; r += rowGroup {
+		m := min(rowGroup, n-r)
+		for i := range m {
+			c.dequantize(&v[i*k/2], &w.stored(lo+r+i, 0, k)[0], k/c.values)
+		}
+		a.multiply(dst[r:], w.Rows, x, t, (*byte)(unsafe.Pointer(&v[0])), 2*k, m, k)
+	}
+}
+
+// multiply does all t input rows with n weight rows of k values in bfloat16.
+func (a *asmHalves) multiply(dst []float32, dstStep int, x []float32, t int, w *byte, wStep, n, k int) {
+	for i := 0; i < t; {
+		m := min(t-i, len(a.tiles))
+		_, _ = dst[(i+m-1)*dstStep+n-1], x[(i+m)*k/2-1]
+		a.tiles[m-1](&dst[i*dstStep], dstStep, &x[i*k/2], k/2, w, wStep, n, k/32)
+		i += m
+	}
+}

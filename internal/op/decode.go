@@ -1,0 +1,166 @@
+package op
+
+import (
+	"sync"
+
+	"ft/internal/kernels"
+)
+
+// Decoder does the decode step: one token for each of T sequences. Products are those of kernels.MulRowsAll, the residual
+// stream x is [T,D]. What a token gets depends on its own sequence alone, bit for bit. It
+// differs by rounding from what a pass over several tokens gives. A Decoder keeps its lists from step to step, so that
+// a step allocates next to nothing; it is not safe for concurrent use.
+type Decoder struct {
+	T     int
+	Pos   []int32           // [T] positions of the tokens
+	Prec  kernels.Precision // of products with frozen weights; slots are float32
+	KV    []KV              // [T] the block's keys and values, the last row the token's own, which Block writes
+	Arena *kernels.Arena
+
+	products []kernels.RowProduct
+	layers   []decodeLayer
+	attend   decodeAttention
+}
+
+// decodeLayer is a Linear on its way: its output and its slot's inner product.
+type decodeLayer struct {
+	l    *Linear
+	y, u []float32
+}
+
+// decodeChunk is how many rows of logits exist at once while decoding.
+const decodeChunk = 64
+
+// Block adds a block's output to x.
+func (d *Decoder) Block(w *QKV, a *Attention, r *Rope, o *Linear, m *MLP, x []float32) {
+	mark := d.Arena.Mark()
+	defer d.Arena.Release(mark)
+	h, y := d.floats(len(w.Gain)), d.floats(o.W.Rows)
+	q, k, v := d.floats(w.Q.W.Rows), d.floats(w.K.W.Rows), d.floats(w.V.W.Rows)
+	kernels.NormRows(h, x, w.Gain, d.T, len(w.Gain), w.Eps)
+	d.add(w.Q, q, h)
+	d.add(w.K, k, h)
+	d.add(w.V, v, h)
+	d.run()
+	att := d.floats(len(q) / d.T)
+	d.attention(a, r, att, q, k, v)
+	d.add(o, y, att)
+	d.run()
+	kernels.Add(x, y)
+
+	gate, up := d.floats(m.Gate.W.Rows), d.floats(m.Up.W.Rows)
+	kernels.NormRows(h, x, m.Gain, d.T, len(m.Gain), m.Eps)
+	d.add(m.Gate, gate, h)
+	d.add(m.Up, up, h)
+	d.run()
+	kernels.SwiGLU(gate, gate, up)
+	d.add(m.Down, y, gate)
+	d.run()
+	kernels.Add(x, y)
+}
+
+// Logits calls f once for each row of x, with the row's logits [V], as HeadLogits does.
+func (d *Decoder) Logits(h *Head, x []float32, f func(i int, logits []float32)) {
+	all, width, v := d.T, len(h.Gain), h.Out.W.Rows
+	for lo := 0; lo < all; lo += decodeChunk {
+		mark := d.Arena.Mark()
+		d.T = min(decodeChunk, all-lo)
+		hn, logits := d.floats(width), d.floats(v)
+		kernels.NormRows(hn, x[lo*width:(lo+d.T)*width], h.Gain, d.T, width, h.Eps)
+		d.add(h.Out, logits, hn)
+		d.run()
+		kernels.Parallel(d.T, func(i int) { f(lo+i, logits[i*v:(i+1)*v]) })
+		d.Arena.Release(mark)
+	}
+	d.T = all
+}
+
+// floats is memory for [T,n].
+func (d *Decoder) floats(n int) []float32 { return d.Arena.Floats(d.T * n) }
+
+// add puts y = x·Wᵀ + b + slots on the list of what run computes.
+func (d *Decoder) add(l *Linear, y, x []float32) {
+	d.products = append(d.products, kernels.RowProduct{Dst: y, X: x, W: l.W, Prec: d.Prec})
+	p := decodeLayer{l: l, y: y}
+	if s := l.Delta; s != nil {
+		a, _ := s.matrices(l)
+		p.u = d.floats(s.R)
+		d.products = append(d.products, kernels.RowProduct{Dst: p.u, X: x, W: a})
+	}
+	d.layers = append(d.layers, p)
+}
+
+// run computes what add has listed. The layers read the same x: they run side by side.
+func (d *Decoder) run() {
+	kernels.MulRowsAll(d.T, d.products...)
+	d.products = d.products[:0]
+	mark := d.Arena.Mark()
+	for _, p := range d.layers {
+		if b := p.l.Bias; b != nil {
+			for i := range d.T {
+				kernels.Add(p.y[i*len(b):(i+1)*len(b)], b)
+			}
+		}
+		if s := p.l.Delta; s != nil {
+			_, b := s.matrices(p.l)
+			d.products = append(d.products, kernels.RowProduct{Dst: d.floats(p.l.W.Rows), X: p.u, W: b})
+		}
+	}
+	if len(d.products) > 0 {
+		kernels.MulRowsAll(d.T, d.products...)
+	}
+	i := 0
+	for _, p := range d.layers {
+		if s := p.l.Delta; s != nil {
+			kernels.Axpy(p.y, s.Scale, d.products[i].Dst)
+			i++
+		}
+	}
+	d.products, d.layers = d.products[:0], d.layers[:0]
+	d.Arena.Release(mark)
+}
+
+// attention rotates queries and keys, appends keys and values to KV, and attends.
+func (d *Decoder) attention(a *Attention, r *Rope, out, q, k, v []float32) {
+	last := int32(0)
+	for _, p := range d.Pos {
+		last = max(last, p)
+	}
+	s := &d.attend
+	*s = decodeAttention{Attention: a, d: d, out: out, q: q, k: k, v: v}
+	s.cos, s.sin = r.Tables(int(last) + 1)
+	kernels.ParallelTasks(d.T*a.KVHeads, s)
+}
+
+// decodeAttention is the attention of one block: a task is one sequence's key/value head and the queries that share it.
+type decodeAttention struct {
+	*Attention
+	d            *Decoder
+	cos, sin     []float32
+	out, q, k, v []float32
+}
+
+func (s *decodeAttention) Task(i int) {
+	t, h := i/s.KVHeads, i%s.KVHeads
+	n, hd, width := s.Heads/s.KVHeads, s.HeadDim, s.KVHeads*s.HeadDim
+	pos, kv := s.d.Pos[t:t+1], s.d.KV[t]
+	seen := int(pos[0]) + 1
+	q, k, v := s.q[i*n*hd:(i+1)*n*hd], s.k[i*hd:(i+1)*hd], s.v[i*hd:(i+1)*hd]
+	kernels.RoPE(q, 1, n, hd, n*hd, pos, s.cos, s.sin, false)
+	kernels.RoPE(k, 1, 1, hd, hd, pos, s.cos, s.sin, false)
+	own := (seen-1)*width + h*hd
+	copy(kv.K[own:own+hd], k)
+	copy(kv.V[own:own+hd], v)
+	first := 0
+	if s.Window > 0 {
+		first = max(0, seen-s.Window)
+	}
+	at, seen := first*width+h*hd, seen-first
+	scores := scoreRows.Get().(*[]float32)
+	*scores = kernels.Grow(*scores, n*seen)
+	kernels.Attend(s.out[i*n*hd:(i+1)*n*hd], q, n, hd, kv.K[at:], kv.V[at:], width, seen, s.Scale, s.SoftCap, *scores)
+	scoreRows.Put(scores)
+}
+
+// scoreRows is memory for the scores of the queries that share a key/value head.
+var scoreRows = sync.Pool{New: func() any { return new([]float32) }}

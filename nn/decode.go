@@ -1,0 +1,23 @@
+package nn
+
+import "ft/internal/op"
+
+// Decode runs one token of each of d's sequences through all blocks: x [T,D] holds their embeddings and then the residual
+// stream before the final norm. caches are the sequences', whose lengths are d.Pos.
+func (s *Stack) Decode(d *op.Decoder, x []float32, caches []*Cache) {
+	for i, b := range s.Blocks {
+		d.KV = d.KV[:0]
+		for _, c := range caches {
+			d.KV = append(d.KV, c.grow(i, 1))
+		}
+		d.Block(&b.qkv, &b.attn, b.rope, &b.O.op, &b.mlp, x)
+	}
+	for _, c := range caches {
+		c.Advance(1)
+	}
+}
+
+// DecodeLogits calls f with the logits [V] of every row of Decode's result, perhaps in parallel (see op.HeadLogits).
+func (s *Stack) DecodeLogits(d *op.Decoder, x []float32, f func(i int, logits []float32)) {
+	d.Logits(s.head(), x, f)
+}
