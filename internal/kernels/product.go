@@ -164,11 +164,11 @@ func (be *backend) strip(prec Precision) stripFunc {
 }
 
 // multiply runs the strip kernel in chunks of k. Their bounds depend on k alone, so that nothing else changes the result.
-func (be *backend) multiply(c, a, b []float32, prec Precision, blocks, panels, stride int, add bool) {
+func (be *backend) multiply(c, a, b []float32, prec Precision, blocks, panels, stride, rows, cols int, add bool) {
 	kernel := be.strip(prec)
 	for k := 0; k < blocks; k += chunkBlocks {
 		n := min(chunkBlocks, blocks-k)
-		kernel(c, a[k*blockWords:(k+n)*blockWords], b[k*blockWords:], n, panels, stride, add || k > 0)
+		kernel(c, a[k*blockWords:(k+n)*blockWords], b[k*blockWords:], n, panels, stride, rows, cols, add || k > 0)
 	}
 }
 

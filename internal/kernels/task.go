@@ -115,34 +115,34 @@ func (s *scratch) sum(p *Product, i int) (c []float32, first bool) {
 
 // add computes term i's part of one strip, n blocks of k from k0 on, into c, or adds it. Its packed panels are b.
 func (p *Product) add(s *scratch, c, b []float32, i, strip int, at part, k0, n int, add bool) {
-	t := p.term(i)
-	panels := at.panels()
 	if n == 0 { // a sum over nothing
 		if !add {
 			clear(c)
 		}
 		return
 	}
-	if !t.a.act.Nil() && !t.a.mask.on() {
-		a := t.a.act.Strip(strip)[k0*blockWords : (k0+n)*blockWords]
-		p.addMasked(s, c, a, b, t.mask, strip, at, n, panels, add)
+	t := &p.term(i).a
+	if !t.act.Nil() && !t.mask.on() {
+		p.addStrip(s, c, t.act.Strip(strip)[k0*blockWords:(k0+n)*blockWords], b, i, strip, at, n, add)
 		return
 	}
 	s.strip = grow(s.strip, n*blockWords)
-	t.a.pack(p.be, p.Prec, s.strip, strip*StripRows, min(StripRows, p.M-strip*StripRows), t.b.k, k0, n, s)
-	p.addMasked(s, c, s.strip, b, t.mask, strip, at, n, panels, add)
+	t.pack(p.be, p.Prec, s.strip, strip*StripRows, min(StripRows, p.M-strip*StripRows), p.term(i).b.k, k0, n, s)
+	p.addStrip(s, c, s.strip, b, i, strip, at, n, add)
 }
 
-// addMasked is multiply, with dropout on the product if the mask says so.
-func (p *Product) addMasked(s *scratch, c, a, b []float32, m Mask, strip int, at part, n, panels int, add bool) {
+// addStrip is add for n blocks of a strip a, with dropout on the product if the term has it.
+func (p *Product) addStrip(s *scratch, c, a, b []float32, i, strip int, at part, n int, add bool) {
+	m, panels := p.term(i).mask, at.panels()
+	rows, cols := min(StripRows, p.M-strip*StripRows), min(PanelCols, p.N-(at.hi-1)*PanelCols)
 	if !m.on() {
-		p.be.multiply(c, a, b, p.Prec, n, panels, n*blockWords, add)
+		p.be.multiply(c, a, b, p.Prec, n, panels, n*blockWords, rows, cols, add)
 		return
 	}
 	if !add {
 		clear(c)
 	}
 	s.masked = grow(s.masked, panels*resultSize)
-	p.be.multiply(s.masked, a, b, p.Prec, n, panels, n*blockWords, false)
+	p.be.multiply(s.masked, a, b, p.Prec, n, panels, n*blockWords, rows, cols, false)
 	m.add(p.be, s, c, s.masked, strip, at.lo, at.hi)
 }
