@@ -18,6 +18,7 @@ import (
 // benchFlags are the flags of ft bench.
 type benchFlags struct {
 	base    string
+	parts   []string
 	seconds float64
 	json    bool
 }
@@ -39,6 +40,8 @@ medians. Other work on the machine lowers them; --cpu and --threads choose what 
 			switch {
 			case o.base == "":
 				return errors.New("--base is needed: a directory or a .gguf file")
+			case slices.ContainsFunc(o.parts, func(p string) bool { return !slices.Contains(benchParts, p) }):
+				return fmt.Errorf("--parts: have %s, got %s", strings.Join(benchParts, ", "), strings.Join(o.parts, ", "))
 			case !(o.seconds > 0):
 				return fmt.Errorf("--seconds: must be above 0, got %v", o.seconds)
 			}
@@ -48,20 +51,24 @@ medians. Other work on the machine lowers them; --cpu and --threads choose what 
 	}
 	f := c.Flags()
 	f.StringVar(&o.base, "base", "", "the base model: a directory or a .gguf file")
+	f.StringSliceVar(&o.parts, "parts", benchParts, "what to measure, separated by commas")
 	f.Float64Var(&o.seconds, "seconds", 30, "about how long to measure")
 	f.BoolVar(&o.json, "json", false, "one JSON object on stdout")
 	return c
 }
+
+// benchParts are what ft bench measures.
+var benchParts = []string{"products", "prompt", "decode", "training"}
 
 // benchResult is what ft bench tells.
 type benchResult struct {
 	Base     string         `json:"base"`
 	Backend  string         `json:"backend"`
 	Threads  int            `json:"threads"`
-	Products []benchProduct `json:"products"`
-	Prefill  benchRate      `json:"prefill"`
-	Decode   []benchRate    `json:"decode"`
-	Training []benchRate    `json:"training"`
+	Products []benchProduct `json:"products,omitempty"`
+	Prompt   []benchRate    `json:"prompt,omitempty"`
+	Decode   []benchRate    `json:"decode,omitempty"`
+	Training []benchRate    `json:"training,omitempty"`
 }
 
 // benchRate is a rate in tokens per second.
@@ -86,17 +93,22 @@ func (o *benchFlags) run(ctx context.Context, s *ui.Streams) error {
 	spec := session.base.Model.Spec
 	s.Note("base     %s: %s, %d layers, width %d, %s parameters", o.base, session.base.Family.ModelType, spec.Layers, spec.Dim, ui.Count(session.base.Model.Size()))
 	s.Note("backend  %s, %d threads", r.Backend, r.Threads)
-	for _, step := range []struct {
-		what string
-		do   func(context.Context) error
-	}{
-		{"matrix products", func(ctx context.Context) (err error) { r.Products, err = b.products(ctx); return err }},
-		{"reading a prompt", func(ctx context.Context) (err error) { r.Prefill, err = b.prefill(ctx); return err }},
-		{"decoding", func(ctx context.Context) (err error) { r.Decode, err = b.decode(ctx); return err }},
-		{"training", func(ctx context.Context) (err error) { r.Training, err = b.training(ctx); return err }},
-	} {
-		s.Detail("measuring: %s", step.what)
-		if err := step.do(ctx); err != nil {
+	for _, part := range benchParts {
+		if !slices.Contains(o.parts, part) {
+			continue
+		}
+		s.Detail("measuring: %s", part)
+		switch part {
+		case "products":
+			r.Products, err = b.products(ctx)
+		case "prompt":
+			r.Prompt, err = b.prompt(ctx)
+		case "decode":
+			r.Decode, err = b.decode(ctx)
+		case "training":
+			r.Training, err = b.training(ctx)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -115,22 +127,29 @@ func (r *benchResult) print(w io.Writer) error {
 			fmt.Sprintf("%.0f", p.Forward), fmt.Sprintf("%.0f", p.Backward),
 		})
 	}
-	if err := ui.Table(w, []string{"layers", "weight", "type", "tokens", "forward GFLOP/s", "backward GFLOP/s"}, rows); err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintln(w); err != nil {
-		return err
-	}
-	rows = [][]string{{fmt.Sprintf("prompt of %d tokens", r.Prefill.Tokens), fmt.Sprintf("%.0f", r.Prefill.PerSecond)}}
-	for _, d := range r.Decode {
-		rows = append(rows, []string{fmt.Sprintf("decoding, batch %d", d.Batch), fmt.Sprintf("%.0f", d.PerSecond)})
-	}
-	for _, t := range r.Training {
-		row := []string{fmt.Sprintf("training LoRA, %d x %d tokens a pass", t.Batch, t.Tokens/t.Batch), fmt.Sprintf("%.0f", t.PerSecond)}
-		if t.Peak > 0 {
-			row = append(row, ui.Bytes(t.Peak), ui.Bytes(t.Anonymous))
+	if len(rows) > 0 {
+		if err := ui.Table(w, []string{"layers", "weight", "type", "tokens", "forward GFLOP/s", "backward GFLOP/s"}, rows); err != nil {
+			return err
 		}
-		rows = append(rows, row)
+		fmt.Fprintln(w)
+	}
+	rows = nil
+	add := func(rates []benchRate, what func(benchRate) string) {
+		for _, x := range rates {
+			row := []string{what(x), fmt.Sprintf("%.0f", x.PerSecond)}
+			if x.Peak > 0 {
+				row = append(row, ui.Bytes(x.Peak), ui.Bytes(x.Anonymous))
+			}
+			rows = append(rows, row)
+		}
+	}
+	add(r.Prompt, func(x benchRate) string { return fmt.Sprintf("prompt of %d tokens", x.Tokens) })
+	add(r.Decode, func(x benchRate) string { return fmt.Sprintf("decoding, batch %d", x.Batch) })
+	add(r.Training, func(x benchRate) string {
+		return fmt.Sprintf("training LoRA, %d x %d tokens a pass", x.Batch, x.Tokens/x.Batch)
+	})
+	if len(rows) == 0 {
+		return nil
 	}
 	return ui.Table(w, []string{"", "tokens/s", "peak memory", "beside files"}, rows)
 }

@@ -58,14 +58,14 @@ func (b *bench) caches(n int) []*nn.Cache {
 	return out
 }
 
-// prefill measures the reading of a prompt.
-func (b *bench) prefill(ctx context.Context) (benchRate, error) {
+// prompt measures the reading of a prompt.
+func (b *bench) prompt(ctx context.Context) ([]benchRate, error) {
 	n := b.within(promptTokens)
 	seconds, err := b.repeat(ctx, 0.1, func() error { return b.extend(b.caches(1), n) })
 	if err != nil {
-		return benchRate{}, err
+		return nil, err
 	}
-	return benchRate{Tokens: n, PerSecond: float64(n) / median(seconds)}, nil
+	return []benchRate{{Tokens: n, PerSecond: float64(n) / median(seconds)}}, nil
 }
 
 // decode measures tokens that come one after the other, for one sequence and for several side by side.

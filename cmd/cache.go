@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"ft/dataset"
+	"ft/internal/profile"
 	"ft/internal/tokencache"
 )
 
@@ -54,14 +55,18 @@ func (p *prepared) readSame(name string) ([]byte, error) {
 
 // makeData reads, splits and tokenizes the rows, and puts the outcome into the cache while the run goes on.
 func (p *prepared) makeData() error {
+	span := profile.Start(profile.Data)
+	defer func() { span.Stop() }()
 	d, err := loadData(p.config.Data, p.readSame)
 	if err != nil {
 		return err
 	}
+	span = span.Then(profile.Tokenize)
 	train, val, err := encodeParts(d, p.config.Data, p.session.format)
 	if err != nil {
 		return err
 	}
+	span = span.Then(profile.Data)
 	if p.data != nil { // damaged
 		p.data.Close()
 	}

@@ -86,7 +86,7 @@ func TestCache(t *testing.T) {
 func TestProfile(t *testing.T) {
 	_, config := tiny(t, 3)
 	text := ft(t, 0, "lora", "-q", "--profile", "--config", config, "--set", "train.steps=4", "--set", "eval.limit=2")
-	for _, stage := range []string{"stage", "base load", "data", "optimizer", "evaluation", "answers", "other"} {
+	for _, stage := range []string{"stage", "base load", "data", "tokenize", "embedding", "norm+qkv", "norm+qkv backward", "attention", "attention backward", "project", "project backward", "mlp", "mlp backward", "head+loss", "optimizer", "evaluation", "answers", "other"} {
 		if !strings.Contains(text, "\n"+stage) {
 			t.Errorf("no %s in\n%s", stage, text)
 		}

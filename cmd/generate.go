@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -23,7 +24,7 @@ import (
 // generateFlags are the flags of ft generate.
 type generateFlags struct {
 	base, adapter, prompt, file, system string
-	maxNew, limit                       int
+	maxNew, limit, batch                int
 	json                                bool
 	systemGiven                         bool
 }
@@ -59,6 +60,7 @@ What a model says is for testing software, not medical advice.`,
 	f.StringVar(&o.system, "system", "", "system message of questions without one (default: the one of the adapter's training)")
 	f.IntVar(&o.maxNew, "max-new", eval.Default().MaxNewTokens, "tokens of an answer at the most")
 	f.IntVar(&o.limit, "limit", 0, "answer the first rows of the file only; 0: all")
+	f.IntVar(&o.batch, "batch", answerBatch, "answers written side by side; they do not depend on it")
 	f.BoolVar(&o.json, "json", false, "one JSON object an answer on stdout")
 	c.MarkFlagsOneRequired("base", "adapter")
 	c.MarkFlagsMutuallyExclusive("prompt", "file")
@@ -70,6 +72,8 @@ func (o *generateFlags) check(c *cobra.Command) error {
 	switch {
 	case o.maxNew < 1:
 		return fmt.Errorf("--max-new: must be 1 or more, got %d", o.maxNew)
+	case o.batch < 1:
+		return fmt.Errorf("--batch: must be 1 or more, got %d", o.batch)
 	case o.limit < 0:
 		return fmt.Errorf("--limit: must be 0 or more, got %d", o.limit)
 	case o.limit > 0 && o.file == "":
@@ -100,11 +104,18 @@ func (o *generateFlags) run(ctx context.Context, s *ui.Streams) error {
 	}
 	write := o.writer(session, s)
 	progress := ui.NewProgress(*s, len(questions), "answering")
-	err = session.answerInOrder(ctx, questions, o.maxNew, func(q question, ids []int32) error {
+	options := session.decoding(o.maxNew)
+	options.Batch = o.batch
+	begin, tokens := time.Now(), 0
+	err = session.answerInOrder(ctx, questions, options, func(q question, ids []int32) error {
+		tokens += len(ids)
 		progress.Step(1)
 		return write(q, ids)
 	})
 	progress.Done()
+	if seconds := time.Since(begin).Seconds(); err == nil {
+		s.Detail("%d tokens in %.2f s: %.1f tokens/s, prompts included", tokens, seconds, float64(tokens)/max(seconds, 1e-9))
+	}
 	return err
 }
 
@@ -283,14 +294,14 @@ func readTurns(r jsonRow) ([]dataset.Message, error) {
 }
 
 // answerInOrder answers questions and hands the answers' ids to done in the order of the questions.
-func (s *session) answerInOrder(ctx context.Context, questions []question, maxNew int, done func(q question, ids []int32) error) error {
+func (s *session) answerInOrder(ctx context.Context, questions []question, o generate.Options, done func(q question, ids []int32) error) error {
 	prompts := make([][]int32, len(questions))
 	for i, q := range questions {
 		prompts[i] = q.ids
 	}
 	early := map[int][]int32{} // finished before one in front of them
 	next := 0
-	err := generate.Greedy(ctx, s.base.Model, prompts, s.decoding(maxNew), func(i int, ids []int32) error {
+	err := generate.Greedy(ctx, s.base.Model, prompts, o, func(i int, ids []int32) error {
 		early[i] = ids
 		for {
 			ids, ok := early[next]

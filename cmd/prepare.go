@@ -66,8 +66,10 @@ func (p *prepared) fill() error {
 }
 
 func (p *prepared) readData() error {
-	defer profile.Start(profile.Data).Stop()
-	if data := p.cached(); data != nil {
+	span := profile.Start(profile.Data)
+	data := p.cached()
+	span.Stop()
+	if data != nil {
 		p.data = data
 		p.whole = make(chan bool, 1)
 		p.background.Go(func() { p.whole <- data.Whole() })
@@ -85,7 +87,6 @@ func (p *prepared) settle() error {
 	if p.whole == nil || <-p.whole {
 		return nil
 	}
-	defer profile.Start(profile.Data).Stop()
 	return p.makeData()
 }
 

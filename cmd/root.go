@@ -54,6 +54,9 @@ func guarded(ctx context.Context, root *cobra.Command) (verb *cobra.Command, err
 	return root.ExecuteContextC(ctx)
 }
 
+// kernelNames are the backends that there are, best first. ft version says what they are and which of them a machine has.
+const kernelNames = "amx, avx512bf16, avx512, avx2 or generic"
+
 // newRoot builds the tree of verbs over the streams, which the global flags may still change. The bool
 // turns true when a verb starts its work: an error before that is one of usage.
 func newRoot(s *ui.Streams) (*cobra.Command, *bool) {
@@ -64,7 +67,7 @@ func newRoot(s *ui.Streams) (*cobra.Command, *bool) {
 	var cpu string
 	flags := root.PersistentFlags()
 	flags.IntVar(&threads, "threads", 0, "worker threads (default: one per CPU)")
-	flags.StringVar(&cpu, "cpu", "", "instruction set of the kernels, see ft version (default: the best one; also FT_CPU)")
+	flags.StringVar(&cpu, "cpu", "", "kernels: "+kernelNames+", as far as the machine has them (default: the best; also FT_CPU)")
 	flags.BoolVarP(&s.Quiet, "quiet", "q", s.Quiet, "no progress and no notes")
 	flags.BoolVarP(&s.Verbose, "verbose", "v", s.Verbose, "say more")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return setUp(s, threads, cpu, kernels.Notice()) }

@@ -27,6 +27,10 @@ type Options struct {
 // prefillTokens bounds the prompt tokens of one pass, and with them its memory.
 const prefillTokens = 2048
 
+// refillPart is the part of the batch that must be free before prompts are taken in: a pass over one short prompt costs more than half
+// of what one over four does, as both read all weights.
+const refillPart = 4
+
 // sequence is one prompt on its way.
 type sequence struct {
 	at    int // index of the prompt
@@ -50,7 +54,7 @@ type batch struct {
 
 // Greedy answers every prompt with the most likely token after the other (the lower id on a tie) until a stop, MaxNew tokens or the
 // context's end. It calls done once for each prompt, as answers are finished, with the prompt's index and the answer's ids. Finished
-// sequences make room for the next prompts at once; an answer does not depend on the others.
+// sequences make room for the next prompts, some at a time; an answer does not depend on the others.
 // An error of done, or the end of ctx, stops the work and is returned.
 func Greedy(ctx context.Context, m Model, prompts [][]int32, o Options, done func(i int, ids []int32) error) error {
 	if o.MaxNew < 1 || o.Batch < 1 {
@@ -70,15 +74,7 @@ func Greedy(ctx context.Context, m Model, prompts [][]int32, o Options, done fun
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		fed := 0
-		for ; next < len(prompts) && len(b.active) < o.Batch; next++ {
-			p := prompts[next]
-			if fed > 0 && fed+len(p) > prefillTokens {
-				break
-			}
-			fed += len(p)
-			b.active = append(b.active, &sequence{at: next, cache: b.cache(), next: p, room: o.room(p)})
-		}
+		next = b.fill(prompts, next, o)
 		if err := b.step(); err != nil {
 			return err
 		}
@@ -87,6 +83,23 @@ func Greedy(ctx context.Context, m Model, prompts [][]int32, o Options, done fun
 		}
 	}
 	return nil
+}
+
+// fill starts prompts from next on, once there is room for some, and returns the first that has not started.
+func (b *batch) fill(prompts [][]int32, next int, o Options) int {
+	if len(b.active) > 0 && o.Batch-len(b.active) < max(1, o.Batch/refillPart) {
+		return next
+	}
+	fed := 0
+	for ; next < len(prompts) && len(b.active) < o.Batch; next++ {
+		p := prompts[next]
+		if fed > 0 && fed+len(p) > prefillTokens {
+			break
+		}
+		fed += len(p)
+		b.active = append(b.active, &sequence{at: next, cache: b.cache(), next: p, room: o.room(p)})
+	}
+	return next
 }
 
 // cache is an empty one.

@@ -120,8 +120,8 @@ func TestGreedy_ends(t *testing.T) {
 	}
 }
 
-// TestGreedy_refills: a finished sequence makes room at once, so the batch stays full while there are prompts, and no pass is
-// wasted.
+// TestGreedy_refills: finished sequences make room, so that less than a quarter of the batch, or no place of a small one, is empty while
+// there are prompts, and no pass is wasted.
 func TestGreedy_refills(t *testing.T) {
 	script := map[int32][]int32{}
 	var prompts [][]int32
@@ -151,7 +151,7 @@ func TestGreedy_refills(t *testing.T) {
 		for i, p := range f.passes {
 			started += len(p.prompts)
 			sum += p.sequences
-			if p.sequences > batch || p.sequences < batch && started < len(prompts) {
+			if p.sequences > batch || p.sequences <= batch-max(1, batch/4) && started < len(prompts) {
 				t.Errorf("batch %d: pass %d has %d sequences, %d prompts are started", batch, i, p.sequences, started)
 			}
 		}

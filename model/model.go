@@ -6,6 +6,7 @@ import (
 	"ft/dataset"
 	"ft/internal/kernels"
 	"ft/internal/op"
+	"ft/internal/profile"
 	"ft/nn"
 )
 
@@ -188,6 +189,7 @@ func (m *Model) embedTokens(p *op.Pass, ids []int32) ([]float32, error) {
 		return nil, err
 	}
 	x := p.Floats(len(ids) * m.Spec.Dim)
+	defer profile.Start(profile.Embedding).Stop()
 	op.EmbedForward(m.embed, x, ids)
 	return x, nil
 }

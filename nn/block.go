@@ -3,6 +3,7 @@ package nn
 import (
 	"ft/internal/kernels"
 	"ft/internal/op"
+	"ft/internal/profile"
 )
 
 // Block is one transformer block in the order of llama: norm, attention, residual, norm, gated MLP, residual.
@@ -65,12 +66,17 @@ func (b *Block) room(p *op.Pass) blockState {
 // forward adds the block's output to the residual stream x [T,D], for sequences that begin in this pass.
 func (b *Block) forward(p *op.Pass, st *blockState, x []float32) {
 	mark := p.Arena.Mark()
+	span := profile.Start(profile.QKV)
 	q, k, v := b.rows(p)
 	op.QKVForward(p, &b.qkv, &st.qkv, q, k, v, x)
+	span = span.Then(profile.Attention)
 	op.AttentionForward(p, &b.attn, b.rope, &st.attn, st.att, q, k, v)
 	p.Arena.Release(mark)
+	span = span.Then(profile.Project)
 	op.ProjectForward(p, &b.O.op, st.uo, x, st.att)
+	span = span.Then(profile.MLP)
 	op.MLPForward(p, &b.mlp, &st.mlp, x)
+	span.Stop()
 }
 
 // rows is memory for queries, keys and values [T,·].
@@ -94,12 +100,15 @@ func (b *Block) ownKV(p *op.Pass, k, v []float32) []op.KV {
 func (b *Block) backward(p *op.Pass, st *blockState, dx []float32, needDx bool) {
 	attnTrains := trains(b.Q, b.K, b.V)
 	needMid := needDx || attnTrains || trains(b.O)
+	span := profile.Start(profile.MLPBack)
+	defer func() { span.Stop() }()
 	op.MLPBackward(p, &b.mlp, &st.mlp, dx, needMid)
 	if !needMid {
 		return
 	}
 	mark := p.Arena.Mark()
 	defer p.Arena.Release(mark)
+	span = span.Then(profile.ProjectBack)
 	if !needDx && !attnTrains {
 		op.ProjectBackward(p, &b.O.op, nil, dx, st.att, st.uo)
 		return
@@ -107,10 +116,12 @@ func (b *Block) backward(p *op.Pass, st *blockState, dx []float32, needDx bool) 
 	datt := p.Floats(p.T * b.O.In())
 	op.ProjectBackward(p, &b.O.op, datt, dx, st.att, st.uo)
 	dq, dk, dv := p.Act(p.T, b.Q.Out()), p.Act(p.T, b.K.Out()), p.Act(p.T, b.V.Out())
+	span = span.Then(profile.AttnBack)
 	op.AttentionBackward(p, &b.attn, b.rope, &st.attn, dq, dk, dv, datt)
 	if !needDx {
 		dx = nil
 	}
+	span = span.Then(profile.QKVBack)
 	op.QKVBackward(p, &b.qkv, &st.qkv, dx, dq, dk, dv)
 }
 

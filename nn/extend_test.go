@@ -2,11 +2,13 @@ package nn
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
 	"ft/internal/kernels"
 	"ft/internal/op"
+	"ft/internal/testkit"
 )
 
 // piece is what Extend feeds to one sequence in one pass: tokens lo to hi of its input.
@@ -18,6 +20,8 @@ type sequences struct {
 	x, out [][]float32
 	caches []*Cache
 	arena  *kernels.Arena
+
+	decoder op.Decoder
 }
 
 func newSequences(t *testing.T, s *Stack, lengths ...int) *sequences {
@@ -94,6 +98,114 @@ func TestExtend(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDecode: sequences decoded token by token have the states of a pass over each of them, in float32 within 1e-5 of the largest value;
+// and the same bits alone and beside others. Layers have biases and slots.
+func TestDecode(t *testing.T) {
+	was := kernels.Backend()
+	defer func() {
+		if err := kernels.Use(was); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, name := range kernels.Backends() {
+		if err := kernels.Use(name); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(name, func(t *testing.T) {
+			s := newStack(9, 2)
+			for i, l := range s.linears() {
+				if i%5 != 1 { // some without
+					addSlot(l, false, 0.5)
+				}
+			}
+			lengths := []int{90, 7, 40}
+			q, alone := newSequences(t, s, lengths...), newSequences(t, s, lengths...)
+			for at := range lengths[0] {
+				var both []int
+				for i, n := range lengths {
+					if at < n {
+						both = append(both, i)
+						alone.decode(at, i)
+					}
+				}
+				q.decode(at, both...)
+			}
+			for i, x := range q.x {
+				if !slices.Equal(q.out[i], alone.out[i]) {
+					t.Errorf("sequence %d: other states beside others", i)
+				}
+				k := task{lengths: []int{lengths[i]}, x: x}
+				p, in := k.pass(q.arena)
+				p.Train = false
+				s.Hidden(p, in)
+				testkit.Near(t, fmt.Sprintf("sequence %d", i), q.out[i], in, 1e-5, 0)
+			}
+		})
+	}
+}
+
+// decode feeds token at of some of the sequences.
+func (q *sequences) decode(at int, which ...int) {
+	q.arena.Reset()
+	d := &q.decoder
+	d.T, d.Arena, d.Pos = len(which), q.arena, nil
+	x := q.arena.Floats(len(which) * dim)
+	var caches []*Cache
+	for i, s := range which {
+		d.Pos = append(d.Pos, int32(at))
+		caches = append(caches, q.caches[s])
+		copy(x[i*dim:(i+1)*dim], q.x[s][at*dim:])
+	}
+	q.s.Decode(d, x, caches)
+	for i, s := range which {
+		copy(q.out[s][at*dim:(at+1)*dim], x[i*dim:])
+	}
+}
+
+// TestDecodeLogits: logits are those of the stages but for rounding, whatever the number of rows.
+func TestDecodeLogits(t *testing.T) {
+	s := newStack(10, 1)
+	addSlot(s.Head, false, 0)
+	k := newTask(10, 150)
+	p, x := k.pass(newArena(t))
+	p.Train = false
+	want := make([][]float32, 150)
+	rows := make([]int32, 150)
+	for i := range rows {
+		rows[i] = int32(i)
+	}
+	s.Logits(p, x, rows, func(i int, logits []float32) { want[i] = slices.Clone(logits) })
+	got := make([][]float32, 150)
+	s.DecodeLogits(&op.Decoder{T: 150, Arena: p.Arena}, x, func(i int, logits []float32) { got[i] = slices.Clone(logits) })
+	for i := range got {
+		testkit.Near(t, fmt.Sprintf("row %d", i), got[i], want[i], 1e-5, 0)
+	}
+}
+
+// TestCache_grow: rows keep their place while the cache grows, and a reset cache is empty and has the memory of before.
+func TestCache_grow(t *testing.T) {
+	c := NewCache(1, 2)
+	for n := range 300 {
+		kv := c.grow(0, 1)
+		if len(kv.K) != 2*(n+1) || len(kv.V) != len(kv.K) {
+			t.Fatalf("%d and %d values for %d rows", len(kv.K), len(kv.V), n+1)
+		}
+		kv.K[2*n], kv.V[2*n+1] = float32(n), float32(-n)
+		c.Advance(1)
+		for i := range n + 1 {
+			if kv.K[2*i] != float32(i) || kv.V[2*i+1] != float32(-i) {
+				t.Fatalf("row %d of %d moved", i, n+1)
+			}
+		}
+	}
+	if c.Reset(); c.Len() != 0 {
+		t.Errorf("%d tokens after Reset", c.Len())
+	}
+	if n := testing.AllocsPerRun(5, func() { c.grow(0, 250) }); n != 0 {
+		t.Errorf("%v allocations after Reset", n)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/nlpodyssey/spago/mat"
 
 	"ft/internal/op"
+	"ft/internal/profile"
 )
 
 // Stack is a decoder as the graph sees it: blocks, then the head.
@@ -206,6 +207,7 @@ func (o *lossOp) Forward() (mat.Tensor, error) {
 	x := o.x.Value().(*tensor).data
 	o.dx = o.g.pass.Floats(len(x))
 	o.g.guard(0, headLoss, func() {
+		defer profile.Start(profile.Head).Stop()
 		op.HeadLoss(o.g.pass, o.s.head(), x, o.labels, o.losses, o.dx, o.scale)
 	})
 	return &tensor{data: []float32{0}}, nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +20,9 @@ type Config struct {
 	// MicroTokens bounds the tokens of one forward pass and with it the memory. It never changes the
 	// result beyond rounding; a longer sample gets a pass of its own.
 	MicroTokens int `yaml:"micro_tokens"`
+	// Recompute saves memory by computing activations twice instead of keeping them: off, on, or auto, which is on where they would
+	// take more than half of the memory that is free. The result is the same.
+	Recompute string `yaml:"recompute"`
 	// LR is the learning rate at the top of the schedule.
 	LR float64 `yaml:"lr"`
 	// Schedule names the course of the learning rate over the run.
@@ -41,10 +45,13 @@ type Config struct {
 // Default returns the settings of a run that names none.
 func Default() Config {
 	return Config{
-		Epochs: 3, Batch: 16, MicroTokens: 2048, LR: 2e-4, Schedule: "cosine", Warmup: 0.03,
+		Epochs: 3, Batch: 16, MicroTokens: 2048, Recompute: "auto", LR: 2e-4, Schedule: "cosine", Warmup: 0.03,
 		Clip: 1, Patience: 3, Seed: 42,
 	}
 }
+
+// recomputes are the values of Recompute.
+var recomputes = []string{"off", "auto", "on"}
 
 // Validate reports every value out of bounds, joined, each as `key: what is wrong`.
 func (c Config) Validate() error {
@@ -69,6 +76,9 @@ func (c Config) Validate() error {
 	}
 	whole("batch", c.Batch, 1)
 	whole("micro_tokens", c.MicroTokens, 1)
+	if !slices.Contains(recomputes, c.Recompute) {
+		bad("recompute", "must be one of %s, got %q", strings.Join(recomputes, ", "), c.Recompute)
+	}
 	if !(c.LR > 0) || math.IsInf(c.LR, 0) {
 		bad("lr", "must be above 0, got %v", c.LR)
 	}

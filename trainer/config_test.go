@@ -20,6 +20,7 @@ func TestConfig_Validate(t *testing.T) {
 		{func(c *Config) { c.Steps = -1 }, "steps: must be at least 0"},
 		{func(c *Config) { c.Batch = 0 }, "batch: must be at least 1"},
 		{func(c *Config) { c.MicroTokens = 0 }, "micro_tokens: must be at least 1"},
+		{func(c *Config) { c.Recompute = "yes" }, `recompute: must be one of off, auto, on, got "yes"`},
 		{func(c *Config) { c.LR = 0 }, "lr: must be above 0"},
 		{func(c *Config) { c.LR = math.Inf(1) }, "lr: must be above 0"},
 		{func(c *Config) { c.Schedule = "cosin" }, `schedule: unknown schedule "cosin" (have: constant,`},

@@ -22,6 +22,7 @@ type fake struct {
 	err    error                      // of Train
 	passes map[uint64][]dataset.Batch // what Train was given, by step
 	seeds  []uint64                   // of dropout, by pass
+	again  bool                       // what SetRecompute was told
 }
 
 func newFake(losses ...float64) *fake {
@@ -58,6 +59,8 @@ func (f *fake) Loss(b *dataset.Batch) (model.Loss, error) {
 	n := b.LabelTokens()
 	return model.Loss{Sum: v * float64(n), Tokens: n}, nil
 }
+
+func (f *fake) SetRecompute(on bool) { f.again = on }
 
 // WithoutSlots shows the base while f runs: the parameter is as it was made.
 func (f *fake) WithoutSlots(do func() error) error {
@@ -121,7 +124,7 @@ type trial struct {
 func newTrial(n int, losses ...float64) *trial {
 	tr := &trial{fake: newFake(losses...)}
 	tr.Trainer = &Trainer{
-		Config: Config{Epochs: 1, Batch: 1, MicroTokens: 100, LR: 0.1, Schedule: "constant", Seed: 1},
+		Config: Config{Epochs: 1, Batch: 1, MicroTokens: 100, LR: 0.1, Schedule: "constant", Seed: 1, Recompute: "auto"},
 		Model:  tr.fake, Params: []*nn.Param{tr.fake.param}, Train: samples(n), Val: samples(1), Pack: true,
 		EvalEvery: 1 / float64(n), Best: "loss",
 		Keep:      func() error { tr.kept = append(tr.kept, tr.fake.param.Data[0]); return nil },

@@ -57,7 +57,7 @@ func facts(t *testing.T, dropout float64) (*Trainer, *recorder) {
 	}
 	r := &recorder{}
 	return &Trainer{
-		Config: Config{Steps: 6, Batch: 16, MicroTokens: 256, LR: 0.01, Schedule: "cosine", Warmup: 0.4, Clip: 1, Seed: 5},
+		Config: Config{Steps: 6, Batch: 16, MicroTokens: 256, LR: 0.01, Schedule: "cosine", Warmup: 0.4, Clip: 1, Seed: 5, Recompute: "off"},
 		Model:  b.Model, Params: a.Params(), Train: dataset.List(train), Val: dataset.List(val), Pack: true,
 		EvalEvery: 0.8, Best: "loss", Observers: []Observer{r},
 	}, r

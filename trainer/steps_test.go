@@ -179,3 +179,14 @@ func TestRun_settings(t *testing.T) {
 		t.Errorf("dropout has the seeds %v", tr.fake.seeds)
 	}
 }
+
+// TestRun_recompute: the model is told before the first step.
+func TestRun_recompute(t *testing.T) {
+	for _, on := range []bool{true, false} {
+		tr := newTrial(2)
+		tr.Recompute, tr.fake.again = on, !on
+		if tr.run(t); tr.fake.again != on {
+			t.Errorf("recompute %v: the model was told otherwise", on)
+		}
+	}
+}

@@ -20,6 +20,7 @@ import (
 type Model interface {
 	Train(b *dataset.Batch, o model.TrainOptions) (model.Loss, error)
 	Loss(b *dataset.Batch) (model.Loss, error)
+	SetRecompute(on bool)
 	// WithoutSlots runs f while the model is the base alone.
 	WithoutSlots(f func() error) error
 }
@@ -63,6 +64,7 @@ type Trainer struct {
 	Val    dataset.Set // may be nil or empty: then the last weights are the best
 	Pack   bool        // several samples in a forward pass
 
+	Recompute bool    // what Config.Recompute came to on this machine
 	EvalEvery float64 // epochs between evaluations; 0: only at the end
 	Best      string  // "loss", or a key of what Score returns; larger is better there
 	// Score answers validation rows and scores them; optional.
@@ -166,6 +168,7 @@ func (t *Trainer) newLoop() (*loop, error) {
 	case t.Best != "loss" && t.Score == nil:
 		return nil, fmt.Errorf("trainer: best is %q, but no answers are scored", t.Best)
 	}
+	t.Model.SetRecompute(t.Recompute)
 	l := &loop{Trainer: t, total: c.TotalSteps(t.Train.Len()), epoch: -1}
 	l.result.BaseLoss, l.result.BestLoss = math.NaN(), math.NaN()
 	sizes := make([]int, len(t.Params))

@@ -43,14 +43,11 @@ func pairsBF16(dst, even, odd *float32, blocks, step int)
 //go:noescape
 func interleaveBF16(dst, src *float32, count, dstStep, srcStep int)
 
-// straightBF16 and dotsBF16AVX512 need AVX512_BF16.
-//
-//go:noescape
-func straightBF16(dst, c *float32, panels int)
-
 //go:noescape
 func dotsF32AVX512(dst, a, b *float32, blocks int)
 
+// dotsBF16AVX512 needs AVX512_BF16.
+//
 //go:noescape
 func dotsBF16AVX512(dst, a, b *float32, blocks int)
 

@@ -23,9 +23,14 @@ func Attend(out, q []float32, n, d int, k, v []float32, step, seen int, scale, c
 		}
 	}
 	for i := range n {
-		SoftmaxRow(scores[i*seen : (i+1)*seen])
+		softmax(be, scores[i*seen:(i+1)*seen])
 	}
 	be.mix(out, d, scores, seen, n, v, step, seen, d)
+}
+
+// softmax replaces x, not empty, by its softmax. The maximum is subtracted first, so large values are safe.
+func softmax(be *backend, x []float32) {
+	be.vec.scale(x, 1/be.vec.expSum(x, x, be.vec.maximum(x)))
 }
 
 // NormRows is RMSNorm without what the backward pass needs, on the caller's goroutine. dst may be x.

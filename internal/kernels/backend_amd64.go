@@ -26,7 +26,7 @@ func assembly() []*backend {
 var avx512 = backend{
 	name: "avx512",
 	f32:  assemblyStrip{stripAVX512, 8, halfAVX512, 16}.strip,
-	lay:  layout{assemblyTranspose(transpose16AVX512).transpose, roundGeneric, pairsGeneric, interleaveGeneric, straightGeneric, assemblyDots{F32: dotsF32AVX512}.dots},
+	lay:  layout{assemblyTranspose(transpose16AVX512).transpose, roundGeneric, pairsGeneric, interleaveGeneric, assemblyDots{F32: dotsF32AVX512}.dots},
 
 	dequantize: codersAVX512.dequantize,
 	rows:       codersAVX512.rows,
@@ -56,10 +56,6 @@ var avx512bf16 = func() backend {
 		_, _ = src[(count-1)*srcStep+blockWords-1], dst[(count-1)*dstStep+blockWords-1]
 		interleaveBF16(&dst[0], &src[0], count, dstStep, srcStep)
 	}
-	b.lay.straight = func(dst, c []float32, panels int) {
-		_, _ = dst[panels*blockWords-1], c[panels*resultSize-1]
-		straightBF16(&dst[0], &c[0], panels)
-	}
 	b.lay.dots = assemblyDots{F32: dotsF32AVX512, BF16: dotsBF16AVX512}.dots
 	return b
 }()
@@ -68,6 +64,7 @@ var avx512bf16 = func() backend {
 var amx = func() backend {
 	b := avx512bf16
 	b.name = "amx"
+	b.rowsBF16, b.roundRow = nil, nil // Intel's cores have half of float32's rate in VDPBF16PS
 	b.bf16 = tileStrip
 	return b
 }()
@@ -75,7 +72,7 @@ var amx = func() backend {
 var avx2 = backend{
 	name: "avx2",
 	f32:  assemblyStrip{stripAVX2, 4, halfAVX2, 4}.strip,
-	lay:  layout{assemblyTranspose(transpose16AVX2).transpose, roundGeneric, pairsGeneric, interleaveGeneric, straightGeneric, assemblyDots{F32: dotsF32AVX2}.dots},
+	lay:  layout{assemblyTranspose(transpose16AVX2).transpose, roundGeneric, pairsGeneric, interleaveGeneric, assemblyDots{F32: dotsF32AVX2}.dots},
 
 	dequantize: codersAVX2.dequantize,
 	rows:       codersAVX2.rows,

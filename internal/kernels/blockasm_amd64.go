@@ -129,28 +129,55 @@ func dropBF16AVX512(dst, src *float32, keys *uint64, rows, groups int, limit uin
 func dropAddAVX512(dst *float32, ld int, src *float32, rowStep, groupStep int, keys *uint64, rows, groups int, limit uint32, scale float32)
 
 //go:noescape
-func softmaxStripAVX512(c *float32, rows *stripRow, n int, scale float32)
+func softmaxStepF32AVX512(tiles, c *float32, panels int, rows *SoftmaxRows, scale float32)
 
 //go:noescape
-func probStripAVX512(c *float32, rows *stripRow, n int, scale float32)
+func probsF32AVX512(right, c *float32, panels int, lse *float32, scale float32)
 
 //go:noescape
-func scoreGradAVX512(dp, p, delta *float32, rows, panels int, scale float32)
+func scoreGradF32AVX512(tiles, right, dp, p *float32, panels int, delta *float32, scale float32)
+
+//go:noescape
+func softmaxStepBF16AVX512(tiles, c *float32, panels int, rows *SoftmaxRows, scale float32)
+
+//go:noescape
+func probsBF16AVX512(right, c *float32, panels int, lse *float32, scale float32)
+
+//go:noescape
+func scoreGradBF16AVX512(tiles, right, dp, p *float32, panels int, delta *float32, scale float32)
+
+//go:noescape
+func softmaxStepF32AVX2(tiles, c *float32, panels int, rows *SoftmaxRows, scale float32)
+
+//go:noescape
+func probsF32AVX2(right, c *float32, panels int, lse *float32, scale float32)
+
+//go:noescape
+func scoreGradF32AVX2(tiles, right, dp, p *float32, panels int, delta *float32, scale float32)
+
+//go:noescape
+func fenceAVX512(c *float32, base int, first, seen *int32)
+
+//go:noescape
+func softmaxEndAVX512(rows *SoftmaxRows, lse *float32)
+
+//go:noescape
+func scaleRowsAVX512(c *float32, panels int, by *float32)
+
+//go:noescape
+func fenceAVX2(c *float32, base int, first, seen *int32)
+
+//go:noescape
+func softmaxEndAVX2(rows *SoftmaxRows, lse *float32)
+
+//go:noescape
+func scaleRowsAVX2(c *float32, panels int, by *float32)
 
 //go:noescape
 func cappedAVX512(c *float32, groups int, inner, cap float32)
 
 //go:noescape
 func capGradAVX512(ds, y *float32, groups int, scale, inv float32)
-
-//go:noescape
-func softmaxStripAVX2(c *float32, rows *stripRow, n int, scale float32)
-
-//go:noescape
-func probStripAVX2(c *float32, rows *stripRow, n int, scale float32)
-
-//go:noescape
-func scoreGradAVX2(dp, p, delta *float32, rows, panels int, scale float32)
 
 //go:noescape
 func cappedAVX2(c *float32, groups int, inner, cap float32)

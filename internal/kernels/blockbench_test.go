@@ -20,10 +20,13 @@ func BenchmarkBlockOps(b *testing.B) {
 	c, d, gain, inv := aligned(randoms(r, n)), aligned(randoms(r, n)), aligned(randoms(r, cols)), make([]float32, StripRows)
 	x, y := aligned(randoms(r, n)), aligned(randoms(r, n))
 	m, v := aligned(randoms(r, n)), aligned(make([]float32, n))
-	keys, first, seen, lse := make([]uint64, StripRows), make([]int32, StripRows), make([]int32, StripRows), make([]float32, StripRows)
+	keys, lse := make([]uint64, StripRows), make([]float32, StripRows)
+	var first, seen [StripRows]int32
 	for i := range seen {
-		seen[i] = cols
+		seen[i] = int32(16 * i)
 	}
+	var seenBefore SoftmaxRows
+	seenBefore.begin()
 	adam := AdamW{0.1, 0.999, 0.001, 1, 0.001, 1, 1e-8}
 	for _, name := range Backends() {
 		mustUse(b, name)
@@ -51,6 +54,9 @@ func BenchmarkBlockOps(b *testing.B) {
 			run("norm_back"+s, func() { ops.normBack(y, x, t[3], inv, gain, StripRows, cols, true, p) })
 			run("to_tiles"+s, func() { ops.toTiles(t[2], x, cols, StripRows, cols, 1, p) })
 			run("from_tiles"+s, func() { ops.fromTiles(y, cols, t[2], StripRows, cols, p) })
+			run("softmax"+s, func() { ops.softmaxStep(t[5], c, panels, &seenBefore, 0.1, p) })
+			run("probs"+s, func() { ops.probs(t[4], x, panels, lse, 0.1, p) })
+			run("score_grad"+s, func() { ops.scoreGrad(t[5], t[4], d, c, panels, lse, 0.1, p) })
 			run("drop"+s, func() { ops.dropTiles(t[4], t[5], keys, cols, 0.1, p) })
 		}
 		run("drop_add", func() { ops.dropAdd(y, cols, x, cols, PanelCols, keys, cols, 0.1) })
@@ -62,9 +68,12 @@ func BenchmarkBlockOps(b *testing.B) {
 				ops.rope(y[i*cols:(i+1)*cols], cols/64, 32, c[:32], d[:32], false)
 			}
 		})
-		run("softmax", func() { ops.softmaxStrip(c, panels, first, seen, 0.1, lse) })
-		run("prob", func() { ops.probStrip(d, panels, first, seen, 0.1, lse) })
-		run("score_grad", func() { ops.scoreGrad(d, c, panels, lse, 0.1) })
+		run("fence", func() {
+			for n := range panels {
+				ops.fence(m[n*resultSize:], n*PanelCols, &first, &seen)
+			}
+		})
+		run("scale_rows", func() { ops.scaleRows(d, panels, &seenBefore.factor) })
 		run("cap", func() { ops.capScores(d, panels, 1, 30) })
 		run("cap_grad", func() { ops.capGrad(d, c, panels, 1, 30) })
 		run("adamw", func() { ops.adamW(x, y, m, v, &adam) })

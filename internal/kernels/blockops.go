@@ -42,15 +42,24 @@ type blockOps struct {
 	// is src[r·rowStep + n/32·groupStep + n%32], so that it may be rows or C. src is not dst.
 	dropAdd func(dst []float32, ld int, src []float32, rowStep, groupStep int, keys []uint64, cols int, prob float32)
 
-	// softmaxStrip turns C into the softmax of scale·C over columns first[r] to seen[r]-1 of each row, and zero
-	// elsewhere; scale is positive. lse [len(first)] receives the logarithm of the sum of exponentials, -Inf for a
-	// row without columns. Rows from len(first) on become zero. A row depends on its own columns only, bit for bit,
-	// whatever panels is. A NaN in a row makes NaN of all its columns, and may of others in the same panels.
-	softmaxStrip func(c []float32, panels int, first, seen []int32, scale float32, lse []float32)
-	// probStrip is exp(scale·C - lse) inside, zero elsewhere: what softmaxStrip gave.
-	probStrip func(c []float32, panels int, first, seen []int32, scale float32, lse []float32)
-	// scoreGrad turns dp, C, into p·(dp-delta)·scale for the first len(delta) rows, zero in the others.
-	scoreGrad func(dp, p []float32, panels int, delta []float32, scale float32)
+	// fence sets one result block's columns to -Inf that lie outside of first[r] to seen[r]-1 of their row; its columns
+	// are base to base+31.
+	fence func(c []float32, base int, first, seen *[StripRows]int32)
+	// softmaxStep takes the next columns of each row: tiles = 2^(scale·C - top), with s.top raised to the maximum so
+	// far, exactly zero where C is -Inf. s.factor is what results from earlier columns must be multiplied with; it is
+	// applied to s.sum. scale is positive. A row depends on its own columns and state only, bit for bit. A NaN in a row
+	// stays one in tiles.
+	softmaxStep func(tiles, c []float32, panels int, s *SoftmaxRows, scale float32, prec Precision)
+	// softmaxEnd sets s.factor to one over the sums and lse [32] to the binary logarithms of what they are sums of, for
+	// rows with columns.
+	softmaxEnd func(s *SoftmaxRows, lse []float32)
+	// scaleRows multiplies each row of C by its factor.
+	scaleRows func(c []float32, panels int, by *[StripRows]float32)
+	// probs turns C into 2^(scale·C - lse), exactly zero for -Inf; lse [32] is not less than a row's greatest exponent. For BF16, right receives it as a right operand whose k are the rows.
+	probs func(right, c []float32, panels int, lse []float32, scale float32, prec Precision)
+	// scoreGrad writes tiles = ds = p·(dp-delta)·scale from Cs p and dp; delta [32]. For BF16, right receives it as a
+	// right operand whose k are the rows; for F32, dp does. For BF16, dp is undefined afterwards.
+	scoreGrad func(tiles, right, dp, p []float32, panels int, delta []float32, scale float32, prec Precision)
 	// capScores turns C into cap·tanh(scale·C/cap), to within 2e-7·cap.
 	capScores func(c []float32, panels int, scale, cap float32)
 	// capGrad multiplies ds, C, by the derivative scale·(1-(y/cap)²); y, C, is what capScores gave.
@@ -68,7 +77,7 @@ var blockOpsGeneric = blockOps{
 	norm: normGeneric, normBack: normBackGeneric,
 	toTiles: toTilesGeneric, fromTiles: fromTilesGeneric, rope: ropeGeneric,
 	dropTiles: dropTilesGeneric, dropAdd: dropAddGeneric,
-	softmaxStrip: softmaxStripGeneric, probStrip: probStripGeneric,
+	fence: fenceGeneric, softmaxStep: softmaxStepGeneric, softmaxEnd: softmaxEndGeneric, scaleRows: scaleRowsGeneric, probs: probsGeneric,
 	scoreGrad: scoreGradGeneric, capScores: capScoresGeneric, capGrad: capGradGeneric,
 	adamW: adamWGeneric, sumSquares: sumSquaresGeneric,
 }

@@ -16,10 +16,9 @@ type blockAssembly struct {
 	squares    func(x *float32, groups int) (sum float32)
 	rope       func(x *float32, heads, half int, cos, sin *float32, sign uint32)
 	dropAdd    func(dst *float32, ld int, src *float32, rowStep, groupStep int, keys *uint64, rows, groups int, limit uint32, scale float32) // or nil
-	softmax    func(c *float32, rows *stripRow, n int, scale float32)
-	prob       func(c *float32, rows *stripRow, n int, scale float32)
-	masks      bool // softmax and prob apply stripRow's masks
-	scoreGrad  func(dp, p, delta *float32, rows, panels int, scale float32)
+	fence      func(c *float32, base int, first, seen *int32)
+	softmaxEnd func(rows *SoftmaxRows, lse *float32)
+	scaleRows  func(c *float32, panels int, by *float32)
 	capped     func(c *float32, groups int, inner, cap float32)
 	capGrad    func(ds, y *float32, groups int, scale, inv float32)
 	adamW      func(w, g, m, v *float32, groups int, c *AdamW)
@@ -37,6 +36,9 @@ type tileAssembly struct {
 	pack        func(dst, src *float32, ld, rows, groups int, alpha float32)
 	unpack      func(dst *float32, ld int, src *float32, rows, groups int)
 	drop        func(dst, src *float32, keys *uint64, rows, groups int, limit uint32, scale float32) // or nil
+	softmax     func(tiles, c *float32, panels int, rows *SoftmaxRows, scale float32)
+	probs       func(right, c *float32, panels int, lse *float32, scale float32)
+	scoreGrad   func(tiles, right, dp, p *float32, panels int, delta *float32, scale float32)
 }
 
 // wideTiles reports whether AVX-512 has what the assembly over tiles uses, and whether bfloat16 is part of it.
@@ -72,6 +74,9 @@ var blockAVX512 = blockAssembly{
 			pack:        packF32AVX512,
 			unpack:      unpackF32AVX512,
 			drop:        dropF32AVX512,
+			softmax:     softmaxStepF32AVX512,
+			probs:       probsF32AVX512,
+			scoreGrad:   scoreGradF32AVX512,
 		},
 		BF16: {
 			store:       storeBF16AVX512,
@@ -83,11 +88,13 @@ var blockAVX512 = blockAssembly{
 			pack:        packBF16AVX512,
 			unpack:      unpackBF16AVX512,
 			drop:        dropBF16AVX512,
+			softmax:     softmaxStepBF16AVX512,
+			probs:       probsBF16AVX512,
+			scoreGrad:   scoreGradBF16AVX512,
 		},
 	},
 	storeRows: storeRowsAVX512, addRows: addRowsAVX512, squares: squaresAVX512, rope: ropeAVX512, dropAdd: dropAddAVX512,
-	softmax: softmaxStripAVX512, prob: probStripAVX512, masks: true, scoreGrad: scoreGradAVX512,
-	capped: cappedAVX512, capGrad: capGradAVX512, adamW: adamWAVX512, sumSquares: sumSquaresAVX512,
+	fence: fenceAVX512, softmaxEnd: softmaxEndAVX512, scaleRows: scaleRowsAVX512, capped: cappedAVX512, capGrad: capGradAVX512, adamW: adamWAVX512, sumSquares: sumSquaresAVX512,
 }
 
 var blockAVX2 = blockAssembly{
@@ -100,10 +107,12 @@ var blockAVX2 = blockAssembly{
 		normBackRow: normBackRowF32AVX2,
 		pack:        packF32AVX2,
 		unpack:      unpackF32AVX2,
+		softmax:     softmaxStepF32AVX2,
+		probs:       probsF32AVX2,
+		scoreGrad:   scoreGradF32AVX2,
 	}},
 	storeRows: storeRowsAVX2, addRows: addRowsAVX2, squares: squaresAVX2, rope: ropeAVX2,
-	softmax: softmaxStripAVX2, prob: probStripAVX2, scoreGrad: scoreGradAVX2,
-	capped: cappedAVX2, capGrad: capGradAVX2, adamW: adamWAVX2, sumSquares: sumSquaresAVX2,
+	fence: fenceAVX2, softmaxEnd: softmaxEndAVX2, scaleRows: scaleRowsAVX2, capped: cappedAVX2, capGrad: capGradAVX2, adamW: adamWAVX2, sumSquares: sumSquaresAVX2,
 }
 
 // ops wraps the assembly in checks of lengths and what handles edges.
@@ -112,7 +121,7 @@ func (a blockAssembly) ops() blockOps {
 		store: a.storeTiles, gated: a.gated, gatedGrad: a.gatedGrad, storeRows: a.storeRowsAny, storeRowsT: a.storeRowsT,
 		norm: a.norm, normBack: a.normBack, toTiles: a.toTiles, fromTiles: a.fromTiles, rope: a.ropeAny,
 		dropTiles: a.dropTiles, dropAdd: a.dropAddAny,
-		softmaxStrip: a.softmaxStrip, probStrip: a.probStrip, scoreGrad: a.scoreGradStrip,
+		fence: a.fencePanel, softmaxEnd: a.softmaxEndRows, scaleRows: a.scaleRowsAny, softmaxStep: a.softmaxStep, probs: a.probStrip, scoreGrad: a.scoreGradStrip,
 		capScores: a.capScores, capGrad: a.capGradStrip, adamW: a.adamWAny, sumSquares: a.sumSquaresAny,
 	}
 }
@@ -120,7 +129,6 @@ func (a blockAssembly) ops() blockOps {
 // blockScratch is memory that assembly, called by way of a table, would make escape from the stack.
 type blockScratch struct {
 	in, gain, out group
-	rows          [StripRows]stripRow
 	square        [resultSize]float32
 }
 

@@ -2,76 +2,115 @@ package kernels
 
 import "math"
 
-// inside calls f for each panel that has columns of row r between first and seen, with those, and clears the others.
-func inside(c []float32, panels, r, first, seen int, f func(v []float32)) {
-	for n := range panels {
-		row := c[n*resultSize+r*PanelCols:][:PanelCols]
-		lo := min(max(first-n*PanelCols, 0), PanelCols)
-		hi := max(min(seen-n*PanelCols, PanelCols), lo)
-		clear(row[:lo])
-		clear(row[hi:])
-		if lo < hi {
-			f(row[lo:hi])
+// SoftmaxRows is the state of a strip's softmaxes while columns come by: what each row's powers of two are relative to,
+// their sum so far, and how much smaller those before have become. The assembly knows its layout.
+type SoftmaxRows struct {
+	top, sum, factor, part [StripRows]float32
+}
+
+// begin is the state before the first columns. The lowest number stands for the maximum of nothing: unlike -Inf, it
+// can be subtracted from itself.
+func (s *SoftmaxRows) begin() {
+	for r := range s.top {
+		s.top[r], s.sum[r] = -math.MaxFloat32, 0
+	}
+}
+
+// exp2 is 2^x for x up to 127 to within 2e-7: 2^n·2^f with n = round(x) and |f| <= 1/2. The polynomial in f is the one
+// that has the smallest relative error with 1 as its value for 0; its coefficients were found by Remez's exchange.
+func exp2(x float32) float32 {
+	if x < -151 {
+		x = -151 // 2^-151 is 0
+	}
+	n := float32(x+rounder) - rounder
+	f := x - n
+	p := float32(0.00132647273)
+	for _, c := range [...]float32{0.00967151299, 0.0555073358, 0.240222424, 0.693147004, 1} {
+		p = float32(p*f) + c
+	}
+	e := int32(n)
+	half := e >> 1 // 2^n may not be a float32 although the product is
+	return p * math.Float32frombits(uint32(half+127)<<23) * math.Float32frombits(uint32(e-half+127)<<23)
+}
+
+func fenceGeneric(c []float32, base int, first, seen *[StripRows]int32) {
+	for r := range StripRows {
+		for i := range PanelCols {
+			if at := int32(base + i); at < first[r] || at >= seen[r] {
+				c[r*PanelCols+i] = float32(math.Inf(-1))
+			}
 		}
 	}
 }
 
-// rowBounds are row r's columns, none for rows beyond the last.
-func rowBounds(first, seen []int32, r int) (lo, hi int) {
-	if r >= len(first) {
-		return 0, 0
+func scaleRowsGeneric(c []float32, panels int, by *[StripRows]float32) {
+	for n := range panels {
+		for r, f := range by {
+			scaleGeneric(c[n*resultSize+r*PanelCols:][:PanelCols], f)
+		}
 	}
-	return int(first[r]), int(seen[r])
 }
 
-func softmaxStripGeneric(c []float32, panels int, first, seen []int32, scale float32, lse []float32) {
+func softmaxStepGeneric(tiles, c []float32, panels int, s *SoftmaxRows, scale float32, prec Precision) {
 	for r := range StripRows {
-		lo, hi := rowBounds(first, seen, r)
 		top := float32(math.Inf(-1))
-		inside(c, panels, r, lo, hi, func(v []float32) { top = max(top, maximumGeneric(v)) })
-		top *= scale
+		for n := range panels {
+			top = max(top, maximumGeneric(c[n*resultSize+r*PanelCols:][:PanelCols]))
+		}
+		top = max(s.top[r], top*scale)
+		s.factor[r] = exp2(s.top[r] - top)
 		sum := 0.0
-		inside(c, panels, r, lo, hi, func(v []float32) {
-			for i, x := range v {
-				v[i] = exp32(x*scale - top)
+		var v group
+		for n := range panels {
+			for i, x := range c[n*resultSize+r*PanelCols:][:PanelCols] {
+				v[i] = exp2(x*scale - top)
 				sum += float64(v[i])
 			}
-		})
-		inside(c, panels, r, lo, hi, func(v []float32) { scaleGeneric(v, 1/float32(sum)) })
-		if r < len(first) {
-			lse[r] = logSum(top, float32(sum))
+			v.write(tiles, n, r, prec)
 		}
+		s.top[r], s.sum[r] = top, float32(s.sum[r]*s.factor[r])+float32(sum)
 	}
 }
 
-// logSum is the logarithm of a sum of exponentials from the greatest exponent and the sum relative to it; -Inf for an
-// empty sum.
-func logSum(top, sum float32) float32 { return float32(float64(top) + math.Log(float64(sum))) }
-
-func probStripGeneric(c []float32, panels int, first, seen []int32, scale float32, lse []float32) {
-	for r := range StripRows {
-		lo, hi := rowBounds(first, seen, r)
-		inside(c, panels, r, lo, hi, func(v []float32) {
-			for i, x := range v {
-				v[i] = exp32(x*scale - lse[r])
-			}
-		})
+func softmaxEndGeneric(s *SoftmaxRows, lse []float32) {
+	lse = lse[:StripRows]
+	for r, sum := range s.sum {
+		s.factor[r] = 1 / sum
+		lse[r] = float32(float64(s.top[r]) + math.Log2(float64(sum)))
 	}
 }
 
-func scoreGradGeneric(dp, p []float32, panels int, delta []float32, scale float32) {
+func probsGeneric(right, c []float32, panels int, lse []float32, scale float32, prec Precision) {
 	for n := range panels {
-		for r := range StripRows {
-			d := dp[n*resultSize+r*PanelCols:][:PanelCols]
-			if r >= len(delta) {
-				clear(d)
-				continue
-			}
-			for i, q := range p[n*resultSize+r*PanelCols:][:PanelCols] {
-				d[i] = q * scale * (d[i] - delta[r])
-			}
+		block := c[n*resultSize:][:resultSize]
+		for i, x := range block {
+			block[i] = exp2(x*scale - lse[i/PanelCols])
+		}
+		if prec == BF16 {
+			rightGeneric(right[n*blockWords:], block)
 		}
 	}
+}
+
+// rightGeneric rounds a result block [32 k][32 n] to a block of a right operand.
+func rightGeneric(right, c []float32) {
+	for k := 0; k < StripRows; k += 2 {
+		even := c[k*PanelCols:]
+		pairsGeneric(right[k/2*rowWords:], even[:PanelCols], even[PanelCols:2*PanelCols], 1, blockWords)
+	}
+}
+
+func scoreGradGeneric(tiles, right, dp, p []float32, panels int, delta []float32, scale float32, prec Precision) {
+	for n := range panels {
+		d, q := dp[n*resultSize:][:resultSize], p[n*resultSize:][:resultSize]
+		for i := range d {
+			d[i] = q[i] * scale * (d[i] - delta[i/PanelCols])
+		}
+		if prec == BF16 {
+			rightGeneric(right[n*blockWords:], d)
+		}
+	}
+	storeGeneric(tiles, dp, panels, prec, 1)
 }
 
 // capScoresGeneric uses tanh(x) = (1-e)/(1+e) with e = exp(-2x).

@@ -17,19 +17,6 @@ func Exp(dst, x []float32) {
 	parallelRange(len(dst), grain, func(lo, hi int) { be.vec.expSum(dst[lo:hi], x[lo:hi], 0) })
 }
 
-// SoftmaxRow replaces x, not empty, by its softmax and returns the logarithm of the sum of exp(x). The
-// maximum is subtracted first, so large values are safe. All -Inf gives NaN.
-func SoftmaxRow(x []float32) (logsumexp float32) {
-	if len(x) == 0 {
-		panic("kernels: softmax of nothing")
-	}
-	vec := &active.Load().vec
-	top := vec.maximum(x)
-	sum := vec.expSum(x, x, top)
-	vec.scale(x, 1/sum)
-	return float32(float64(top) + math.Log(float64(sum)))
-}
-
 // CrossEntropyRow returns the loss in nats, log(sum of exp(logits)) - logits[label], and replaces logits by
 // the loss's gradient times scale: (softmax - onehot(label))·scale.
 //

@@ -12,8 +12,6 @@ type layout struct {
 	pairs func(dst, even, odd []float32, blocks, step int)
 	// interleave turns `count` A blocks of bfloat16 [32 k][32 n] into B blocks [2][16 k pairs][16 n][2].
 	interleave func(dst, src []float32, count, dstStep, srcStep int)
-	// straight rounds result blocks [panels][32 k][32 n] to B blocks of bfloat16 [panels][2][16 k pairs][16 n][2].
-	straight func(dst, c []float32, panels int)
 	// dots writes the inner product of each row of two strips, dst [32].
 	dots func(dst, a, b []float32, blocks int, prec Precision)
 }
@@ -23,7 +21,6 @@ var layoutGeneric = layout{
 	round:       roundGeneric,
 	pairs:       pairsGeneric,
 	interleave:  interleaveGeneric,
-	straight:    straightGeneric,
 	dots:        rowDotsGeneric,
 }
 
@@ -66,15 +63,6 @@ func interleaveGeneric(dst, src []float32, count, dstStep, srcStep int) {
 			for n, v := range s[k*32 : k*32+32] {
 				d[n/16*512+k/2*32+n%16*2+k%2] = v
 			}
-		}
-	}
-}
-
-func straightGeneric(dst, c []float32, panels int) {
-	for k := 0; k < StripRows; k += 2 {
-		for p := range panels {
-			even := c[p*resultSize+k*PanelCols:]
-			pairsGeneric(dst[p*blockWords+k/2*rowWords:], even[:PanelCols], even[PanelCols:2*PanelCols], 1, blockWords)
 		}
 	}
 }

@@ -156,25 +156,6 @@ func TestLayout_interleave(t *testing.T) {
 	})
 }
 
-// TestLayout_straight compares with toBF16, bit for bit.
-func TestLayout_straight(t *testing.T) {
-	forEachBackend(t, func(t *testing.T, r *rand.Rand) {
-		for _, panels := range []int{1, 2, 5} {
-			c := awkwards(r, panels*resultSize)
-			want, _ := filled(panels * blockWords)
-			for i, v := range c {
-				p, k, n := i/1024, i/32%32, i%32
-				halves(want)[p*1024+n/16*512+k/2*32+n%16*2+k%2] = toBF16(v)
-			}
-			dst, intact := filled(len(want))
-			active.Load().lay.straight(dst, c, panels)
-			if sameBits(t, fmt.Sprint(panels), dst, want); !intact() {
-				t.Fatalf("%d panels: wrote past the end", panels)
-			}
-		}
-	})
-}
-
 // TestLayout_dots: within the error of a float32 sum.
 func TestLayout_dots(t *testing.T) {
 	forEachPrecision(t, func(t *testing.T, r *rand.Rand, prec Precision) {

@@ -23,7 +23,7 @@ const (
 	probeCols   = 40
 	probeDepth  = 21
 	probePanels = 2
-	probeWords  = 1 << 17 // of memory for one backend
+	probeWords  = 5 << 15 // of memory for one backend
 )
 
 // usable keeps the candidates that agree with the generic twin, the last one, on small inputs: a CPU or hypervisor that
@@ -75,6 +75,7 @@ func probed(be *backend, mem []float32) []step {
 	p.results()
 	for _, prec := range []Precision{F32, BF16} {
 		p.tiles(prec)
+		p.softmaxes(prec)
 		p.products(prec)
 	}
 	for typ := range quant.BF16 + 1 {
@@ -201,18 +202,41 @@ func (p *probe) results() {
 	ops.storeRows(set, nil, ld, c, probeRows, probeCols, 0.7)
 	ops.storeRows(add, set, ld, c, probeRows, probeCols, 0.7)
 	ops.storeRowsT(flip, ld, c, probeRows, probeCols, 0.7)
-	var first, seen [probeRows]int32
-	for i := range first {
-		first[i], seen[i] = int32(i), int32(probeCols-i/3)
-	}
 	ops.dropAdd(drop, ld, c, PanelCols, resultSize, probeKeys(), probeCols, 0.4)
-	prob, again, ds, lse := p.wave(n, 7), p.wave(n, 7), p.wave(n, 8), p.zeros(probeRows)
-	ops.softmaxStrip(prob, probePanels, first[:], seen[:], 0.9, lse)
-	ops.probStrip(again, probePanels, first[:], seen[:], 0.9, lse)
-	ops.scoreGrad(ds, prob, probePanels, lse, 0.3)
 	ops.capScores(c, probePanels, 0.5, 3)
 	ops.capGrad(d, c, probePanels, 0.5, 3)
-	p.keep(1e-5, set, add, flip, drop, prob, again, lse, ds, c, d)
+	p.keep(1e-5, set, add, flip, drop, c, d)
+}
+
+// softmaxes is the steps of attention on result blocks, with some columns of each row left out.
+func (p *probe) softmaxes(prec Precision) {
+	const n = probePanels * resultSize
+	ops := &p.be.ops
+	var first, seen [StripRows]int32
+	for i := range first {
+		first[i], seen[i] = int32(i/2), int32(probeCols-i/3)
+	}
+	c, again, d, dp := p.wave(n, 7), p.zeros(n), p.wave(n, 8), p.wave(n, 9)
+	for i := range probePanels {
+		ops.fence(c[i*resultSize:(i+1)*resultSize], i*PanelCols, &first, &seen)
+	}
+	copy(again, c)
+	var s SoftmaxRows
+	s.begin()
+	tiles, grads, size := p.zeros(words(probePanels, prec)), p.zeros(words(probePanels, prec)), probePanels*blockWords
+	rightProbs, rightGrads, lse := p.zeros(size), p.zeros(size), p.zeros(StripRows)
+	ops.softmaxStep(tiles, c, probePanels, &s, 0.9, prec)
+	ops.softmaxEnd(&s, lse)
+	ops.scaleRows(d, probePanels, &s.factor)
+	ops.probs(rightProbs, again, probePanels, lse, 0.9, prec)
+	ops.scoreGrad(grads, rightGrads, dp, again, probePanels, lse, 0.3, prec)
+	p.keep(1e-5, lse, s.factor[:], d, again)
+	p.keepTiles(prec, tiles, grads)
+	if prec == BF16 {
+		p.keepTiles(prec, rightProbs, rightGrads)
+	} else {
+		p.keep(1e-5, dp)
+	}
 }
 
 // probeKeys are the rows' keys of a dropout mask.
@@ -242,12 +266,8 @@ func (p *probe) tiles(prec Precision) {
 	ops.store(t[4], c, probePanels, prec, 0.7)
 	ops.gated(t[5], t[6], t[7], c, d, probePanels, prec, SiLU)
 	ops.gatedGrad(t[8], t[9], t[7], t[5], t[6], d, probePanels, prec, SiLU)
-	dots, right := p.zeros(StripRows), p.zeros(probePanels*blockWords)
+	dots := p.zeros(StripRows)
 	p.be.lay.dots(dots, t[0], t[2], blocksOf(probeCols, prec), prec)
-	if prec == BF16 {
-		p.be.lay.straight(right, c, probePanels)
-		p.keep(0, right)
-	}
 	p.keep([...]float32{1e-5, 1.0 / 128}[prec], inv, dx, y, dots)
 	p.keepTiles(prec, t[:]...)
 }

@@ -94,16 +94,6 @@ func (t *Tiles) Round(strip, c []float32, panels int) {
 	t.be.ops.store(strip[:t.Words(panels*PanelCols)], c[:panels*resultSize], panels, t.Prec, 1)
 }
 
-// Right is result c as right operand with c's rows as k: panels stay, Words(32) apart. It is written to dst or, where
-// nothing changes, c itself.
-func (t *Tiles) Right(dst, c []float32, panels int) []float32 {
-	if t.Prec == F32 {
-		return c
-	}
-	t.be.lay.straight(dst[:panels*blockWords], c[:panels*resultSize], panels)
-	return dst
-}
-
 // TransposeResult writes the transposes of c's blocks.
 func (t *Tiles) TransposeResult(dst, c []float32, panels int) {
 	for half := range 2 {
@@ -127,20 +117,49 @@ func (t *Tiles) Dots(dst, a, b []float32, cols int) {
 	t.be.lay.dots(dst[:StripRows], a, b, blocksOf(cols, t.Prec), t.Prec)
 }
 
-// Softmax turns c into the softmax of scale·c over columns first[r] to seen[r]-1 of each row r, exactly zero elsewhere
-// and in rows from len(first) on. lse [len(first)] receives the logarithm of the sum of exponentials.
-func (t *Tiles) Softmax(c []float32, panels int, first, seen []int32, scale float32, lse []float32) {
-	t.be.ops.softmaxStrip(c, panels, first, seen, scale, lse)
+// Fence sets the columns of one block of c to -Inf that are outside of first[r] to seen[r]-1 of their row; the block's
+// first column is base.
+func (t *Tiles) Fence(c []float32, base int, first, seen *[StripRows]int32) {
+	t.be.ops.fence(c, base, first, seen)
 }
 
-// Probs is exp(scale·c - lse) inside, exactly zero elsewhere: Softmax again, from its lse.
-func (t *Tiles) Probs(c []float32, panels int, first, seen []int32, scale float32, lse []float32) {
-	t.be.ops.probStrip(c, panels, first, seen, scale, lse)
+// SoftmaxBegin, SoftmaxStep and SoftmaxEnd compute the product of a softmax with some B over keys that come in parts
+// (Milakov and Gimelshein 2018, arXiv:1805.02867). A part's bounds influence the rounding.
+func (t *Tiles) SoftmaxBegin(s *SoftmaxRows) { s.begin() }
+
+// SoftmaxStep writes a strip of exponentials of scale·c, panels of 32 keys, to multiply with B; exactly zero for -Inf.
+// Before their product is added to it, o, the sum of products so far, is adjusted to the new maximum.
+func (t *Tiles) SoftmaxStep(strip, c []float32, panels int, s *SoftmaxRows, scale float32, o []float32, oPanels int) {
+	t.be.ops.softmaxStep(strip, c, panels, s, scale*log2e, t.Prec)
+	t.be.ops.scaleRows(o, oPanels, &s.factor)
 }
 
-// ScoreGrad turns dp into p·(dp-delta)·scale for the first len(delta) rows, zero in the others.
-func (t *Tiles) ScoreGrad(dp, p []float32, panels int, delta []float32, scale float32) {
-	t.be.ops.scoreGrad(dp, p, panels, delta, scale)
+// SoftmaxEnd divides o by the sums of exponentials and writes their binary logarithms to lse [32].
+func (t *Tiles) SoftmaxEnd(o []float32, oPanels int, s *SoftmaxRows, lse []float32) {
+	t.be.ops.softmaxEnd(s, lse)
+	t.be.ops.scaleRows(o, oPanels, &s.factor)
+}
+
+// Probs turns c into the softmax of scale·c from what SoftmaxEnd gave as lse [32], exactly zero for -Inf, and returns it as right
+// operand with the rows as k: panels stay, Words(32) apart. That is dst or c itself.
+func (t *Tiles) Probs(dst, c []float32, panels int, lse []float32, scale float32) (right []float32) {
+	t.be.ops.probs(dst, c, panels, lse, scale*log2e, t.Prec)
+	return t.right(dst, c)
+}
+
+// ScoreGrad writes the strip of ds = p·(dp-delta)·scale, delta [32], and returns ds as right operand like Probs. dp is
+// spoilt.
+func (t *Tiles) ScoreGrad(strip, dst, dp, p []float32, panels int, delta []float32, scale float32) (right []float32) {
+	t.be.ops.scoreGrad(strip, dst, dp, p, panels, delta, scale, t.Prec)
+	return t.right(dst, dp)
+}
+
+// right is which of the two is the right operand: a float32 result needs no change.
+func (t *Tiles) right(dst, c []float32) []float32 {
+	if t.Prec == F32 {
+		return c
+	}
+	return dst
 }
 
 // Cap turns c into cap·tanh(scale·c/cap).

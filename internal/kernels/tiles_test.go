@@ -1,128 +1,156 @@
 package kernels
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"testing"
 )
 
-// TestTiles_forms: each form of 32 tokens, as left or right operand, gives the product that its name says.
-func TestTiles_forms(t *testing.T) {
-	forEachPrecision(t, func(t *testing.T, r *rand.Rand, prec Precision) {
-		for _, cols := range []int{32, 64, 96, 128} {
-			var tiles Tiles
-			tiles.Begin(prec)
-			const rows = 29
-			x, y, z := randomAct(r, rows, cols, prec), randomAct(r, rows, cols, prec), randomAct(r, rows, StripRows, prec)
-			xv, yv, zv := x.values64(), y.values64(), z.values64()
-			n, panels := tiles.Words(cols), cols/PanelCols
-			panel, straight, turned := make([]float32, n), make([]float32, n), make([]float32, n)
-			tiles.Panel(panel, y.data, cols)
-			tiles.Straight(straight, y.data, cols, tiles.Words(StripRows))
-			tiles.Turn(turned, x.data, cols)
-			c := make([]float32, panels*resultSize)
-			what := fmt.Sprint(cols, " features: ")
-
-			tiles.Mul(c, x.data, panel, cols, 1, 0, false) // x·yᵀ
-			want := newSum64(rows, rows)
-			want.add(xv, transposed(yv, rows, cols), cols, nil)
-			want.check(t, what+"panel", 1, func(i, j int) float32 { return resultAt(c, i, j) })
-
-			tiles.Mul(c, z.data, straight, StripRows, panels, tiles.Words(StripRows), false) // z·y over tokens
-			want = newSum64(rows, cols)
-			padded := append(append([]float64(nil), yv...), make([]float64, (StripRows-rows)*cols)...)
-			want.add(zv, padded, StripRows, nil)
-			want.check(t, what+"straight", 1, func(i, j int) float32 { return resultAt(c, i, j) })
-
-			for m := range panels { // xᵀ·y, 32 features of x at a time
-				tiles.Mul(c, turned[m*tiles.Words(StripRows):], straight, StripRows, panels, tiles.Words(StripRows), false)
-				want = newSum64(PanelCols, cols)
-				want.add(transposed(xv, rows, cols)[m*PanelCols*rows:], yv, rows, nil)
-				want.check(t, what+"turned", 1, func(i, j int) float32 { return resultAt(c, i, j) })
-			}
-		}
-	})
-}
-
-// transposed is v [rows,cols] as [cols,rows].
-func transposed(v []float64, rows, cols int) []float64 {
-	out := make([]float64, len(v))
-	for i, x := range v {
-		out[i%cols*rows+i/cols] = x
+// wholes are small whole numbers: their products and sums are exact in both precisions.
+func wholes(r *rand.Rand, n int) []float32 {
+	v, _ := onHeap(n)
+	for i := range v {
+		v[i] = float32(r.IntN(9) - 4)
 	}
-	return out
+	return v
 }
 
-// TestTiles_result: what becomes of a result is the result, rounded or turned.
-func TestTiles_result(t *testing.T) {
-	forEachPrecision(t, func(t *testing.T, r *rand.Rand, prec Precision) {
-		const panels = 3
-		var tiles Tiles
-		tiles.Begin(prec)
-		c := randoms(r, panels*resultSize)
-		x := randomAct(r, StripRows, StripRows, prec)
-		strip, right, back := make([]float32, tiles.Words(panels*PanelCols)), make([]float32, panels*tiles.Words(StripRows)), make([]float32, len(c))
-		tiles.Round(strip, c, panels)
-		tiles.TransposeResult(back, c, panels)
-		cv := make([]float64, len(c))
-		for i := range StripRows {
-			for j := range panels * PanelCols {
-				v := resultAt(c, i, j)
-				cv[i*panels*PanelCols+j] = float64(rounded(v, prec))
-				if got := tileAt(strip, i, j, prec); got != rounded(v, prec) {
-					t.Fatalf("rounded %d,%d is %v, want %v", i, j, got, v)
-				}
-				if got := back[j/32*resultSize+j%32*32+i]; got != v {
-					t.Fatalf("transposed %d,%d is %v, want %v", i, j, got, v)
-				}
+// TestTiles multiplies strips in all forms.
+func TestTiles(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, r *rand.Rand) {
+		for _, prec := range []Precision{F32, BF16} {
+			for _, cols := range []int{1, 6, 14, 32, 40, 64, 96} {
+				testTiles(t, r, prec, cols)
 			}
 		}
-		got := make([]float32, len(c))
-		tiles.Mul(got, x.data, tiles.Right(right, c, panels), StripRows, panels, tiles.Words(StripRows), false)
-		want := newSum64(StripRows, panels*PanelCols)
-		want.add(x.values64(), cv, StripRows, nil)
-		want.check(t, "right", 1, func(i, j int) float32 { return resultAt(got, i, j) })
-		tiles.AddResult(got, c, panels)
-		for i := range want.want {
-			want.want[i] += float64(resultAt(c, i/want.n, i%want.n))
-			want.size[i]++
-		}
-		want.check(t, "added", 1, func(i, j int) float32 { return resultAt(got, i, j) })
 	})
 }
 
-// TestAct_take: any rectangle goes to a strip with zeros around it, and back to where it belongs and nowhere else.
-func TestAct_take(t *testing.T) {
-	forEachPrecision(t, func(t *testing.T, r *rand.Rand, prec Precision) {
-		const T, F = 90, 150
-		for range 40 {
-			a := randomAct(r, T, F, prec)
-			rows, cols := 1+r.IntN(StripRows), 1+r.IntN(100)
-			at, f := r.IntN(T-rows+1), r.IntN(F-cols+1)
-			what := fmt.Sprintf("rows %d+%d, columns %d+%d: ", at, rows, f, cols)
-			strip, intact := emptyAct(StripRows, cols, prec)
-			a.Take(strip.data, at, rows, f, cols)
-			padded(t, strip.data, rows, cols, prec)
-			b := randomAct(r, T, F, prec)
-			old := append([]float32(nil), b.data...)
-			b.Put(strip.data, at, rows, f, cols)
-			was := Act{T: T, F: F, Prec: prec, data: old}
-			for i := range T {
-				for j := range F {
-					want := was.At(i, j)
-					if in := i >= at && i < at+rows && j >= f && j < f+cols; in {
-						if want = a.At(i, j); strip.At(i-at, j-f) != want {
-							t.Fatalf("%staken %d,%d is %v, want %v", what, i-at, j-f, strip.At(i-at, j-f), want)
+func testTiles(t *testing.T, r *rand.Rand, prec Precision, cols int) {
+	const rows = 29
+	var w Tiles
+	w.Begin(prec)
+	ld, panels := cols+3, groups(cols)
+	a, b, x := wholes(r, rows*ld), wholes(r, rows*ld), wholes(r, rows*PanelCols)
+	n := w.Words(cols)
+	as, bs, xs, form := Grow(nil, n), Grow(nil, n), Grow(nil, w.Words(PanelCols)), Grow(nil, n)
+	w.Pack(as, a, ld, rows, cols)
+	w.Pack(bs, b, ld, rows, cols)
+	w.Pack(xs, x, PanelCols, rows, PanelCols)
+	expect := func(what string, c []float32, height, width int, want func(i, j int) float32) {
+		t.Helper()
+		for i := range height {
+			for j := range width {
+				if got := resultAt(c, i, j); got != want(i, j) {
+					t.Fatalf("%v, %d columns: %s [%d,%d] is %v, want %v", prec, cols, what, i, j, got, want(i, j))
+				}
+			}
+		}
+	}
+	at := func(v []float32, ld, rows, cols, i, j int) float32 {
+		if i < rows && j < cols {
+			return v[i*ld+j]
+		}
+		return 0
+	}
+
+	c := Grow(nil, panels*Result)
+	w.Panel(form, bs, cols)
+	w.Mul(c, as, form, cols, 1, n, false)
+	expect("a·bᵀ", c, StripRows, StripRows, func(i, j int) (sum float32) {
+		for k := range cols {
+			sum += at(a, ld, rows, cols, i, k) * at(b, ld, rows, cols, j, k)
+		}
+		return sum
+	})
+	w.Straight(form, bs, cols, w.Words(StripRows))
+	w.Mul(c, xs, form, StripRows, panels, w.Words(StripRows), false)
+	product := func(i, j int) (sum float32) {
+		for k := range StripRows {
+			sum += at(x, PanelCols, rows, PanelCols, i, k) * at(b, ld, rows, cols, k, j)
+		}
+		return sum
+	}
+	expect("x·b", c, StripRows, panels*PanelCols, product)
+	d := Grow(nil, panels*Result)
+	w.TransposeResult(d, c, panels)
+	w.AddResult(c, d, panels)
+	for p := range panels {
+		expect("sum with the transpose", c[p*Result:], StripRows, StripRows, func(i, j int) float32 {
+			return product(i, p*PanelCols+j) + product(j, p*PanelCols+i)
+		})
+	}
+	w.Turn(form, as, cols)
+	straight := Grow(nil, w.Words(PanelCols))
+	w.Straight(straight, xs, PanelCols, len(straight))
+	for m := range panels {
+		w.Mul(c, form[m*w.Words(StripRows):], straight, StripRows, 1, len(straight), false)
+		expect("aᵀ·x", c, StripRows, PanelCols, func(i, j int) (sum float32) {
+			for k := range rows {
+				sum += at(a, ld, rows, cols, k, m*PanelCols+i) * x[k*PanelCols+j]
+			}
+			return sum
+		})
+	}
+	dots := make([]float32, StripRows)
+	w.Dots(dots, as, bs, cols)
+	for i, got := range dots {
+		var want float32
+		for k := range cols {
+			want += at(a, ld, rows, cols, i, k) * at(b, ld, rows, cols, i, k)
+		}
+		if got != want {
+			t.Fatalf("%v, %d columns: row %d's product is %v, want %v", prec, cols, i, got, want)
+		}
+	}
+}
+
+// TestAct_put moves strips in and out of places that are not aligned with blocks.
+func TestAct_put(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	arena := NewArena()
+	defer arena.Close()
+	for _, prec := range []Precision{F32, BF16} {
+		for range 200 {
+			act := arena.Act(1+r.IntN(100), 1+r.IntN(150), prec)
+			for s := range act.Strips() {
+				for i := range act.Strip(s) {
+					act.Strip(s)[i] = canary
+				}
+			}
+			rows, cols := 1+r.IntN(min(act.T, StripRows)), 1+r.IntN(act.F)
+			top, left := r.IntN(act.T-rows+1), r.IntN(act.F-cols+1)
+			var w Tiles
+			w.Begin(prec)
+			values, back := wholes(r, rows*cols), make([]float32, rows*cols)
+			strip, again := Grow(nil, w.Words(cols)), Grow(nil, w.Words(cols))
+			w.Pack(strip, values, cols, rows, cols)
+			act.Put(strip, top, rows, left, cols)
+			act.ClearPadding()
+			outside := fromBF16(halves([]float32{canary})[1])
+			if prec == F32 {
+				outside = canary
+			}
+			padded := act
+			padded.T, padded.F = act.Strips()*StripRows, groups(act.F)*PanelCols
+			for i := range padded.T {
+				for j := range padded.F {
+					got := padded.At(i, j)
+					switch inside := i >= top && i < top+rows && j >= left && j < left+cols; {
+					case i >= act.T || j >= act.F:
+						if got != 0 {
+							t.Fatalf("%v [%d,%d]: padding [%d,%d] is %v", prec, act.T, act.F, i, j, got)
 						}
-					}
-					if b.At(i, j) != want {
-						t.Fatalf("%sput %d,%d is %v, want %v", what, i, j, b.At(i, j), want)
+					case inside && got != values[(i-top)*cols+j-left]:
+						t.Fatalf("%v: [%d,%d] is %v, want %v", prec, i, j, got, values[(i-top)*cols+j-left])
+					case !inside && got != outside && got != fromBF16(halves([]float32{canary})[0]):
+						t.Fatalf("%v: wrote outside, at [%d,%d]", prec, i, j)
 					}
 				}
 			}
-			if zeroPadding(t, what, b); !intact() {
-				t.Fatalf("%swrote past the end", what)
-			}
+			act.Take(again, top, rows, left, cols)
+			sameBits(t, "taken", again, strip)
+			w.Unpack(back, cols, again, rows, cols)
+			sameBits(t, "unpacked", back, values)
 		}
-	})
+	}
 }

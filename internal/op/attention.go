@@ -122,7 +122,7 @@ func (g *attend) run() {
 	g.out.ClearPadding()
 }
 
-// packKeys is the task of 32 keys and values of all heads.
+// packKeys is the task of 32 keys and values of all heads. Where RoPE is still to be done, it turns queries too.
 type packKeys attend
 
 func (g *packKeys) Task(i int) {
@@ -133,9 +133,11 @@ func (g *packKeys) Task(i int) {
 	lo := strip * kernels.StripRows * width
 	k, v := g.kv[s].K[lo:], g.kv[s].V[lo:]
 	rows := min(kernels.StripRows, len(k)/width)
-	if g.cos != nil {
+	if g.cos != nil { // the pass's own keys: strips of queries are the same
 		at := int(g.p.Starts[s]) + strip*kernels.StripRows
-		kernels.RoPE(k, rows, g.KVHeads, g.HeadDim, width, g.p.Pos[at:at+rows], g.cos, g.sin, false)
+		q, pos, n := g.q[at*g.Heads*g.HeadDim:], g.p.Pos[at:at+rows], g.Heads*g.HeadDim
+		kernels.RoPE(q, rows, g.Heads, g.HeadDim, n, pos, g.cos, g.sin, false)
+		kernels.RoPE(k, rows, g.KVHeads, g.HeadDim, width, pos, g.cos, g.sin, false)
 	}
 	w.strip = kernels.Grow(w.strip, g.words)
 	ks, vs := w.strip, w.strip
@@ -154,6 +156,10 @@ func (g *packKeys) Task(i int) {
 // attendStrip is the task of 32 queries of one head.
 type attendStrip attend
 
+// forwardPanels is how many panels of keys the softmax takes at once: few enough for scores, keys and values to be in
+// the first-level cache together. The cuts are at multiples of it, so that a query's result depends on its keys alone.
+const forwardPanels = 8
+
 func (g *attendStrip) Task(i int) {
 	w := getWork(g.p.Prec)
 	defer works.Put(w)
@@ -162,33 +168,40 @@ func (g *attendStrip) Task(i int) {
 	rows, pos := b.hi-b.lo, g.p.Pos[b.lo:b.hi]
 	qs, lse := g.query(w, b, h)
 	at, n := g.keys.at(b.sample, h/(g.Heads/g.KVHeads), g.KVHeads), g.keys.count(b.sample)
-	lo, hi := g.firstPanel(pos[0]), stripsOf(int(pos[rows-1])+1)
-	keys := (hi - lo) * kernels.PanelCols
-	w.s = kernels.Grow(w.s, (hi-lo)*kernels.Result)
-	w.Mul(w.s, qs, g.kt[(at+lo)*g.words:], g.HeadDim, hi-lo, g.words, false)
-	first, seen := w.bounds(g.Attention, pos, lo*kernels.PanelCols, keys)
-	w.Softmax(w.s, hi-lo, first, seen, w.cap(g.Attention, w.s, hi-lo), lse)
-
-	w.p, w.o = kernels.Grow(w.p, w.Words(keys)), kernels.Grow(w.o, g.panels*kernels.Result)
-	w.Round(w.p, w.s, hi-lo)
-	w.Mul(w.o, w.p, g.vs[at*g.words+lo*g.part:], keys, g.panels, n*g.part, false)
+	kt, vs := g.kt[at*g.words:], g.vs[at*g.words:]
+	first, end := g.firstPanel(pos[0]), stripsOf(int(pos[rows-1])+1)
+	w.see(g.Attention, pos)
+	w.SoftmaxBegin(&w.softmax)
+	w.o = kernels.Grow(w.o, g.panels*kernels.Result)
+	w.s, w.p = kernels.Grow(w.s, forwardPanels*kernels.Result), kernels.Grow(w.p, forwardPanels*g.part)
+	for lo := first; lo < end; {
+		hi := min((lo/forwardPanels+1)*forwardPanels, end)
+		w.Mul(w.s, qs, kt[lo*g.words:], g.HeadDim, hi-lo, g.words, false)
+		scale := w.cap(g.Attention, w.s, hi-lo)
+		w.hide(w.s, lo, hi)
+		earlier := g.panels
+		if lo == first {
+			earlier = 0
+		}
+		w.SoftmaxStep(w.p, w.s, hi-lo, &w.softmax, scale, w.o, earlier)
+		w.Mul(w.o, w.p, vs[lo*g.part:], (hi-lo)*kernels.PanelCols, g.panels, n*g.part, lo > first)
+		lo = hi
+	}
+	w.SoftmaxEnd(w.o, g.panels, &w.softmax, lse)
 	w.strip = kernels.Grow(w.strip, g.words)
 	w.Round(w.strip, w.o, g.panels)
 	g.out.Put(w.strip, b.lo, rows, h*g.HeadDim, g.HeadDim)
 }
 
-// query turns and packs the queries of strip b of head h, and says where their lse goes.
+// query packs the queries of strip b of head h, and says where their lse goes.
 func (g *attendStrip) query(w *work, b block, h int) (strip, lse []float32) {
 	rows, width := b.hi-b.lo, g.Heads*g.HeadDim
 	q := g.q[b.lo*width+h*g.HeadDim:]
-	if g.cos != nil {
-		kernels.RoPE(q, rows, 1, g.HeadDim, width, g.p.Pos[b.lo:b.hi], g.cos, g.sin, false)
-	}
 	w.q = kernels.Grow(w.q, g.words)
-	strip, lse = w.q, w.lse[:rows]
+	strip, lse = w.q, w.lse[:]
 	if g.st.q != nil {
 		at := g.queries.at(b.sample, h, g.Heads) + b.strip
-		strip, lse = g.st.q[at*g.words:], g.st.lse[at*kernels.StripRows:][:rows]
+		strip, lse = g.st.q[at*g.words:], g.st.lse[at*kernels.StripRows:]
 	}
 	w.Pack(strip, q, width, rows, g.HeadDim)
 	return strip, lse
@@ -205,8 +218,9 @@ func (a *Attention) firstPanel(pos int32) int {
 // work is a worker's memory.
 type work struct {
 	kernels.Tiles
-	first, seen [kernels.StripRows]int32
+	softmax     kernels.SoftmaxRows
 	lse         [kernels.StripRows]float32
+	first, seen [kernels.StripRows]int32 // the keys that a strip's queries see
 
 	q, s, p, o, strip []float32
 
@@ -221,23 +235,33 @@ func getWork(prec kernels.Precision) *work {
 	return w
 }
 
-// bounds are the columns that queries at positions pos see of the n keys from `from` on.
-func (w *work) bounds(a *Attention, pos []int32, from, n int) (first, seen []int32) {
-	for r, p := range pos {
-		lo, hi := 0, int(p)+1
+// see sets first and seen for queries at positions pos. Rows beyond the last are like the last: their queries are zero.
+func (w *work) see(a *Attention, pos []int32) {
+	for r := range w.seen {
+		hi := pos[min(r, len(pos)-1)] + 1
+		lo := int32(0)
 		if a.Window > 0 {
-			lo = max(0, hi-a.Window)
+			lo = max(0, hi-int32(a.Window))
 		}
-		w.first[r], w.seen[r] = int32(min(max(lo-from, 0), n)), int32(min(max(hi-from, 0), n))
+		w.first[r], w.seen[r] = lo, hi
 	}
-	return w.first[:len(pos)], w.seen[:len(pos)]
 }
 
-// cap bounds the scores if a wants it, and returns the scale that remains to be applied.
-func (w *work) cap(a *Attention, s []float32, panels int) float32 {
+// cap bounds scores if a wants it, and returns the scale that remains to be applied.
+func (w *work) cap(a *Attention, s []float32, panels int) (scale float32) {
 	if a.SoftCap <= 0 {
 		return a.Scale
 	}
 	w.Cap(s, panels, a.Scale, a.SoftCap)
 	return 1
+}
+
+// hide sets the scores of keys that a query does not see, of those in panels lo to hi, to -Inf.
+func (w *work) hide(s []float32, lo, hi int) {
+	from, to := int(w.first[len(w.first)-1]), int(w.seen[0]) // what all see
+	for p := lo; p < hi; p++ {
+		if p*kernels.PanelCols < from || (p+1)*kernels.PanelCols > to {
+			w.Fence(s[(p-lo)*kernels.Result:], p*kernels.PanelCols, &w.first, &w.seen)
+		}
+	}
 }

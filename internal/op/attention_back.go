@@ -74,7 +74,7 @@ type attendHead attendGrad
 
 // backward is a worker's memory for attendHead.
 type backward struct {
-	dp, y, ds, right, dout, delta, dq, qT, doutT []float32
+	dp, ds, right, turned, capped, dout, delta, dq []float32
 }
 
 func (g *attendHead) Task(i int) {
@@ -123,53 +123,43 @@ func (g *attendHead) block(w *work, s, h, strip, lo, hi int) {
 	n, panels := g.at.count(s), hi-lo
 	head, kv := g.at.at(s, h, g.Heads), g.at.at(s, h/(g.Heads/g.KVHeads), g.KVHeads)
 	q, dout := g.st.q[(head+strip)*g.words:], w.dout[strip*g.words:]
-	scale := g.probabilities(w, q, head+strip, kv+lo, lo, panels, pos)
+	w.see(g.Attention, pos)
+	w.s, w.dp = kernels.Grow(w.s, panels*kernels.Result), kernels.Grow(w.dp, panels*kernels.Result)
+	w.right, w.ds = kernels.Grow(w.right, panels*g.part), kernels.Grow(w.ds, panels*g.part)
+	w.turned = kernels.Grow(w.turned, g.words)
 
-	result := (head*g.panels + lo) * kernels.Result
-	dk, dv := g.dkT[result:], g.dvT[result:]
-	if hi == strip+1 { // no query before these sees the last panel
-		for m := range g.panels {
-			last := (m*n + panels - 1) * kernels.Result
-			clear(dk[last : last+kernels.Result])
-			clear(dv[last : last+kernels.Result])
-		}
-	}
-	w.right = kernels.Grow(w.right, panels*g.part)
-	w.doutT, w.qT = kernels.Grow(w.doutT, g.words), kernels.Grow(w.qT, g.words)
-	w.Turn(w.doutT, dout, g.HeadDim)
-	g.add(w, dv, w.doutT, w.Right(w.right, w.s, panels), n, panels)
-
-	w.dp, w.ds = kernels.Grow(w.dp, panels*kernels.Result), kernels.Grow(w.ds, panels*g.part)
-	w.Mul(w.dp, dout, g.vt[(kv+lo)*g.words:], g.HeadDim, panels, g.words, false)
-	w.ScoreGrad(w.dp, w.s, panels, w.delta[strip*kernels.StripRows:][:len(pos)], scale)
+	w.Mul(w.s, q, g.kt[(kv+lo)*g.words:], g.HeadDim, panels, g.words, false)
+	scale := w.cap(g.Attention, w.s, panels)
 	if g.SoftCap > 0 {
-		w.CapGrad(w.dp, w.y, panels, g.Scale, g.SoftCap)
+		w.capped = append(w.capped[:0], w.s...)
 	}
-	w.Round(w.ds, w.dp, panels)
+	w.hide(w.s, lo, hi)
+	right := w.Probs(w.right, w.s, panels, g.st.lse[(head+strip)*kernels.StripRows:], scale)
+	w.Turn(w.turned, dout, g.HeadDim)
+	at := (head*g.panels + lo) * kernels.Result
+	fresh := hi == strip+1 // no query before these sees the last panel
+	g.add(w, g.dvT[at:], right, n, panels, fresh)
+
+	w.Mul(w.dp, dout, g.vt[(kv+lo)*g.words:], g.HeadDim, panels, g.words, false)
+	if g.SoftCap > 0 {
+		w.CapGrad(w.s, w.capped, panels, g.Scale, g.SoftCap)
+	}
+	right = w.ScoreGrad(w.ds, w.right, w.dp, w.s, panels, w.delta[strip*kernels.StripRows:], scale)
+	w.Turn(w.turned, q, g.HeadDim)
+	g.add(w, g.dkT[at:], right, n, panels, fresh)
 	dq := w.dq[strip*g.panels*kernels.Result:]
 	w.Mul(dq, w.ds, g.ks[kv*g.words+lo*g.part:], panels*kernels.PanelCols, g.panels, n*g.part, lo > begin)
-	w.Turn(w.qT, q, g.HeadDim)
-	g.add(w, dk, w.qT, w.Right(w.right, w.dp, panels), n, panels)
 }
 
-// probabilities computes w.s = p of queries q, strip `at` of all, for some panels of keys, and returns the factor of
-// the gradient of what the softmax takes; with SoftCap, w.y is what it took.
-func (g *attendHead) probabilities(w *work, q []float32, at, key, lo, panels int, pos []int32) (scale float32) {
-	w.s = kernels.Grow(w.s, panels*kernels.Result)
-	w.Mul(w.s, q, g.kt[key*g.words:], g.HeadDim, panels, g.words, false)
-	scale = w.cap(g.Attention, w.s, panels)
-	if g.SoftCap > 0 {
-		w.y = append(w.y[:0], w.s...)
-	}
-	first, seen := w.bounds(g.Attention, pos, lo*kernels.PanelCols, panels*kernels.PanelCols)
-	w.Probs(w.s, panels, first, seen, scale, g.st.lse[at*kernels.StripRows:][:len(pos)])
-	return scale
-}
-
-// add adds to a transposed gradient, panels of n, the product of 32 queries' turned strip and their right operand.
-func (g *attendHead) add(w *work, d, turned, right []float32, n, panels int) {
+// add adds to a transposed gradient, panels of n, the product of w.turned and a right operand; fresh says that the last
+// panel holds nothing yet.
+func (g *attendHead) add(w *work, d, right []float32, n, panels int, fresh bool) {
 	for m := range g.panels {
-		w.Mul(d[m*n*kernels.Result:], turned[m*g.part:], right, kernels.StripRows, panels, g.part, true)
+		c := d[m*n*kernels.Result:][:panels*kernels.Result]
+		if fresh {
+			clear(c[(panels-1)*kernels.Result:])
+		}
+		w.Mul(c, w.turned[m*g.part:], right, kernels.StripRows, panels, g.part, true)
 	}
 }
 

@@ -327,6 +327,7 @@ func BenchmarkAttention(b *testing.B) {
 			a.rope = NewRope(a.freq, 1) // the benchmark turns the same rows again and again
 			st, out := a.Room(f.p), stale(f.p, len(a.q)/n)
 			q, k, v := slices.Clone(a.q), slices.Clone(a.k), slices.Clone(a.v)
+			AttentionForward(f.p, &a.Attention, a.rope, &st, out, q, k, v) // for the backward pass, should it run alone
 			b.Run(fmt.Sprintf("%v/%d/forward", prec, n), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {

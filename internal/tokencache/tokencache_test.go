@@ -277,7 +277,7 @@ func TestLoad_damage(t *testing.T) {
 	dir := t.TempDir()
 	c := Open(dir)
 	k := key(t, c, config(t, t.TempDir()))
-	want := made(t, 4)
+	want := made(t, 2)
 	if err := c.Store(k, want); err != nil {
 		t.Fatal(err)
 	}

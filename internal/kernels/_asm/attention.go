@@ -1,34 +1,7 @@
 package main
 
 // attention writes what only attention needs of layouts.
-func attention(f *file) {
-	zipData(f)
-	straightBF16(f)
-	variants(f, dots)
-}
-
-// straightBF16 does pairsBF16 for the 16 pairs of rows of each panel of a result.
-func straightBF16(f *file) {
-	k := f.kern(avx512, plain, "straightBF16(dst, c *float32, panels int)")
-	k.args("dst", "DI", "c", "SI", "panels", "CX")
-	k.op("VMOVUPS zip<>(SB), Z31")
-	k.line("panel:")
-	for pair := range 16 {
-		for half := range 2 {
-			r := 3 * (2*pair + half) % 24
-			at := 256*pair + 64*half
-			k.op("VMOVUPS %d(SI), Z%d", at, r)
-			k.op("VMOVUPS %d(SI), Z%d", at+128, r+1)
-			k.evex("VCVTNE2PS2BF16", 3, 0x72, r+2, r+1, r)
-			k.op("VPERMW Z%d, Z31, Z%d", r+2, r+2)
-			k.op("VMOVUPS Z%d, %d(DI)", r+2, 64*pair+1024*half)
-		}
-	}
-	k.advance(4096, "SI")
-	k.advance(2048, "DI")
-	k.again("CX", "panel")
-	k.ret()
-}
+func attention(f *file) { variants(f, dots) }
 
 // dots multiplies the rows of two strips, four rows at a time: their sums are independent.
 func dots(f *file, v isa, n number) {

@@ -48,7 +48,7 @@ func (v isa) inputs() int {
 
 // ahead is the distance of prefetches in bytes. Rows are short and several are read side by side, which hardware
 // foresees badly.
-const ahead = 4096
+const ahead = 12 << 10
 
 // gemv writes one function: any number of weight rows, four at a time (two of the K formats, whose code is long) and then one
 // by one, times a fixed number of input rows. With half, inputs are bfloat16, weights are rounded to it, and a lane adds up two products
