@@ -158,16 +158,16 @@ func TestTestAMX(t *testing.T) {
 	if !testAMX(stripBF16Generic) {
 		t.Error("the twin fails")
 	}
-	for name, wrong := range map[string]func(c, a, b []float32, blocks, panels, stride int, add bool){
-		"does nothing": func([]float32, []float32, []float32, int, int, int, bool) {},
-		"never adds": func(c, a, b []float32, blocks, panels, stride int, add bool) {
-			stripBF16Generic(c, a, b, blocks, panels, stride, false)
+	for name, wrong := range map[string]func(c, a, b []float32, blocks, panels, stride, rows, cols int, add bool){
+		"does nothing": func([]float32, []float32, []float32, int, int, int, int, int, bool) {},
+		"never adds": func(c, a, b []float32, blocks, panels, stride, rows, cols int, add bool) {
+			stripBF16Generic(c, a, b, blocks, panels, stride, rows, cols, false)
 		},
-		"stride": func(c, a, b []float32, blocks, panels, stride int, add bool) {
-			stripBF16Generic(c, a, b, blocks, panels, stride-16, add)
+		"stride": func(c, a, b []float32, blocks, panels, stride, rows, cols int, add bool) {
+			stripBF16Generic(c, a, b, blocks, panels, stride-16, rows, cols, add)
 		},
-		"last block": func(c, a, b []float32, blocks, panels, stride int, add bool) {
-			stripBF16Generic(c, a, b, blocks-1, panels, stride, add)
+		"last block": func(c, a, b []float32, blocks, panels, stride, rows, cols int, add bool) {
+			stripBF16Generic(c, a, b, blocks-1, panels, stride, rows, cols, add)
 		},
 	} {
 		if testAMX(wrong) {

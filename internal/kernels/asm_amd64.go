@@ -7,16 +7,26 @@ package kernels
 
 //go:generate go run ./_asm
 
-//go:noescape
-func stripAVX512(c, a, b *float32, blocks, panels, stride int, add bool)
+// The strip kernels compute `parts` groups of 8 rows (AVX2: 4), those named half the first 16 columns of panels, in groups
+// of 16 rows (AVX2: 4). Those named BF16 need AVX512_BF16, as do the functions that round.
 
 //go:noescape
-func stripAVX2(c, a, b *float32, blocks, panels, stride int, add bool)
+func stripAVX512(c, a, b *float32, blocks, panels, stride, parts int, add bool)
 
-// stripBF16AVX512 needs AVX512_BF16, as do the functions that round.
-//
 //go:noescape
-func stripBF16AVX512(c, a, b *float32, blocks, panels, stride int, add bool)
+func halfAVX512(c, a, b *float32, blocks, panels, stride, parts int, add bool)
+
+//go:noescape
+func stripAVX2(c, a, b *float32, blocks, panels, stride, parts int, add bool)
+
+//go:noescape
+func halfAVX2(c, a, b *float32, blocks, panels, stride, parts int, add bool)
+
+//go:noescape
+func stripBF16AVX512(c, a, b *float32, blocks, panels, stride, parts int, add bool)
+
+//go:noescape
+func halfBF16AVX512(c, a, b *float32, blocks, panels, stride, parts int, add bool)
 
 //go:noescape
 func transpose16AVX512(dst, src *float32, dstStride, srcStride, count, dstStep, srcStep int)

@@ -25,7 +25,7 @@ func assembly() []*backend {
 
 var avx512 = backend{
 	name: "avx512",
-	f32:  assemblyStrip(stripAVX512).strip,
+	f32:  assemblyStrip{stripAVX512, 8, halfAVX512, 16}.strip,
 	lay:  layout{assemblyTranspose(transpose16AVX512).transpose, roundGeneric, pairsGeneric, interleaveGeneric, assemblyDots{F32: dotsF32AVX512}.dots},
 
 	dequantize: codersAVX512.dequantize,
@@ -42,7 +42,7 @@ var avx512 = backend{
 var avx512bf16 = func() backend {
 	b := avx512
 	b.name = "avx512bf16"
-	b.bf16 = assemblyStrip(stripBF16AVX512).strip
+	b.bf16 = assemblyStrip{stripBF16AVX512, 8, halfBF16AVX512, 16}.strip
 	b.rowsBF16, b.roundRow = halvesAVX512.rows, halvesAVX512.round
 	b.lay.round = func(dst, src []float32, blocks, step int) {
 		_, _ = src[32*blocks-1], dst[(blocks-1)*step+15]
@@ -65,13 +65,13 @@ var amx = func() backend {
 	b := avx512bf16
 	b.name = "amx"
 	b.rowsBF16, b.roundRow = nil, nil // Intel's cores have half of float32's rate in VDPBF16PS
-	b.bf16 = assemblyStrip(stripAMX).strip
+	b.bf16 = tileStrip
 	return b
 }()
 
 var avx2 = backend{
 	name: "avx2",
-	f32:  assemblyStrip(stripAVX2).strip,
+	f32:  assemblyStrip{stripAVX2, 4, halfAVX2, 4}.strip,
 	lay:  layout{assemblyTranspose(transpose16AVX2).transpose, roundGeneric, pairsGeneric, interleaveGeneric, assemblyDots{F32: dotsF32AVX2}.dots},
 
 	dequantize: codersAVX2.dequantize,
@@ -84,12 +84,28 @@ var avx2 = backend{
 	ops:        blockOpsAVX2,
 }
 
-// assemblyStrip wraps a micro-kernel in the checks that make its pointers safe.
-type assemblyStrip func(c, a, b *float32, blocks, panels, stride int, add bool)
+// assemblyStrip is a micro-kernel, one for half a panel, and the rows of a part of each.
+type assemblyStrip struct {
+	whole     func(c, a, b *float32, blocks, panels, stride, parts int, add bool)
+	wholeRows int
+	half      func(c, a, b *float32, blocks, panels, stride, parts int, add bool)
+	halfRows  int
+}
 
-func (f assemblyStrip) strip(c, a, b []float32, blocks, panels, stride int, add bool) {
+// strip is stripFunc: it checks what makes the kernels' pointers safe.
+func (f assemblyStrip) strip(c, a, b []float32, blocks, panels, stride, rows, cols int, add bool) {
 	_, _, _ = c[panels*resultSize-1], a[blocks*blockWords-1], b[(panels-1)*stride+blocks*blockWords-1]
-	f(&c[0], &a[0], &b[0], blocks, panels, stride, add)
+	if cols <= PanelCols/2 {
+		panels--
+		last := c[panels*resultSize:]
+		f.half(&last[0], &a[0], &b[panels*stride], blocks, 1, 0, (rows+f.halfRows-1)/f.halfRows, add)
+		for r := 0; r < rows && !add; r++ {
+			clear(last[r*PanelCols+PanelCols/2 : (r+1)*PanelCols])
+		}
+	}
+	if panels > 0 {
+		f.whole(&c[0], &a[0], &b[0], blocks, panels, stride, (rows+f.wholeRows-1)/f.wholeRows, add)
+	}
 }
 
 // assemblyTranspose is the same for a transpose.

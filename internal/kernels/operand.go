@@ -46,6 +46,7 @@ const packChunk = 512
 // pack writes panels lo to hi, `blocks` blocks of k from block k0 on, to dst: [panel][block], zero where B ends.
 func (o *Operand) pack(be *backend, prec Precision, dst []float32, lo, hi, k0, blocks int, s *scratch) {
 	switch {
+	case blocks == 0:
 	case !o.act.Nil():
 		o.packTokens(be, dst, lo, hi, k0, blocks, s)
 	case o.trans:

@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -98,5 +99,51 @@ func TestParallel_panic(t *testing.T) {
 		if threads > 1 && ran.Load() != 110 {
 			t.Errorf("%d threads: %d tasks ran, want 110", threads, ran.Load())
 		}
+	}
+}
+
+// counts is a job that counts how often each task ran.
+type counts []atomic.Int32
+
+func (c counts) Task(i int) { c[i].Add(1) }
+
+// TestParallelTasks_late: short jobs one after the other, so that helpers come late again and again. None may run a task
+// of a later job twice, or one of an earlier job.
+func TestParallelTasks_late(t *testing.T) {
+	rounds := 5000
+	if testing.Short() {
+		rounds = 1000
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	jobs := [2]Task{make(counts, 8), make(counts, 8)}
+	for _, threads := range []int{2, 3, 8} {
+		setThreads(t, threads)
+		for round := range rounds {
+			n := 1 + round%7
+			ParallelTasks(n, jobs[round%2])
+			for k, job := range jobs {
+				for i := range job.(counts) {
+					want := int32(0)
+					if k == round%2 && i < n {
+						want = 1
+					}
+					if got := job.(counts)[i].Swap(0); got != want {
+						t.Fatalf("%d threads, round %d: task %d of %d ran %d times", threads, round, i, n, got)
+					}
+				}
+			}
+			if round%500 == 0 {
+				runtime.GC()
+			}
+		}
+	}
+}
+
+func TestParallelTasks_allocations(t *testing.T) {
+	setThreads(t, 4)
+	var job Task = make(counts, 8)
+	ParallelTasks(8, job) // starts the helpers
+	if n := testing.AllocsPerRun(100, func() { ParallelTasks(8, job) }); n != 0 {
+		t.Errorf("%v allocations a job", n)
 	}
 }

@@ -152,18 +152,23 @@ func (p *Product) term(i int) *term {
 	return &p.pair[i-p.count]
 }
 
-// multiply runs the strip kernel in chunks of k. Their bounds depend on k alone, so that nothing else changes the result.
-func (be *backend) multiply(c, a, b []float32, prec Precision, blocks, panels, stride int, add bool) {
-	kernel := be.f32
-	if prec == BF16 {
-		kernel = be.bf16
-		if kernel == nil { // asked for where it is not faster
-			kernel = stripBF16Generic
-		}
+// strip is the micro-kernel for prec: where bfloat16 is asked for although it is not faster, the Go twin.
+func (be *backend) strip(prec Precision) stripFunc {
+	switch {
+	case prec == F32:
+		return be.f32
+	case be.bf16 == nil:
+		return stripBF16Generic
 	}
+	return be.bf16
+}
+
+// multiply runs the strip kernel in chunks of k. Their bounds depend on k alone, so that nothing else changes the result.
+func (be *backend) multiply(c, a, b []float32, prec Precision, blocks, panels, stride, rows, cols int, add bool) {
+	kernel := be.strip(prec)
 	for k := 0; k < blocks; k += chunkBlocks {
 		n := min(chunkBlocks, blocks-k)
-		kernel(c, a[k*blockWords:(k+n)*blockWords], b[k*blockWords:], n, panels, stride, add || k > 0)
+		kernel(c, a[k*blockWords:(k+n)*blockWords], b[k*blockWords:], n, panels, stride, rows, cols, add || k > 0)
 	}
 }
 

@@ -40,6 +40,10 @@ func (k *Sink) alpha() float32 {
 // strip takes C's strip `strip`, panels lo to hi; c2 is the pair's.
 func (k *Sink) strip(p *Product, c, c2 []float32, strip, lo, hi int) {
 	rows := min(StripRows, p.M-strip*StripRows)
+	if k.Kind != ToRows && k.Kind != ToRowsT {
+		clearPadding(c, rows)
+		clearPadding(c2, rows)
+	}
 	addColumns(c, k.Bias, rows, lo)
 	addColumns(c2, k.PairBias, rows, lo)
 	if k.Columns != nil {
@@ -65,6 +69,13 @@ func (k *Sink) strip(p *Product, c, c2 []float32, strip, lo, hi int) {
 	case ToGatedGrad:
 		p.be.ops.gatedGrad(blocksFor(k.DGate, strip, lo, hi), blocksFor(k.DUp, strip, lo, hi), blocksFor(k.Out, strip, lo, hi),
 			blocksFor(k.Gate, strip, lo, hi), blocksFor(k.Up, strip, lo, hi), c, hi-lo, p.Prec, k.Act)
+	}
+}
+
+// clearPadding zeroes the rows of a result that products leave unspecified, from rows on: tiles are padded with zeros.
+func clearPadding(c []float32, rows int) {
+	for at := 0; at < len(c) && rows < StripRows; at += resultSize {
+		clear(c[at+rows*PanelCols : at+resultSize])
 	}
 }
 

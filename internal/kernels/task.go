@@ -48,7 +48,9 @@ func (p *Product) whole(s *scratch, a part) {
 	}
 	s.room(p, a.panels(), 1)
 	for strip := a.from; strip < a.to; strip++ {
-		at := 0
+		if at = 0; p.count == 0 {
+			clear(s.c) // of what the sink left
+		}
 		for i := range p.count + p.pairs {
 			c, first := s.sum(p, i)
 			kb := p.term(i).b.blocks(p.Prec)
@@ -69,10 +71,10 @@ func (p *Product) sliced(s *scratch, a part) {
 		t := p.term(i)
 		kb, step := t.b.blocks(p.Prec), p.slice
 		if t.mask.on() {
-			step = kb // a sum is complete before it is masked
+			step = max(kb, 1) // a sum is complete before it is masked
 		}
 		s.panels = grow(s.panels, a.panels()*step*blockWords)
-		for k := 0; k < kb; k += step {
+		for k := 0; k < max(kb, 1); k += step {
 			n := min(step, kb-k)
 			t.b.pack(p.be, p.Prec, s.panels, a.lo, a.hi, k, n, s)
 			for strip := a.from; strip < a.to; strip++ {
@@ -113,28 +115,34 @@ func (s *scratch) sum(p *Product, i int) (c []float32, first bool) {
 
 // add computes term i's part of one strip, n blocks of k from k0 on, into c, or adds it. Its packed panels are b.
 func (p *Product) add(s *scratch, c, b []float32, i, strip int, at part, k0, n int, add bool) {
-	t := p.term(i)
-	panels := at.panels()
-	if !t.a.act.Nil() && !t.a.mask.on() {
-		a := t.a.act.Strip(strip)[k0*blockWords : (k0+n)*blockWords]
-		p.addMasked(s, c, a, b, t.mask, strip, at, n, panels, add)
+	if n == 0 { // a sum over nothing
+		if !add {
+			clear(c)
+		}
+		return
+	}
+	t := &p.term(i).a
+	if !t.act.Nil() && !t.mask.on() {
+		p.addStrip(s, c, t.act.Strip(strip)[k0*blockWords:(k0+n)*blockWords], b, i, strip, at, n, add)
 		return
 	}
 	s.strip = grow(s.strip, n*blockWords)
-	t.a.pack(p.be, p.Prec, s.strip, strip*StripRows, min(StripRows, p.M-strip*StripRows), t.b.k, k0, n, s)
-	p.addMasked(s, c, s.strip, b, t.mask, strip, at, n, panels, add)
+	t.pack(p.be, p.Prec, s.strip, strip*StripRows, min(StripRows, p.M-strip*StripRows), p.term(i).b.k, k0, n, s)
+	p.addStrip(s, c, s.strip, b, i, strip, at, n, add)
 }
 
-// addMasked is multiply, with dropout on the product if the mask says so.
-func (p *Product) addMasked(s *scratch, c, a, b []float32, m Mask, strip int, at part, n, panels int, add bool) {
+// addStrip is add for n blocks of a strip a, with dropout on the product if the term has it.
+func (p *Product) addStrip(s *scratch, c, a, b []float32, i, strip int, at part, n int, add bool) {
+	m, panels := p.term(i).mask, at.panels()
+	rows, cols := min(StripRows, p.M-strip*StripRows), min(PanelCols, p.N-(at.hi-1)*PanelCols)
 	if !m.on() {
-		p.be.multiply(c, a, b, p.Prec, n, panels, n*blockWords, add)
+		p.be.multiply(c, a, b, p.Prec, n, panels, n*blockWords, rows, cols, add)
 		return
 	}
 	if !add {
 		clear(c)
 	}
 	s.masked = grow(s.masked, panels*resultSize)
-	p.be.multiply(s.masked, a, b, p.Prec, n, panels, n*blockWords, false)
+	p.be.multiply(s.masked, a, b, p.Prec, n, panels, n*blockWords, rows, cols, false)
 	m.add(p.be, s, c, s.masked, strip, at.lo, at.hi)
 }

@@ -37,7 +37,7 @@ func (t *Tiles) Words(cols int) int { return blocksOf(cols, t.Prec) * blockWords
 // Mul computes the result c = a·b, or adds to it. a is a strip of k features; each panel of b has as many, stride
 // words apart.
 func (t *Tiles) Mul(c, a, b []float32, k, panels, stride int, add bool) {
-	t.be.multiply(c[:panels*resultSize], a, b, t.Prec, blocksOf(k, t.Prec), panels, stride, add)
+	t.be.multiply(c[:panels*resultSize], a, b, t.Prec, blocksOf(k, t.Prec), panels, stride, StripRows, PanelCols, add)
 }
 
 // Pack writes the strip of src [rows,cols], row distance ld, with zeros around it.
