@@ -24,7 +24,7 @@ func Mul(dst, dy []float32, w *Matrix, t int, add bool) {
 
 // rows multiplies t rows of x by b.
 func rows(dst, x []float32, ld int, b Operand, t int, add bool) {
-	s := scratches.Get().(*scratch)
+	s := scratches.Get()
 	defer scratches.Put(s)
 	p := &s.product
 	p.Reset(t, b.n, F32)
@@ -54,7 +54,7 @@ func gemm(fn string, c []float32, ldc int, a []float32, lda int, transA bool, b 
 	checkStored(fn, "C", c, ldc, m, n, false)
 	checkStored(fn, "A", a, lda, m, k, transA)
 	checkStored(fn, "B", b, ldb, k, n, transB)
-	s := scratches.Get().(*scratch)
+	s := scratches.Get()
 	s.product.Reset(m, n, F32)
 	s.product.Add(Left{f: a, ld: lda, trans: transA}, Values(b, ldb, k, n, transB), false)
 	s.product.Sink = Sink{Kind: ToRows, Rows: c, LD: ldc, Add: add, Alpha: alpha, scaled: true}
