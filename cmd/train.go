@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"ft/configs"
@@ -95,6 +96,7 @@ func (t *training) fit(ctx context.Context) error {
 	if c.Eval.Sample == 0 {
 		best = "loss" // without answers there is one evaluation, at the end, and any score picks it
 	}
+	debug.FreeOSMemory() // what loading left behind is not needed again
 	tr := &trainer.Trainer{
 		Config: c.Train, Model: t.session.base.Model, Params: t.session.adapter.Params(),
 		Train: t.data.Train, Val: t.data.Val, Recompute: t.recompute(run.AvailableMemory()), Pack: c.Data.Pack, EvalEvery: c.Eval.Every, Best: best,

@@ -10,7 +10,7 @@ type Head struct {
 }
 
 // headChunk is how many rows of logits exist at once: many, since the weight is packed anew for each chunk.
-const headChunk = 256
+const headChunk = 192
 
 // HeadLogits calls f once for each of the given rows of x [T,D], in their order, with the row's logits [V], which are
 // valid and may be changed during the call. Calls for different rows may run in parallel; i is the index in rows. There
