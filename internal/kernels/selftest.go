@@ -144,10 +144,9 @@ func (p *probe) vectors() {
 	ops.adamW(w, y, m, v, &AdamW{0.1, 0.99, 0.01, 0.9, 0.01, 0.5, 1e-8})
 	turned := p.wave(64, 8)
 	ops.rope(turned, 2, 16, x[:16], y[:16], false)
-	glu, dg, du := p.wave(n, 1), p.wave(n, 2), p.wave(n, 3)
+	glu := p.zeros(n)
 	vec.swiglu(glu, x, y)
-	vec.swigluBackward(dg, du, glu, x, y)
-	p.keep(1e-6, exps, range32, ax, scaled, w, m, v, turned, glu, dg, du)
+	p.keep(1e-6, exps, range32, ax, scaled, w, m, v, turned, glu)
 }
 
 // formats is what reads weights of one number format.
@@ -261,18 +260,17 @@ func (p *probe) tiles(prec Precision) {
 	}
 	x, gain, inv := p.wave(probeRows*probeCols, 1), p.wave(probeCols, 2), p.zeros(probeRows)
 	c, d := p.wave(probePanels*resultSize, 3), p.wave(probePanels*resultSize, 4)
-	dx, y := p.zeros(len(x)), p.zeros(len(x))
+	dx := p.zeros(len(x))
 	ops.norm(t[0], t[1], inv, x, gain, probeRows, probeCols, 1e-5, prec)
 	ops.normBack(dx, x, t[1], inv, gain, probeRows, probeCols, false, prec)
 	ops.toTiles(t[2], x, probeCols, probeRows, probeCols, 0.5, prec)
-	ops.fromTiles(y, probeCols, t[2], probeRows, probeCols, prec)
 	ops.dropTiles(t[3], t[2], probeKeys(), probeCols, 0.4, prec)
 	ops.store(t[4], c, probePanels, prec, 0.7)
 	ops.gated(t[5], t[6], t[7], c, d, probePanels, prec, SiLU)
 	ops.gatedGrad(t[8], t[9], t[7], t[5], t[6], d, probePanels, prec, SiLU)
 	dots := p.zeros(StripRows)
 	p.be.lay.dots(dots, t[0], t[2], blocksOf(probeCols, prec), prec)
-	p.keep([...]float32{1e-5, 1.0 / 128}[prec], inv, dx, y, dots)
+	p.keep([...]float32{1e-5, 1.0 / 128}[prec], inv, dx, dots)
 	p.keepTiles(prec, t[:]...)
 }
 
