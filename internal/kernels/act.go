@@ -52,14 +52,6 @@ func (a Act) Strip(s int) []float32 {
 	return a.data[s*n : (s+1)*n]
 }
 
-// Part is the Act's strips from token lo on, n tokens; lo is a multiple of 32.
-func (a Act) Part(lo, n int) Act {
-	size := a.Blocks() * blockWords
-	b := Act{T: n, F: a.F, Prec: a.Prec}
-	b.data = a.data[lo/StripRows*size:][:b.Strips()*size]
-	return b
-}
-
 // blocksOf is the number of blocks that f columns take, padded to a multiple of 32.
 func blocksOf(f int, p Precision) int { return (f + PanelCols - 1) / PanelCols * PanelCols / p.Width() }
 

@@ -40,25 +40,6 @@ func TestAct_layout(t *testing.T) {
 	})
 }
 
-func TestAct_part(t *testing.T) {
-	forEachPrecision(t, func(t *testing.T, r *rand.Rand, prec Precision) {
-		a := randomAct(r, 100, 40, prec)
-		for _, c := range [][2]int{{0, 100}, {0, 1}, {32, 33}, {64, 36}, {96, 4}, {96, 0}} {
-			p := a.Part(c[0], c[1])
-			if p.T != c[1] || p.F != a.F || p.Prec != prec {
-				t.Fatalf("%v: [%d,%d]", c, p.T, p.F)
-			}
-			for i := range p.T {
-				for j := range p.F {
-					if p.At(i, j) != a.At(c[0]+i, j) {
-						t.Fatalf("%v at %d,%d", c, i, j)
-					}
-				}
-			}
-		}
-	})
-}
-
 // TestAct_setRow: rows set one by one, and the padding behind them cleared, give what Rounded gives.
 func TestAct_setRow(t *testing.T) {
 	forEachPrecision(t, func(t *testing.T, r *rand.Rand, prec Precision) {

@@ -76,17 +76,15 @@ func (a Act) SetRow(t int, src []float32) {
 		}
 	}
 	if rest := src[whole*PanelCols:]; len(rest) > 0 {
-		var pad [PanelCols]float32
-		copy(pad[:], rest)
-		at := whole * PanelCols / a.Prec.Width() * blockWords
-		if a.Prec == BF16 {
-			be.lay.round(strip[at:], pad[:], 1, blockWords)
-			return
-		}
-		copy(strip[at:at+rowWords], pad[:])
-		copy(strip[at+blockWords:at+blockWords+rowWords], pad[rowWords:])
+		pad := rowEnds.Get()
+		defer rowEnds.Put(pad)
+		clear(pad[copy(pad[:], rest):])
+		pad.write(a.Strip(t/StripRows), whole, t%StripRows, a.Prec)
 	}
 }
+
+// rowEnds are the last columns of a row that is not whole panels.
+var rowEnds stash.Stash[group]
 
 // ClearPadding sets what lies beyond the rows and columns to zero.
 func (a Act) ClearPadding() {

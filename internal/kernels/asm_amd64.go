@@ -66,9 +66,6 @@ func expSumAVX512(dst, x *float32, n int, sub float32) (sum float32)
 func swigluAVX512(dst, gate, up *float32, n int)
 
 //go:noescape
-func swigluBackwardAVX512(dgate, dup, dy, gate, up *float32, n int)
-
-//go:noescape
 func dotAVX512(a, b *float32, n int) (sum float32)
 
 //go:noescape
@@ -79,9 +76,6 @@ func expSumAVX2(dst, x *float32, n int, sub float32) (sum float32)
 
 //go:noescape
 func swigluAVX2(dst, gate, up *float32, n int)
-
-//go:noescape
-func swigluBackwardAVX2(dgate, dup, dy, gate, up *float32, n int)
 
 //go:noescape
 func dotAVX2(a, b *float32, n int) (sum float32)

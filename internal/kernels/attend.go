@@ -33,17 +33,6 @@ func softmax(be *backend, x []float32) {
 	be.vec.scale(x, 1/be.vec.expSum(x, x, be.vec.maximum(x)))
 }
 
-// NormRows is RMSNorm without what the backward pass needs, on the caller's goroutine. dst may be x.
-func NormRows(dst, x, gain []float32, t, d int, eps float32) {
-	if t < 0 || d <= 0 || len(dst) != t*d || len(x) != t*d || len(gain) != d {
-		panic(fmt.Sprintf("kernels: NormRows: dst %d, x %d, gain %d values for [%d,%d]", len(dst), len(x), len(gain), t, d))
-	}
-	be := active.Load()
-	for i := range t {
-		normRow(be, dst[i*d:(i+1)*d], x[i*d:(i+1)*d], gain, eps)
-	}
-}
-
 // Argmax is the index of the largest value, the lowest on a tie, of at least one. With a NaN in x it is any index.
 func Argmax(x []float32) int {
 	const piece = 512

@@ -58,14 +58,31 @@ func attendReference(q, k, v []float32, step, seen int, scale float32) []float64
 	return out
 }
 
+// TestNormRows: to 1e-6 of float64, and the same bits for a row alone.
 func TestNormRows(t *testing.T) {
+	const eps = 1e-5
 	forEachBackend(t, func(t *testing.T, r *rand.Rand) {
-		const n, d = 3, 53
-		x, gain := randoms(r, n*d), randoms(r, d)
-		want, got := make([]float32, n*d), make([]float32, n*d)
-		RMSNorm(want, make([]float32, n), x, gain, n, d, 1e-5)
-		NormRows(got, x, gain, n, d, 1e-5)
-		sameBits(t, "NormRows", got, want)
+		for _, s := range [][2]int{{0, 3}, {1, 1}, {3, 5}, {4, 16}, {2, 33}, {5, 577}} {
+			n, d := s[0], s[1]
+			x, gain := randoms(r, n*d), randoms(r, d)
+			got, intact := guarded(x)
+			NormRows(got, got, gain, n, d, eps)
+			for i := range n {
+				row := make([]float64, d)
+				for j := range row {
+					row[j] = float64(x[i*d+j])
+				}
+				for j, want := range rmsRow(row, gain, eps) {
+					near(t, "norm", got[i*d+j], want, 1, 1e-6)
+				}
+				one := make([]float32, d)
+				NormRows(one, x[i*d:(i+1)*d], gain, 1, d, eps)
+				sameBits(t, "one row", one, got[i*d:(i+1)*d])
+			}
+			if !intact() {
+				t.Fatalf("%v: wrote past the end", s)
+			}
+		}
 	})
 }
 

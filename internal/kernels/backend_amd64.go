@@ -34,7 +34,7 @@ var avx512 = backend{
 	mix:        assemblyMix{mix1AVX512, mix2AVX512, mix3AVX512, mix4AVX512}.mix,
 	gain:       assemblyGain(gainAVX512).gain,
 	prefetch:   prefetchAMD64,
-	vec:        assemblyVectors{expSumAVX512, swigluAVX512, swigluBackwardAVX512, dotAVX512, axpyAVX512, scaleAVX512, maximumAVX512}.vectors(),
+	vec:        assemblyVectors{expSumAVX512, swigluAVX512, dotAVX512, axpyAVX512, scaleAVX512, maximumAVX512}.vectors(),
 	ops:        bestBlockOps(),
 }
 
@@ -80,7 +80,7 @@ var avx2 = backend{
 	mix:        assemblyMix{mix1AVX2, mix2AVX2, mix3AVX2, mix4AVX2}.mix,
 	gain:       assemblyGain(gainAVX2).gain,
 	prefetch:   prefetchAMD64,
-	vec:        assemblyVectors{expSumAVX2, swigluAVX2, swigluBackwardAVX2, dotAVX2, axpyAVX2, scaleAVX2, maximumAVX2}.vectors(),
+	vec:        assemblyVectors{expSumAVX2, swigluAVX2, dotAVX2, axpyAVX2, scaleAVX2, maximumAVX2}.vectors(),
 	ops:        blockOpsAVX2,
 }
 

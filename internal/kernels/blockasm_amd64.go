@@ -99,15 +99,6 @@ func packBF16AVX512(dst, src *float32, ld, rows, groups int, alpha float32)
 func packF32AVX2(dst, src *float32, ld, rows, groups int, alpha float32)
 
 //go:noescape
-func unpackF32AVX512(dst *float32, ld int, src *float32, rows, groups int)
-
-//go:noescape
-func unpackBF16AVX512(dst *float32, ld int, src *float32, rows, groups int)
-
-//go:noescape
-func unpackF32AVX2(dst *float32, ld int, src *float32, rows, groups int)
-
-//go:noescape
 func squaresAVX512(x *float32, groups int) (sum float32)
 
 //go:noescape

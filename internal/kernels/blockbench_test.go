@@ -53,7 +53,6 @@ func BenchmarkBlockOps(b *testing.B) {
 			run("norm"+s, func() { ops.norm(t[2], t[3], inv, x, gain, StripRows, cols, 1e-5, p) })
 			run("norm_back"+s, func() { ops.normBack(y, x, t[3], inv, gain, StripRows, cols, true, p) })
 			run("to_tiles"+s, func() { ops.toTiles(t[2], x, cols, StripRows, cols, 1, p) })
-			run("from_tiles"+s, func() { ops.fromTiles(y, cols, t[2], StripRows, cols, p) })
 			run("softmax"+s, func() { ops.softmaxStep(t[5], c, panels, &seenBefore, 0.1, p) })
 			run("probs"+s, func() { ops.probs(t[4], x, panels, lse, 0.1, p) })
 			run("score_grad"+s, func() { ops.scoreGrad(t[5], t[4], d, c, panels, lse, 0.1, p) })

@@ -30,8 +30,6 @@ type blockOps struct {
 	normBack func(dx, dh, xhat, inv, gain []float32, rows, d int, add bool, prec Precision)
 	// toTiles writes dst tiles = alpha·src [rows,cols], row distance ld, rows at most 32.
 	toTiles func(dst, src []float32, ld, rows, cols int, alpha float32, prec Precision)
-	// fromTiles writes dst [rows,cols], row distance ld.
-	fromTiles func(dst []float32, ld int, src []float32, rows, cols int, prec Precision)
 	// rope is RoPE for one token's heads: x [heads, 2·half] in place, cos and sin [half].
 	rope func(x []float32, heads, half int, cos, sin []float32, inverse bool)
 
@@ -75,7 +73,7 @@ var blockOpsGeneric = blockOps{
 	store: storeGeneric, gated: gatedGeneric, gatedGrad: gatedGradGeneric,
 	storeRows: storeRowsGeneric, storeRowsT: storeRowsTGeneric,
 	norm: normGeneric, normBack: normBackGeneric,
-	toTiles: toTilesGeneric, fromTiles: fromTilesGeneric, rope: ropeGeneric,
+	toTiles: toTilesGeneric, rope: ropeGeneric,
 	dropTiles: dropTilesGeneric, dropAdd: dropAddGeneric,
 	fence: fenceGeneric, softmaxStep: softmaxStepGeneric, softmaxEnd: softmaxEndGeneric, scaleRows: scaleRowsGeneric, probs: probsGeneric,
 	scoreGrad: scoreGradGeneric, capScores: capScoresGeneric, capGrad: capGradGeneric,

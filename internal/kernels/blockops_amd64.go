@@ -34,7 +34,6 @@ type tileAssembly struct {
 	normBackSum func(dh, gain, xhat *float32, groups int) (sum float32)
 	normBackRow func(dx, dh, gain, xhat *float32, groups int, inv, mean float32, add bool)
 	pack        func(dst, src *float32, ld, rows, groups int, alpha float32)
-	unpack      func(dst *float32, ld int, src *float32, rows, groups int)
 	drop        func(dst, src *float32, keys *uint64, rows, groups int, limit uint32, scale float32) // or nil
 	softmax     func(tiles, c *float32, panels int, rows *SoftmaxRows, scale float32)
 	probs       func(right, c *float32, panels int, lse *float32, scale float32)
@@ -72,7 +71,6 @@ var blockAVX512 = blockAssembly{
 			normBackSum: normBackSumF32AVX512,
 			normBackRow: normBackRowF32AVX512,
 			pack:        packF32AVX512,
-			unpack:      unpackF32AVX512,
 			drop:        dropF32AVX512,
 			softmax:     softmaxStepF32AVX512,
 			probs:       probsF32AVX512,
@@ -86,7 +84,6 @@ var blockAVX512 = blockAssembly{
 			normBackSum: normBackSumBF16AVX512,
 			normBackRow: normBackRowBF16AVX512,
 			pack:        packBF16AVX512,
-			unpack:      unpackBF16AVX512,
 			drop:        dropBF16AVX512,
 			softmax:     softmaxStepBF16AVX512,
 			probs:       probsBF16AVX512,
@@ -106,7 +103,6 @@ var blockAVX2 = blockAssembly{
 		normBackSum: normBackSumF32AVX2,
 		normBackRow: normBackRowF32AVX2,
 		pack:        packF32AVX2,
-		unpack:      unpackF32AVX2,
 		softmax:     softmaxStepF32AVX2,
 		probs:       probsF32AVX2,
 		scoreGrad:   scoreGradF32AVX2,
@@ -119,7 +115,7 @@ var blockAVX2 = blockAssembly{
 func (a blockAssembly) ops() blockOps {
 	return blockOps{
 		store: a.storeTiles, gated: a.gated, gatedGrad: a.gatedGrad, storeRows: a.storeRowsAny, storeRowsT: a.storeRowsT,
-		norm: a.norm, normBack: a.normBack, toTiles: a.toTiles, fromTiles: a.fromTiles, rope: a.ropeAny,
+		norm: a.norm, normBack: a.normBack, toTiles: a.toTiles, rope: a.ropeAny,
 		dropTiles: a.dropTiles, dropAdd: a.dropAddAny,
 		fence: a.fencePanel, softmaxEnd: a.softmaxEndRows, scaleRows: a.scaleRowsAny, softmaxStep: a.softmaxStep, probs: a.probStrip, scoreGrad: a.scoreGradStrip,
 		capScores: a.capScores, capGrad: a.capGradStrip, adamW: a.adamWAny, sumSquares: a.sumSquaresAny,

@@ -73,17 +73,6 @@ func toTilesGeneric(dst, src []float32, ld, rows, cols int, alpha float32, prec 
 	clearRows(dst[:words(groups(cols), prec)], rows)
 }
 
-func fromTilesGeneric(dst []float32, ld int, src []float32, rows, cols int, prec Precision) {
-	for r := range rows {
-		row := dst[r*ld:][:cols]
-		for g := range groups(cols) {
-			var v group
-			v.read(src, g, r, prec)
-			copy(row[g*PanelCols:], v[:])
-		}
-	}
-}
-
 func ropeGeneric(x []float32, heads, half int, cos, sin []float32, inverse bool) {
 	for h := range heads {
 		head := x[2*h*half:][:2*half]

@@ -111,26 +111,6 @@ func (a blockAssembly) toTiles(dst, src []float32, ld, rows, cols int, alpha flo
 	clearRows(dst, rows)
 }
 
-func (a blockAssembly) fromTiles(dst []float32, ld int, src []float32, rows, cols int, prec Precision) {
-	t := a.tiles[prec]
-	if t == nil || rows <= 0 || cols <= 0 {
-		fromTilesGeneric(dst, ld, src, rows, cols, prec)
-		return
-	}
-	n, whole := groups(cols), cols/PanelCols
-	dst, src = dst[:(rows-1)*ld+cols], src[:words(n, prec)]
-	if whole > 0 {
-		t.unpack(&dst[0], ld, &src[0], rows, whole)
-	}
-	if whole < n {
-		var v group
-		for r := range rows {
-			v.read(src, whole, r, prec)
-			copy(dst[r*ld+whole*PanelCols:r*ld+cols], v[:])
-		}
-	}
-}
-
 func (a blockAssembly) ropeAny(x []float32, heads, half int, cos, sin []float32, inverse bool) {
 	if heads <= 0 || half == 0 || half%lanes != 0 {
 		ropeGeneric(x, heads, half, cos, sin, inverse)

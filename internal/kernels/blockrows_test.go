@@ -110,24 +110,19 @@ func TestTiles_rows(t *testing.T) {
 			tiles, ok1 := emptyTiles(groups(cols), prec)
 			ops.toTiles(tiles, src, ld, rows, cols, 0.6, prec)
 			padded(t, tiles, rows, cols, prec)
-			old := randoms(r, rows*ld)
-			dst, ok2 := guarded(old)
-			ops.fromTiles(dst, ld, tiles, rows, cols, prec)
-			for i := range dst {
-				if y, x := i/ld, i%ld; x >= cols {
-					if dst[i] != old[i] {
-						t.Fatalf("%v: wrote between rows", s)
-					}
-				} else if v := tileAt(tiles, y, x, prec); v != dst[i] {
-					t.Fatalf("%v at %d,%d: %v became %v", s, y, x, v, dst[i])
-				} else if i > 0 {
-					want := float64(float32(0.6)) * float64(src[i])
+			for i, x := range src {
+				y, n := i/ld, i%ld
+				if n >= cols {
+					continue
+				}
+				if v := tileAt(tiles, y, n, prec); i > 0 {
+					want := float64(float32(0.6)) * float64(x)
 					nearTile(t, "to tiles", v, want, math.Abs(want), 1e-7, prec)
-				} else if v != src[0] {
+				} else if v != x {
 					t.Fatalf("-Inf became %v", v)
 				}
 			}
-			if !ok1() || !ok2() {
+			if !ok1() {
 				t.Fatalf("%v: wrote past the end", s)
 			}
 		}

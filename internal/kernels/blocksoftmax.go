@@ -3,9 +3,9 @@ package kernels
 import "math"
 
 // SoftmaxRows is the state of a strip's softmaxes while columns come by: what each row's powers of two are relative to,
-// their sum so far, and how much smaller those before have become. The assembly knows its layout.
+// their sum so far, and how much smaller those before have become. The assembly knows its layout and needs the rest.
 type SoftmaxRows struct {
-	top, sum, factor, part [StripRows]float32
+	top, sum, factor, _ [StripRows]float32
 }
 
 // begin is the state before the first columns. The lowest number stands for the maximum of nothing: unlike -Inf, it

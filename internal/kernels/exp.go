@@ -5,18 +5,6 @@ import (
 	"math"
 )
 
-// Exp computes dst = exp(x), equal lengths, with a relative error below 2e-7 where the result is a normal
-// number; above 88.73 it is +Inf. dst may be x.
-func Exp(dst, x []float32) {
-	same("Exp", len(dst), len(x))
-	be := active.Load()
-	if len(dst) <= grain {
-		be.vec.expSum(dst, x, 0)
-		return
-	}
-	parallelRange(len(dst), grain, func(lo, hi int) { be.vec.expSum(dst[lo:hi], x[lo:hi], 0) })
-}
-
 // CrossEntropyRow returns the loss in nats, log(sum of exp(logits)) - logits[label], and replaces logits by
 // the loss's gradient times scale: (softmax - onehot(label))·scale.
 //

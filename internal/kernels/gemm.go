@@ -38,38 +38,20 @@ func rows(dst, x []float32, ld int, b Operand, t int, add bool) {
 // with transA the transpose of A stored [k,m]; B likewise. lda, ldb, ldc are the distances of stored rows.
 // C must overlap neither A nor B. It runs on Threads threads.
 func Gemm(c []float32, ldc int, a []float32, lda int, transA bool, b []float32, ldb int, transB bool, m, n, k int, alpha float32, add bool) {
-	gemm("Gemm", c, ldc, a, lda, transA, b, ldb, transB, m, n, k, alpha, add).run(false)
-}
-
-// GemmSerial is Gemm on the caller's goroutine alone, for use inside Parallel. The result is the same.
-func GemmSerial(c []float32, ldc int, a []float32, lda int, transA bool, b []float32, ldb int, transB bool, m, n, k int, alpha float32, add bool) {
-	gemm("GemmSerial", c, ldc, a, lda, transA, b, ldb, transB, m, n, k, alpha, add).run(true)
-}
-
-// gemm checks the operands of Gemm and prepares the product.
-func gemm(fn string, c []float32, ldc int, a []float32, lda int, transA bool, b []float32, ldb int, transB bool, m, n, k int, alpha float32, add bool) *scratch {
 	if m < 0 || n < 0 || k < 0 {
-		panic(fmt.Sprintf("kernels: %s: negative size m=%d n=%d k=%d", fn, m, n, k))
+		panic(fmt.Sprintf("kernels: Gemm: negative size m=%d n=%d k=%d", m, n, k))
 	}
-	checkStored(fn, "C", c, ldc, m, n, false)
-	checkStored(fn, "A", a, lda, m, k, transA)
-	checkStored(fn, "B", b, ldb, k, n, transB)
+	checkStored("Gemm", "C", c, ldc, m, n, false)
+	checkStored("Gemm", "A", a, lda, m, k, transA)
+	checkStored("Gemm", "B", b, ldb, k, n, transB)
 	s := scratches.Get()
-	s.product.Reset(m, n, F32)
-	s.product.Add(Left{f: a, ld: lda, trans: transA}, Values(b, ldb, k, n, transB), false)
-	s.product.Sink = Sink{Kind: ToRows, Rows: c, LD: ldc, Add: add, Alpha: alpha, scaled: true}
-	return s
-}
-
-// run does the product prepared in s and gives s back.
-func (s *scratch) run(serial bool) {
-	if serial {
-		s.product.RunSerial()
-	} else {
-		s.product.Run()
-	}
-	s.product.Reset(0, 0, F32)
-	scratches.Put(s)
+	defer scratches.Put(s)
+	p := &s.product
+	p.Reset(m, n, F32)
+	p.Add(Left{f: a, ld: lda, trans: transA}, Values(b, ldb, k, n, transB), false)
+	p.Sink = Sink{Kind: ToRows, Rows: c, LD: ldc, Add: add, Alpha: alpha, scaled: true}
+	p.Run()
+	p.Reset(0, 0, F32) // hold on to nobody's memory
 }
 
 // checkStored panics unless v holds op(X) [rows,cols] with row distance ld.

@@ -80,12 +80,7 @@ func (p *Product) Run() {
 	}
 }
 
-// RunSerial is Run on the caller's goroutine alone, for use inside a parallel task. The result is the same.
-func (p *Product) RunSerial() {
-	p.runOn(active.Load())
-}
-
-// runOn is RunSerial on a given backend.
+// runOn is Run on a given backend and the caller's goroutine.
 func (p *Product) runOn(be *backend) {
 	n := p.plan(1)
 	p.be = be

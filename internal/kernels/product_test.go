@@ -215,8 +215,7 @@ func TestProduct_deep(t *testing.T) {
 	})
 }
 
-// TestProduct_threads: the bits of all results depend neither on the threads nor on how the work is cut, and RunSerial
-// gives them too.
+// TestProduct_threads: the bits of all results depend neither on the threads nor on how the work is cut.
 func TestProduct_threads(t *testing.T) {
 	forEachPrecision(t, func(t *testing.T, r *rand.Rand, prec Precision) {
 		for _, s := range [][2]int{{200, 20}, {40, 200}, {1, 400}} {
@@ -225,22 +224,13 @@ func TestProduct_threads(t *testing.T) {
 			two, _ := randomTerms(t, r, m, n, prec, true)
 			gate, up := make([]Act, 4), make([]Act, 4)
 			out, rows := make([]Act, 4), make([][]float32, 4)
-			for i, threads := range []int{0, 1, 2, 5} {
+			for i, threads := range []int{1, 2, 3, 5} {
 				gate[i], _ = emptyAct(m, n, prec)
 				up[i], _ = emptyAct(m, n, prec)
 				out[i], _ = emptyAct(m, n, prec)
 				p := Product{M: m, N: n, Prec: prec, Sink: Sink{Kind: ToGated, Gate: gate[i], Up: up[i], Out: out[i]}}
 				one(&p)
 				two(&p)
-				if threads == 0 {
-					p.RunSerial()
-					rows[i] = make([]float32, m*n)
-					p.Reset(m, n, prec)
-					p.Sink = Sink{Kind: ToRows, Rows: rows[i], LD: n}
-					one(&p)
-					p.RunSerial()
-					continue
-				}
 				setThreads(t, threads)
 				p.Run()
 				rows[i] = toRows(m, n, prec, one)
@@ -264,7 +254,7 @@ func TestProduct_rows(t *testing.T) {
 			all := toRows(m, n, prec, func(p *Product) { p.Add(Acts(a), b, false) })
 			for lo := 0; lo < m; lo += StripRows {
 				size := 1 + r.IntN(m-lo)
-				got := toRows(size, n, prec, func(p *Product) { p.Add(Acts(a.Part(lo, size)), b, false) })
+				got := toRows(size, n, prec, func(p *Product) { p.Add(Acts(a.from(lo, size)), b, false) })
 				sameBits(t, fmt.Sprintf("%s rows %d+%d", kind, lo, size), got, all[lo*n:(lo+size)*n])
 			}
 			row := r.IntN(m)
@@ -337,7 +327,7 @@ func TestProduct_allocations(t *testing.T) {
 			p.Add(Acts(a), b, false)
 			p.Add(Acts(a), b, true)
 			p.Sink = Sink{Kind: ToGated, Gate: gate, Up: up, Out: out}
-			p.RunSerial()
+			p.runOn(active.Load())
 		}); got != 0 {
 			t.Errorf("%v allocations", got)
 		}

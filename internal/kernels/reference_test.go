@@ -60,6 +60,14 @@ func (a Act) values64() []float64 {
 	return v
 }
 
+// from is the strips from token lo on, a multiple of 32, with n tokens.
+func (a Act) from(lo, n int) Act {
+	size := a.Blocks() * blockWords
+	b := Act{T: n, F: a.F, Prec: a.Prec}
+	b.data = a.data[lo/StripRows*size:][:b.Strips()*size]
+	return b
+}
+
 // zeroPadding fails unless every row and column beyond the last is zero.
 func zeroPadding(t *testing.T, what string, a Act) {
 	t.Helper()

@@ -19,62 +19,6 @@ func rmsRow(x []float64, gain []float32, eps float64) []float64 {
 	return y
 }
 
-// TestRMSNorm compares the forward pass with float64 and the backward pass with finite differences of it.
-func TestRMSNorm(t *testing.T) {
-	const eps = 1e-5
-	forEachBackend(t, func(t *testing.T, r *rand.Rand) {
-		for _, s := range [][2]int{{0, 3}, {1, 1}, {3, 5}, {4, 16}, {2, 33}, {5, 64}} {
-			rows, d := s[0], s[1]
-			x, dy, gain, old := randoms(r, rows*d), randoms(r, rows*d), randoms(r, d), randoms(r, rows*d)
-			y, intact := guarded(x)
-			inv := make([]float32, rows)
-			RMSNorm(y, inv, y, gain, rows, d, eps)
-			dx, dintact := guarded(old)
-			RMSNormBackward(dx, dy, x, inv, gain, rows, d, true)
-			set := append([]float32(nil), dy...)
-			RMSNormBackward(set, set, x, inv, gain, rows, d, false)
-			for i := range rows {
-				row := make([]float64, d)
-				for j := range row {
-					row[j] = float64(x[i*d+j])
-				}
-				want := rmsRow(row, gain, eps)
-				for j := range d {
-					near(t, "forward", y[i*d+j], want[j], 1, 1e-6)
-					const h = 1e-5
-					keep, slope := row[j], 0.0
-					row[j] = keep + h
-					up := rmsRow(row, gain, eps)
-					row[j] = keep - h
-					for q, v := range rmsRow(row, gain, eps) {
-						slope += float64(dy[i*d+q]) * (up[q] - v) / (2 * h)
-					}
-					row[j] = keep
-					near(t, "backward", set[i*d+j], slope, 1+float64(inv[i]), 1e-5)
-					near(t, "backward, added", dx[i*d+j]-old[i*d+j], slope, 1+float64(inv[i]), 1e-5)
-				}
-			}
-			if !intact() || !dintact() {
-				t.Fatalf("%v: wrote past the end", s)
-			}
-		}
-	})
-}
-
-func TestRMSNorm_rowIndependence(t *testing.T) {
-	forEachBackend(t, func(t *testing.T, r *rand.Rand) {
-		const rows, d = 150, 577
-		x, gain := randoms(r, rows*d), randoms(r, d)
-		y, inv := make([]float32, rows*d), make([]float32, rows)
-		RMSNorm(y, inv, x, gain, rows, d, 1e-6)
-		for i := range rows {
-			one := make([]float32, d)
-			RMSNorm(one, make([]float32, 1), x[i*d:(i+1)*d], gain, 1, d, 1e-6)
-			sameBits(t, "row", one, y[i*d:(i+1)*d])
-		}
-	})
-}
-
 func TestRoPE(t *testing.T) {
 	type shape struct{ t, heads, headDim, gap int }
 	forEachBackend(t, func(t *testing.T, r *rand.Rand) {

@@ -6,7 +6,7 @@ import "ft/internal/stash"
 type scratch struct {
 	panels, strip, c, c2, masked, rows, tile []float32
 	keys                                     [StripRows]uint64
-	product                                  Product // for GemmSerial
+	product                                  Product // for Gemm and what multiplies rows
 }
 
 var scratches stash.Stash[scratch]

@@ -45,11 +45,6 @@ func (t *Tiles) Pack(strip, src []float32, ld, rows, cols int) {
 	t.be.ops.toTiles(strip[:t.Words(cols)], src, ld, rows, cols, 1, t.Prec)
 }
 
-// Unpack writes dst [rows,cols], row distance ld, from a strip.
-func (t *Tiles) Unpack(dst []float32, ld int, strip []float32, rows, cols int) {
-	t.be.ops.fromTiles(dst, ld, strip, rows, cols, t.Prec)
-}
-
 // Panel turns a strip into a panel.
 func (t *Tiles) Panel(panel, strip []float32, cols int) {
 	blocks := blocksOf(cols, t.Prec)

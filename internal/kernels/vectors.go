@@ -5,23 +5,21 @@ import "fmt"
 // vectors is a backend's elementwise part. Slices have equal, checked lengths and may be empty.
 type vectors struct {
 	// expSum sets dst = exp(x-sub) and returns the sum of dst. dst may be x.
-	expSum         func(dst, x []float32, sub float32) float32
-	swiglu         func(dst, gate, up []float32)
-	swigluBackward func(dgate, dup, dy, gate, up []float32)
-	dot            func(a, b []float32) float32
-	axpy           func(dst []float32, a float32, x []float32)
-	scale          func(x []float32, a float32)
-	maximum        func(x []float32) float32 // x is not empty; a NaN in it may be overlooked
+	expSum  func(dst, x []float32, sub float32) float32
+	swiglu  func(dst, gate, up []float32)
+	dot     func(a, b []float32) float32
+	axpy    func(dst []float32, a float32, x []float32)
+	scale   func(x []float32, a float32)
+	maximum func(x []float32) float32 // x is not empty; a NaN in it may be overlooked
 }
 
 var vectorsGeneric = vectors{
-	expSum:         expSumGeneric,
-	swiglu:         swigluGeneric,
-	swigluBackward: swigluBackwardGeneric,
-	dot:            dotGeneric,
-	axpy:           axpyGeneric,
-	scale:          scaleGeneric,
-	maximum:        maximumGeneric,
+	expSum:  expSumGeneric,
+	swiglu:  swigluGeneric,
+	dot:     dotGeneric,
+	axpy:    axpyGeneric,
+	scale:   scaleGeneric,
+	maximum: maximumGeneric,
 }
 
 // grain is the number of elements per task where a long elementwise step is split.
@@ -48,12 +46,6 @@ func Axpy(dst []float32, a float32, x []float32) {
 		return
 	}
 	parallelRange(len(dst), grain, func(lo, hi int) { axpy(dst[lo:hi], a, x[lo:hi]) })
-}
-
-// Dot is the inner product of a and b, equal lengths. The order of the sum depends on the length only.
-func Dot(a, b []float32) float32 {
-	same("Dot", len(a), len(b))
-	return active.Load().vec.dot(a, b)
 }
 
 // Scale computes x *= a.

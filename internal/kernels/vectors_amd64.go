@@ -10,33 +10,31 @@ import (
 
 // assemblyVectors is one instruction set's elementwise assembly. n is a positive multiple of 16.
 type assemblyVectors struct {
-	expSum         func(dst, x *float32, n int, sub float32) (sum float32)
-	swiglu         func(dst, gate, up *float32, n int)
-	swigluBackward func(dgate, dup, dy, gate, up *float32, n int)
-	dot            func(a, b *float32, n int) (sum float32)
-	axpy           func(dst, x *float32, n int, a float32)
-	scale          func(x *float32, n int, a float32)
-	maximum        func(tops, x *float32, n int)
+	expSum  func(dst, x *float32, n int, sub float32) (sum float32)
+	swiglu  func(dst, gate, up *float32, n int)
+	dot     func(a, b *float32, n int) (sum float32)
+	axpy    func(dst, x *float32, n int, a float32)
+	scale   func(x *float32, n int, a float32)
+	maximum func(tops, x *float32, n int)
 }
 
 // lanes is what lengths are padded to: the tail of a slice goes through the same instructions as the rest,
 // in copies, so that a value does not depend on its index.
 const lanes = 16
 
-type pad [5][lanes]float32
+type pad [3][lanes]float32
 
 var pads stash.Stash[pad]
 
 // vectors wraps the assembly in functions for any length.
 func (v assemblyVectors) vectors() vectors {
 	return vectors{
-		expSum:         v.expSumAny,
-		swiglu:         v.swigluAny,
-		swigluBackward: v.swigluBackwardAny,
-		dot:            v.dotAny,
-		axpy:           v.axpyAny,
-		scale:          v.scaleAny,
-		maximum:        v.maximumAny,
+		expSum:  v.expSumAny,
+		swiglu:  v.swigluAny,
+		dot:     v.dotAny,
+		axpy:    v.axpyAny,
+		scale:   v.scaleAny,
+		maximum: v.maximumAny,
 	}
 }
 
@@ -71,23 +69,6 @@ func (v assemblyVectors) swigluAny(dst, gate, up []float32) {
 		copy(p[1][:], up[n:])
 		v.swiglu(&p[2][0], &p[0][0], &p[1][0], lanes)
 		copy(dst[n:], p[2][:])
-		pads.Put(p)
-	}
-}
-
-func (v assemblyVectors) swigluBackwardAny(dgate, dup, dy, gate, up []float32) {
-	n := len(dy) &^ (lanes - 1)
-	if n > 0 {
-		v.swigluBackward(&dgate[0], &dup[0], &dy[0], &gate[0], &up[0], n)
-	}
-	if n < len(dy) {
-		p := pads.Get()
-		copy(p[0][:], dy[n:])
-		copy(p[1][:], gate[n:])
-		copy(p[2][:], up[n:])
-		v.swigluBackward(&p[3][0], &p[4][0], &p[0][0], &p[1][0], &p[2][0], lanes)
-		copy(dgate[n:], p[3][:])
-		copy(dup[n:], p[4][:])
 		pads.Put(p)
 	}
 }

@@ -7,7 +7,6 @@ func rows(f *file) {
 	variants(f, normBackSum)
 	variants(f, normBackRow)
 	variants(f, pack)
-	variants(f, unpack)
 	for _, v := range []isa{avx512, avx2} {
 		squares(f, v)
 		rope(f, v)
@@ -111,18 +110,6 @@ func pack(f *file, v isa, n number) {
 	k.tileRows("SI", "DX", "DI", func(j int) {
 		k.op("VMULPS %d(R10), %s, %s", k.col(j), k.r(0), k.r(1))
 		k.storeTile("R11", j, 1, 2)
-	})
-	k.ret()
-}
-
-// unpack takes tiles to rows.
-func unpack(f *file, v isa, n number) {
-	k := f.kern(v, n, "unpack*(dst *float32, ld int, src *float32, rows, groups int)")
-	k.args("dst", "DI", "ld", "DX", "src", "SI", "rows", "BX", "groups", "R9")
-	k.bytes4("DX")
-	k.tileRows("DI", "DX", "SI", func(j int) {
-		k.loadTile("R11", j, 1)
-		k.store("R10", j, 1)
 	})
 	k.ret()
 }

@@ -12,7 +12,6 @@ func vectors(f *file) {
 	for _, v := range []isa{avx512, avx2} {
 		expSum(f, v)
 		swiglu(f, v)
-		swigluBackward(f, v)
 		dot(f, v)
 		axpy(f, v)
 		scaled(f, v)
@@ -200,32 +199,6 @@ func swiglu(f *file, v isa) {
 		f.op("VDIVPS %s, %s, %s", v.r(2), v.r(1), v.r(1))
 		f.op("VMULPS (DX), %s, %s", v.r(1), v.r(1))
 		f.op("VMOVUPS %s, (DI)", v.r(1))
-	})
-	f.ret()
-}
-
-func swigluBackward(f *file, v isa) {
-	f.text("swigluBackward"+v.name, 48, "func swigluBackward"+v.name+"(dgate, dup, dy, gate, up *float32, n int)")
-	regs := args(f, "dgate", "dup", "dy", "gate", "up")
-	v.load(f)
-	v.zero(f, 0)
-	f.op("VBROADCASTSS one<>(SB), %s", v.r(15))
-	v.each(f, regs, func() {
-		g, s, d := v.r(1), v.r(2), v.r(6)
-		f.op("VMOVUPS (R8), %s", g)
-		f.op("VSUBPS %s, %s, %s", g, v.r(0), s)
-		v.exp(f, 2, 3, 4, 5)
-		f.op("VADDPS %s, %s, %s", v.r(15), s, s)
-		f.op("VDIVPS %s, %s, %s", s, v.r(15), s) // 1/(1+exp(-g))
-		f.op("VMOVUPS (DX), %s", d)
-		f.op("VMULPS (R9), %s, %s", d, v.r(7)) // dy·up
-		f.op("VMULPS %s, %s, %s", s, g, g)     // silu
-		f.op("VSUBPS %s, %s, %s", s, v.r(15), v.r(3))
-		f.op("VFMADD213PS %s, %s, %s", s, g, v.r(3)) // silu·(1-s) + s
-		f.op("VMULPS %s, %s, %s", g, d, d)
-		f.op("VMULPS %s, %s, %s", v.r(3), v.r(7), v.r(7))
-		f.op("VMOVUPS %s, (SI)", d)
-		f.op("VMOVUPS %s, (DI)", v.r(7))
 	})
 	f.ret()
 }
