@@ -9,6 +9,7 @@ import (
 	"ft/internal/kernels"
 	"ft/internal/op"
 	"ft/internal/testkit"
+	"ft/internal/testkit/backend"
 )
 
 // piece is what Extend feeds to one sequence in one pass: tokens lo to hi of its input.
@@ -65,86 +66,64 @@ func (q *sequences) extend(t *testing.T, pieces ...piece) {
 // TestExtend: however sequences are cut into pieces and put together, every token's state is the one of a single
 // pass over its sequence, bit for bit.
 func TestExtend(t *testing.T) {
-	was := kernels.Backend()
-	defer func() {
-		if err := kernels.Use(was); err != nil {
-			t.Error(err)
+	backend.Each(t, func(t *testing.T) {
+		s := newStack(9, 2)
+		for _, l := range s.linears() {
+			addSlot(l, false, 0.5) // dropout is for training only
 		}
-	}()
-	for _, name := range kernels.Backends() {
-		if err := kernels.Use(name); err != nil {
-			t.Fatal(err)
+		q := newSequences(t, s, 90, 7, 70)
+		q.extend(t, piece{0, 0, 20})
+		q.extend(t, piece{1, 0, 1}, piece{0, 20, 21})
+		q.extend(t, piece{0, 21, 86}, piece{2, 0, 68}, piece{1, 1, 5})
+		for i := range 2 {
+			q.extend(t, piece{2, 68 + i, 69 + i}, piece{1, 5 + i, 6 + i}, piece{0, 86 + i, 87 + i})
 		}
-		t.Run(name, func(t *testing.T) {
-			s := newStack(9, 2)
-			for _, l := range s.linears() {
-				addSlot(l, false, 0.5) // dropout is for training only
+		q.extend(t, piece{0, 88, 89})
+		q.extend(t, piece{0, 89, 90})
+		for i, x := range q.x {
+			k := task{lengths: []int{len(x) / dim}, x: x}
+			p, in := k.pass(q.arena)
+			p.Train = false
+			if s.Hidden(p, in); !slices.Equal(q.out[i], in) {
+				t.Errorf("sequence %d differs", i)
 			}
-			q := newSequences(t, s, 90, 7, 70)
-			q.extend(t, piece{0, 0, 20})
-			q.extend(t, piece{1, 0, 1}, piece{0, 20, 21})
-			q.extend(t, piece{0, 21, 86}, piece{2, 0, 68}, piece{1, 1, 5})
-			for i := range 2 {
-				q.extend(t, piece{2, 68 + i, 69 + i}, piece{1, 5 + i, 6 + i}, piece{0, 86 + i, 87 + i})
-			}
-			q.extend(t, piece{0, 88, 89})
-			q.extend(t, piece{0, 89, 90})
-			for i, x := range q.x {
-				k := task{lengths: []int{len(x) / dim}, x: x}
-				p, in := k.pass(q.arena)
-				p.Train = false
-				if s.Hidden(p, in); !slices.Equal(q.out[i], in) {
-					t.Errorf("sequence %d differs", i)
-				}
-			}
-		})
-	}
+		}
+	})
 }
 
 // TestDecode: sequences decoded token by token have the states of a pass over each of them, in float32 within 1e-5 of the largest value;
 // and the same bits alone and beside others. Layers have biases and slots.
 func TestDecode(t *testing.T) {
-	was := kernels.Backend()
-	defer func() {
-		if err := kernels.Use(was); err != nil {
-			t.Error(err)
+	backend.Each(t, func(t *testing.T) {
+		s := newStack(9, 2)
+		for i, l := range s.linears() {
+			if i%5 != 1 { // some without
+				addSlot(l, false, 0.5)
+			}
 		}
-	}()
-	for _, name := range kernels.Backends() {
-		if err := kernels.Use(name); err != nil {
-			t.Fatal(err)
+		lengths := []int{90, 7, 40}
+		q, alone := newSequences(t, s, lengths...), newSequences(t, s, lengths...)
+		for at := range lengths[0] {
+			var both []int
+			for i, n := range lengths {
+				if at < n {
+					both = append(both, i)
+					alone.decode(at, i)
+				}
+			}
+			q.decode(at, both...)
 		}
-		t.Run(name, func(t *testing.T) {
-			s := newStack(9, 2)
-			for i, l := range s.linears() {
-				if i%5 != 1 { // some without
-					addSlot(l, false, 0.5)
-				}
+		for i, x := range q.x {
+			if !slices.Equal(q.out[i], alone.out[i]) {
+				t.Errorf("sequence %d: other states beside others", i)
 			}
-			lengths := []int{90, 7, 40}
-			q, alone := newSequences(t, s, lengths...), newSequences(t, s, lengths...)
-			for at := range lengths[0] {
-				var both []int
-				for i, n := range lengths {
-					if at < n {
-						both = append(both, i)
-						alone.decode(at, i)
-					}
-				}
-				q.decode(at, both...)
-			}
-			for i, x := range q.x {
-				if !slices.Equal(q.out[i], alone.out[i]) {
-					t.Errorf("sequence %d: other states beside others", i)
-				}
-				k := task{lengths: []int{lengths[i]}, x: x}
-				p, in := k.pass(q.arena)
-				p.Train = false
-				s.Hidden(p, in)
-				testkit.Near(t, fmt.Sprintf("sequence %d", i), q.out[i], in, 1e-5, 0)
-			}
-		})
-	}
+			k := task{lengths: []int{lengths[i]}, x: x}
+			p, in := k.pass(q.arena)
+			p.Train = false
+			s.Hidden(p, in)
+			testkit.Near(t, fmt.Sprintf("sequence %d", i), q.out[i], in, 1e-5, 0)
+		}
+	})
 }
 
 // decode feeds token at of some of the sequences.

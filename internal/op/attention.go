@@ -42,8 +42,8 @@ func (a *Attention) Room(p *Pass) AttentionState {
 // AttentionForward computes out [T,H·HeadDim] for sequences that begin in this pass. q [T,H·HeadDim] and k, v
 // [T,K·HeadDim] are the projections' results; q and k are turned by RoPE in place. The state refers to out.
 //
-// Each task owns 32 queries of one head. Their scores for all keys that they see, [32, keys] float32, are all that is
-// ever stored of the T×T matrix. A query's result depends on its own keys alone, bit for bit.
+// Each task owns 32 queries of one head and goes through the keys that they see part by part: [32, 256] scores are all
+// that it ever stores of the T×T matrix. A query's result depends on its own keys alone, bit for bit.
 func AttentionForward(p *Pass, a *Attention, rope *Rope, st *AttentionState, out kernels.Act, q, k, v []float32) {
 	g := newAttend(p, a, out, q)
 	defer attends.Put(g)

@@ -8,6 +8,7 @@ import (
 
 	"ft/internal/kernels"
 	"ft/internal/testkit"
+	"ft/internal/testkit/backend"
 )
 
 // attention is a stage with its inputs, queries and keys before RoPE.
@@ -115,7 +116,7 @@ var attentionCases = []struct {
 
 // eachPrecision runs f on every backend and in every precision.
 func eachPrecision(t *testing.T, f func(t *testing.T, prec kernels.Precision)) {
-	eachBackend(t, func(t *testing.T) {
+	backend.Each(t, func(t *testing.T) {
 		for _, prec := range []kernels.Precision{kernels.F32, kernels.BF16} {
 			t.Run(prec.String(), func(t *testing.T) { f(t, prec) })
 		}

@@ -1,4 +1,6 @@
-// Package op holds the stages of a decoder: forward and backward as plain functions over float32 buffers.
+// Package op holds the stages of a decoder: forward and backward as plain functions. The residual stream,
+// queries, keys, values, logits and all gradients that leave a block are float32; what else lies between products is a
+// kernels.Act in the precision of the pass.
 //
 // A block is a chain of stages,
 //

@@ -7,6 +7,7 @@ import (
 
 	"ft/internal/kernels"
 	"ft/internal/testkit"
+	"ft/internal/testkit/backend"
 )
 
 // kinds are the ways a layer comes: with and without bias, slot and dropout.
@@ -26,7 +27,7 @@ var kinds = []struct {
 // eachKind runs f on every kind of layer, on backends other than the best only on the last.
 func eachKind(t *testing.T, lengths []int, f func(f *fixture, bias bool, r int, dropout float32)) {
 	best := kernels.Backend()
-	eachBackend(t, func(t *testing.T) {
+	backend.Each(t, func(t *testing.T) {
 		for i, k := range kinds {
 			if i == len(kinds)-1 || kernels.Backend() == best {
 				t.Run(k.name, func(t *testing.T) { f(newFixture(t, uint64(i), lengths...), k.bias, k.r, k.dropout) })
@@ -38,22 +39,6 @@ func eachKind(t *testing.T, lengths []int, f func(f *fixture, bias bool, r int, 
 			}
 		}
 	})
-}
-
-// eachBackend runs f on every backend of this machine.
-func eachBackend(t *testing.T, f func(t *testing.T)) {
-	was := kernels.Backend()
-	defer func() {
-		if err := kernels.Use(was); err != nil {
-			t.Error(err)
-		}
-	}()
-	for _, name := range kernels.Backends() {
-		if err := kernels.Use(name); err != nil {
-			t.Fatal(err)
-		}
-		t.Run(name, f)
-	}
 }
 
 func TestQKV(t *testing.T) { eachKind(t, []int{5, 1, 3}, testQKV) }

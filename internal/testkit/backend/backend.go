@@ -19,6 +19,26 @@ func choose() error {
 	return kernels.Use(name)
 }
 
+// Each runs f on every backend of this machine or, where FT_CPU names one, on that.
+func Each(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	was, names := kernels.Backend(), kernels.Backends()
+	if os.Getenv("FT_CPU") != "" {
+		names = []string{was}
+	}
+	defer func() {
+		if err := kernels.Use(was); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, name := range names {
+		if err := kernels.Use(name); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(name, f)
+	}
+}
+
 // Check fails the test unless the kernels that FT_CPU names are the ones in use.
 func Check(t *testing.T) {
 	t.Helper()
