@@ -2,8 +2,8 @@
 
 // Command _amx runs a program as if the CPU had AMX, so that the kernels for it can be tested without one:
 //
-//	go test -tags amxemu -c -o /tmp/kernels.test ./internal/kernels
-//	FT_CPU=amx go run ./internal/kernels/_amx /tmp/kernels.test -test.short
+//	go test -tags amxemu -c -o kernels.test ./internal/kernels
+//	FT_CPU=amx go run ./internal/kernels/_amx kernels.test -test.short
 //
 // It traces the program with all its threads and children (ptrace(2)). A tile instruction is illegal for the CPU and
 // stops the thread; _amx does it on tiles of its own, and then, to save stops, all instructions that follow, as long as
