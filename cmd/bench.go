@@ -65,6 +65,7 @@ type benchResult struct {
 	Base     string         `json:"base"`
 	Backend  string         `json:"backend"`
 	Threads  int            `json:"threads"`
+	Numbers  string         `json:"precision"` // of products
 	Products []benchProduct `json:"products,omitempty"`
 	Prompt   []benchRate    `json:"prompt,omitempty"`
 	Decode   []benchRate    `json:"decode,omitempty"`
@@ -89,10 +90,10 @@ func (o *benchFlags) run(ctx context.Context, s *ui.Streams) error {
 	}
 	defer session.close()
 	b := &bench{session: session, seconds: o.seconds, ids: newIDs(session.base.Model.Spec.Vocab)}
-	r := benchResult{Base: o.base, Backend: kernels.Backend(), Threads: kernels.Threads()}
+	r := benchResult{Base: o.base, Backend: kernels.Backend(), Threads: kernels.Threads(), Numbers: session.base.Model.Precision().String()}
 	spec := session.base.Model.Spec
 	s.Note("base     %s: %s, %d layers, width %d, %s parameters", o.base, session.base.Family.ModelType, spec.Layers, spec.Dim, ui.Count(session.base.Model.Size()))
-	s.Note("backend  %s, %d threads", r.Backend, r.Threads)
+	s.Note("backend  %s, products in %s, %d threads", r.Backend, r.Numbers, r.Threads)
 	for _, part := range benchParts {
 		if !slices.Contains(o.parts, part) {
 			continue

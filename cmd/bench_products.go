@@ -25,7 +25,7 @@ type benchProduct struct {
 var benchTokens = []int{512, 2048}
 
 // headTokens is how many rows the output head computes at a time.
-const headTokens = 128
+const headTokens = 192
 
 // products measures every shape of the base's linear layers. One shape's weights take turns, as in a model: they come from memory and
 // not from the cache.
@@ -45,14 +45,14 @@ func (b *bench) products(ctx context.Context) ([]benchProduct, error) {
 				t = headTokens
 			}
 			p := benchProduct{Layers: s.names, Out: s.out(), In: s.in(), Type: s.weights[0].Type.String(), Tokens: t}
-			x, y := noise(t*s.in()), noise(t*s.out())
 			work := 2e-9 * float64(t) * float64(s.in()) * float64(s.out())
-			forward, err := b.repeat(ctx, share, func() error { kernels.MulT(y, x, s.next(), t, false); return nil })
-			if err != nil {
-				return nil, err
+			pair := newPair(t, s.in(), s.out(), b.session.base.Model.Precision())
+			var backward []float64
+			forward, err := b.repeat(ctx, share, func() error { return pair.run(pair.x, pair.y, kernels.WeightsT(s.next())) })
+			if err == nil {
+				backward, err = b.repeat(ctx, share, func() error { return pair.run(pair.dy, pair.dx, kernels.Weights(s.next())) })
 			}
-			copy(y, noise(len(y))) // gradients of small values, not what the product left
-			backward, err := b.repeat(ctx, share, func() error { kernels.Mul(x, y, s.next(), t, false); return nil })
+			pair.arena.Close()
 			if err != nil {
 				return nil, err
 			}
@@ -61,6 +61,30 @@ func (b *bench) products(ctx context.Context) ([]benchProduct, error) {
 		}
 	}
 	return out, nil
+}
+
+// pair is a linear layer's input and output, and their gradients, as training has them.
+type pair struct {
+	arena        *kernels.Arena
+	x, y, dx, dy kernels.Act
+	product      kernels.Product
+}
+
+func newPair(t, in, out int, prec kernels.Precision) *pair {
+	a := kernels.NewArena()
+	p := &pair{arena: a, x: a.Act(t, in, prec), y: a.Act(t, out, prec), dx: a.Act(t, in, prec), dy: a.Act(t, out, prec)}
+	kernels.Rounded(p.x, noise(t*in))
+	kernels.Rounded(p.dy, noise(t*out))
+	return p
+}
+
+// run multiplies from [T,k] by b and writes to.
+func (p *pair) run(from, to kernels.Act, b kernels.Operand) error {
+	p.product.Reset(from.T, to.F, from.Prec)
+	p.product.Add(kernels.Acts(from), b, false)
+	p.product.Sink = kernels.Sink{Kind: kernels.ToAct, Out: to}
+	p.product.Run()
+	return nil
 }
 
 // shape is the layers whose weights are of one size and type.

@@ -1,16 +1,66 @@
 package kernels
 
+import "ft/internal/stash"
+
 // Rounded writes the float32 rows src [T,F] to dst.
-func Rounded(dst Act, src []float32) {
-	eachStrip(dst, func(be *backend, i, rows int) {
-		be.ops.toTiles(dst.Strip(i), src[i*StripRows*dst.F:], dst.F, rows, dst.F, 1, dst.Prec)
-	})
+func Rounded(dst Act, src []float32) { eachStrip(actTask{kind: roundAct, h: dst, x: src}) }
+
+// Norm computes h = x·inv·gain and xhat = x·inv, row by row, with inv [T] = 1/rms of x's rows [T,F], rms = sqrt(mean of
+// squares + eps) (Zhang and Sennrich 2019, arXiv:1910.07467). xhat may be nil.
+func Norm(h, xhat Act, inv, x, gain []float32, eps float32) {
+	eachStrip(actTask{kind: normAct, h: h, xhat: xhat, inv: inv, x: x, gain: gain, eps: eps})
 }
 
-// eachStrip runs f for every strip of a on the pool, with its number and rows.
-func eachStrip(a Act, f func(be *backend, i, rows int)) {
-	be := active.Load()
-	Parallel(a.Strips(), func(i int) { f(be, i, min(StripRows, a.T-i*StripRows)) })
+// NormGrad adds the gradient of Norm's input to dx [T,F], from dh [T,F] and what Norm left.
+func NormGrad(dx, dh []float32, xhat Act, inv, gain []float32) {
+	eachStrip(actTask{kind: normGradAct, h: xhat, xhat: xhat, inv: inv, x: dh, dx: dx, gain: gain})
+}
+
+// actTask is a step that goes over an activation matrix strip by strip: h, which gives the shape.
+type actTask struct {
+	kind             actKind
+	be               *backend
+	h, xhat          Act
+	inv, x, dx, gain []float32
+	eps              float32
+}
+
+type actKind uint8
+
+const (
+	roundAct actKind = iota
+	normAct
+	normGradAct
+)
+
+var actTasks stash.Stash[actTask]
+
+// eachStrip runs t for every strip on the pool.
+func eachStrip(t actTask) {
+	job := actTasks.Get()
+	*job = t
+	job.be = active.Load()
+	ParallelTasks(t.h.Strips(), job)
+	*job = actTask{} // hold on to nobody's memory
+	actTasks.Put(job)
+}
+
+// Task does strip i.
+func (t *actTask) Task(i int) {
+	d, lo := t.h.F, i*StripRows
+	rows := min(StripRows, t.h.T-lo)
+	switch t.kind {
+	case roundAct:
+		t.be.ops.toTiles(t.h.Strip(i), t.x[lo*d:], d, rows, d, 1, t.h.Prec)
+	case normAct:
+		var hat []float32
+		if !t.xhat.Nil() {
+			hat = t.xhat.Strip(i)
+		}
+		t.be.ops.norm(t.h.Strip(i), hat, t.inv[lo:lo+rows], t.x[lo*d:(lo+rows)*d], t.gain, rows, d, t.eps, t.h.Prec)
+	case normGradAct:
+		t.be.ops.normBack(t.dx[lo*d:(lo+rows)*d], t.x[lo*d:(lo+rows)*d], t.xhat.Strip(i), t.inv[lo:lo+rows], t.gain, rows, d, true, t.h.Prec)
+	}
 }
 
 // SetRow rounds src [F] to row t.
@@ -26,17 +76,15 @@ func (a Act) SetRow(t int, src []float32) {
 		}
 	}
 	if rest := src[whole*PanelCols:]; len(rest) > 0 {
-		var pad [PanelCols]float32
-		copy(pad[:], rest)
-		at := whole * PanelCols / a.Prec.Width() * blockWords
-		if a.Prec == BF16 {
-			be.lay.round(strip[at:], pad[:], 1, blockWords)
-			return
-		}
-		copy(strip[at:at+rowWords], pad[:])
-		copy(strip[at+blockWords:at+blockWords+rowWords], pad[rowWords:])
+		pad := rowEnds.Get()
+		defer rowEnds.Put(pad)
+		clear(pad[copy(pad[:], rest):])
+		pad.write(a.Strip(t/StripRows), whole, t%StripRows, a.Prec)
 	}
 }
+
+// rowEnds are the last columns of a row that is not whole panels.
+var rowEnds stash.Stash[group]
 
 // ClearPadding sets what lies beyond the rows and columns to zero.
 func (a Act) ClearPadding() {
@@ -54,27 +102,4 @@ func (a Act) ClearPadding() {
 			}
 		}
 	}
-}
-
-// Norm computes h = x·inv·gain and xhat = x·inv, row by row, with inv [T] = 1/rms of x's rows [T,F], rms = sqrt(mean of
-// squares + eps) (Zhang and Sennrich 2019, arXiv:1910.07467). xhat may be nil.
-func Norm(h, xhat Act, inv, x, gain []float32, eps float32) {
-	d := h.F
-	eachStrip(h, func(be *backend, i, rows int) {
-		lo := i * StripRows
-		var hat []float32
-		if !xhat.Nil() {
-			hat = xhat.Strip(i)
-		}
-		be.ops.norm(h.Strip(i), hat, inv[lo:lo+rows], x[lo*d:(lo+rows)*d], gain, rows, d, eps, h.Prec)
-	})
-}
-
-// NormGrad adds the gradient of Norm's input to dx [T,F], from dh [T,F] and what Norm left.
-func NormGrad(dx, dh []float32, xhat Act, inv, gain []float32) {
-	d := xhat.F
-	eachStrip(xhat, func(be *backend, i, rows int) {
-		lo := i * StripRows
-		be.ops.normBack(dx[lo*d:(lo+rows)*d], dh[lo*d:(lo+rows)*d], xhat.Strip(i), inv[lo:lo+rows], gain, rows, d, true, xhat.Prec)
-	})
 }

@@ -3,9 +3,9 @@
 package kernels
 
 import (
-	"sync"
-
 	"golang.org/x/sys/cpu"
+
+	"ft/internal/stash"
 )
 
 // blockAssembly is one instruction set's part of blockOps.
@@ -128,7 +128,7 @@ type blockScratch struct {
 	square        [resultSize]float32
 }
 
-var blockScratches = sync.Pool{New: func() any { return new(blockScratch) }}
+var blockScratches stash.Stash[blockScratch]
 
 // optional is the address of tiles that may be left out.
 func optional(tiles []float32) *float32 {
@@ -201,7 +201,7 @@ func (a blockAssembly) storeRowsAny(dst, src []float32, ld int, c []float32, row
 
 // storeRowsT transposes block by block.
 func (a blockAssembly) storeRowsT(dst []float32, ld int, c []float32, rows, cols int, alpha float32) {
-	s := blockScratches.Get().(*blockScratch)
+	s := blockScratches.Get()
 	for j := 0; j < cols; j += PanelCols {
 		block := c[j/PanelCols*resultSize:][:resultSize]
 		for r := 0; r < rows; r += 16 {

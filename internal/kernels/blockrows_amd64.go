@@ -15,7 +15,7 @@ func (a blockAssembly) norm(dst, xhat, inv, x, gain []float32, rows, d int, eps 
 	if xhat != nil {
 		xhat = xhat[:words(n, prec)]
 	}
-	s := blockScratches.Get().(*blockScratch)
+	s := blockScratches.Get()
 	if whole < n {
 		clear(s.gain[copy(s.gain[:], gain[whole*PanelCols:]):])
 	}
@@ -61,7 +61,7 @@ func (a blockAssembly) normBack(dx, dh, xhat, inv, gain []float32, rows, d int, 
 	}
 	n, whole := groups(d), d/PanelCols
 	dx, dh, xhat, inv, gain = dx[:rows*d], dh[:rows*d], xhat[:words(n, prec)], inv[:rows], gain[:d]
-	s := blockScratches.Get().(*blockScratch)
+	s := blockScratches.Get()
 	if whole < n {
 		clear(s.gain[copy(s.gain[:], gain[whole*PanelCols:]):])
 	}
@@ -101,7 +101,7 @@ func (a blockAssembly) toTiles(dst, src []float32, ld, rows, cols int, alpha flo
 		t.pack(&dst[0], &src[0], ld, rows, whole, alpha)
 	}
 	if whole < n {
-		s := blockScratches.Get().(*blockScratch)
+		s := blockScratches.Get()
 		for r := range rows {
 			clear(s.in[copy(s.in[:], src[r*ld+whole*PanelCols:r*ld+cols]):])
 			t.pack(&dst[words(whole, prec)+r*16], &s.in[0], 0, 1, 1, alpha)

@@ -24,7 +24,7 @@ func Mul(dst, dy []float32, w *Matrix, t int, add bool) {
 
 // rows multiplies t rows of x by b.
 func rows(dst, x []float32, ld int, b Operand, t int, add bool) {
-	s := scratches.Get().(*scratch)
+	s := scratches.Get()
 	defer scratches.Put(s)
 	p := &s.product
 	p.Reset(t, b.n, F32)
@@ -44,7 +44,7 @@ func Gemm(c []float32, ldc int, a []float32, lda int, transA bool, b []float32, 
 	checkStored("Gemm", "C", c, ldc, m, n, false)
 	checkStored("Gemm", "A", a, lda, m, k, transA)
 	checkStored("Gemm", "B", b, ldb, k, n, transB)
-	s := scratches.Get().(*scratch)
+	s := scratches.Get()
 	defer scratches.Put(s)
 	p := &s.product
 	p.Reset(m, n, F32)

@@ -2,7 +2,8 @@ package kernels
 
 import (
 	"fmt"
-	"sync"
+
+	"ft/internal/stash"
 )
 
 // RowProduct is one product of few rows: Dst [t,Rows] = X [t,Cols] · Wᵀ. Dst must not overlap X. Prec BF16 allows rounding X and W to
@@ -20,7 +21,7 @@ func MulRows(dst, x []float32, w *Matrix, t int) { MulRowsAll(t, RowProduct{Dst:
 
 // MulRowsAll does several products of t rows side by side, which saves waiting for threads between them.
 func MulRowsAll(t int, products ...RowProduct) {
-	j := rowJobs.Get().(*rowJob)
+	j := rowJobs.Get()
 	j.be, j.t, j.products = active.Load(), t, append(j.products[:0], products...)
 	for i := range j.products {
 		j.products[i].check(t)
@@ -53,8 +54,8 @@ type rowJob struct {
 type rowPart struct{ product, lo, hi int }
 
 var (
-	rowJobs = sync.Pool{New: func() any { return new(rowJob) }}
-	rowTmps = sync.Pool{New: func() any { return new([]float32) }}
+	rowJobs stash.Stash[rowJob]
+	rowTmps stash.Stash[[]float32]
 )
 
 const (
@@ -111,7 +112,7 @@ func (j *rowJob) cut() {
 
 // Task does one part.
 func (j *rowJob) Task(i int) {
-	tmp := rowTmps.Get().(*[]float32)
+	tmp := rowTmps.Get()
 	part := j.parts[i]
 	p := &j.products[part.product]
 	if at := j.at[part.product]; at >= 0 {

@@ -65,7 +65,7 @@ func Transpose(dst, a Act) {
 		panic("kernels: Transpose: shapes differ")
 	}
 	be := active.Load()
-	s := scratches.Get().(*scratch)
+	s := scratches.Get()
 	defer scratches.Put(s)
 	from, to := a.Blocks()*blockWords, dst.Blocks()*blockWords
 	s.tile = grow(s.tile, blockWords)

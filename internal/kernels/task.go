@@ -1,6 +1,6 @@
 package kernels
 
-import "sync"
+import "ft/internal/stash"
 
 // scratch is a worker's memory for one task.
 type scratch struct {
@@ -9,11 +9,11 @@ type scratch struct {
 	product                                  Product // for Gemm and what multiplies rows
 }
 
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
+var scratches stash.Stash[scratch]
 
 // Task computes one part of C; it is called by Run.
 func (p *Product) Task(i int) {
-	s := scratches.Get().(*scratch)
+	s := scratches.Get()
 	defer scratches.Put(s)
 	row, lo := i%p.rowTasks, i/p.rowTasks*p.panels
 	part := part{

@@ -4,7 +4,8 @@ package kernels
 
 import (
 	"math"
-	"sync"
+
+	"ft/internal/stash"
 )
 
 // assemblyVectors is one instruction set's elementwise assembly. n is a positive multiple of 16.
@@ -23,7 +24,7 @@ const lanes = 16
 
 type pad [3][lanes]float32
 
-var pads = sync.Pool{New: func() any { return new(pad) }}
+var pads stash.Stash[pad]
 
 // vectors wraps the assembly in functions for any length.
 func (v assemblyVectors) vectors() vectors {
@@ -46,7 +47,7 @@ func (v assemblyVectors) expSumAny(dst, x []float32, sub float32) float32 {
 		dst, x = dst[n:], x[n:]
 	}
 	if len(x) > 0 {
-		p := pads.Get().(*pad)
+		p := pads.Get()
 		for i := copy(p[0][:], x); i < lanes; i++ {
 			p[0][i] = float32(math.Inf(-1)) // adds exp(-Inf) = 0
 		}
@@ -63,7 +64,7 @@ func (v assemblyVectors) swigluAny(dst, gate, up []float32) {
 		v.swiglu(&dst[0], &gate[0], &up[0], n)
 	}
 	if n < len(dst) {
-		p := pads.Get().(*pad)
+		p := pads.Get()
 		copy(p[0][:], gate[n:])
 		copy(p[1][:], up[n:])
 		v.swiglu(&p[2][0], &p[0][0], &p[1][0], lanes)
@@ -79,7 +80,7 @@ func (v assemblyVectors) dotAny(a, b []float32) float32 {
 		s = v.dot(&a[0], &b[0], n)
 	}
 	if n < len(a) {
-		p := pads.Get().(*pad)
+		p := pads.Get()
 		clear(p[0][copy(p[0][:], a[n:]):])
 		clear(p[1][copy(p[1][:], b[n:]):])
 		s += v.dot(&p[0][0], &p[1][0], lanes)
@@ -94,7 +95,7 @@ func (v assemblyVectors) axpyAny(dst []float32, a float32, x []float32) {
 		v.axpy(&dst[0], &x[0], n, a)
 	}
 	if n < len(dst) {
-		p := pads.Get().(*pad)
+		p := pads.Get()
 		copy(p[0][:], dst[n:])
 		copy(p[1][:], x[n:])
 		v.axpy(&p[0][0], &p[1][0], lanes, a)
@@ -116,7 +117,7 @@ func (v assemblyVectors) maximumAny(x []float32) float32 {
 	if n == 0 {
 		return maximumGeneric(x)
 	}
-	p := pads.Get().(*pad)
+	p := pads.Get()
 	v.maximum(&p[0][0], &x[0], n)
 	top := maximumGeneric(p[0][:])
 	pads.Put(p)

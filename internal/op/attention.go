@@ -2,9 +2,9 @@ package op
 
 import (
 	"math"
-	"sync"
 
 	"ft/internal/kernels"
+	"ft/internal/stash"
 )
 
 // Attention is causal grouped-query attention (Ainslie et al. 2023, arXiv:2305.13245): query head h reads
@@ -99,10 +99,10 @@ type attend struct {
 	panels        int       // of a head's features
 }
 
-var attends = sync.Pool{New: func() any { return new(attend) }}
+var attends stash.Stash[attend]
 
 func newAttend(p *Pass, a *Attention, out kernels.Act, q []float32) *attend {
-	g := attends.Get().(*attend)
+	g := attends.Get()
 	g.Attention, g.p, g.out, g.q = a, p, out, q
 	_, g.queries = p.strips()
 	g.words, g.part = kernels.StripWords(a.HeadDim, p.Prec), kernels.StripWords(kernels.PanelCols, p.Prec)
@@ -227,10 +227,10 @@ type work struct {
 	backward
 }
 
-var works = sync.Pool{New: func() any { return new(work) }}
+var works stash.Stash[work]
 
 func getWork(prec kernels.Precision) *work {
-	w := works.Get().(*work)
+	w := works.Get()
 	w.Begin(prec)
 	return w
 }

@@ -1,9 +1,8 @@
 package op
 
 import (
-	"sync"
-
 	"ft/internal/kernels"
+	"ft/internal/stash"
 )
 
 // keyPanels is how many panels of keys a backward task works on at once: their scores, gradients and operands stay in
@@ -17,7 +16,7 @@ const keyPanels = 16
 // B.2). One task owns one query head of one sample and no sum is split, so threads do not matter; the query heads'
 // parts of dk and dv are added up afterwards in order.
 func AttentionBackward(p *Pass, a *Attention, rope *Rope, st *AttentionState, dq, dk, dv kernels.Act, dout []float32) {
-	g := attendGrads.Get().(*attendGrad)
+	g := attendGrads.Get()
 	defer attendGrads.Put(g)
 	mark := p.Arena.Mark()
 	defer p.Arena.Release(mark)
@@ -52,7 +51,7 @@ type attendGrad struct {
 	words, part, panels int       // as in attend
 }
 
-var attendGrads = sync.Pool{New: func() any { return new(attendGrad) }}
+var attendGrads stash.Stash[attendGrad]
 
 // repackKeys is the task of 32 keys and values of one head.
 type repackKeys attendGrad

@@ -1,9 +1,8 @@
 package op
 
 import (
-	"sync"
-
 	"ft/internal/kernels"
+	"ft/internal/stash"
 )
 
 // Decoder does the decode step: one token for each of T sequences. Products are those of kernels.MulRowsAll, the residual
@@ -156,11 +155,11 @@ func (s *decodeAttention) Task(i int) {
 		first = max(0, seen-s.Window)
 	}
 	at, seen := first*width+h*hd, seen-first
-	scores := scoreRows.Get().(*[]float32)
+	scores := scoreRows.Get()
 	*scores = kernels.Grow(*scores, n*seen)
 	kernels.Attend(s.out[i*n*hd:(i+1)*n*hd], q, n, hd, kv.K[at:], kv.V[at:], width, seen, s.Scale, s.SoftCap, *scores)
 	scoreRows.Put(scores)
 }
 
 // scoreRows is memory for the scores of the queries that share a key/value head.
-var scoreRows = sync.Pool{New: func() any { return new([]float32) }}
+var scoreRows stash.Stash[[]float32]
