@@ -15,7 +15,7 @@ func peaks(f *file) {
 	}})
 }
 
-// peak writes n rounds of rows·4 independent sums, of products of rows + 4 vectors (AVX2: of 3, which is what there is).
+// peak writes n rounds of 4·rows independent sums of products of 8 vectors (AVX2: of 3, for which there is room).
 func peak(f *file, k kernelOf) {
 	reg := func(i int) string { return fmt.Sprintf("%s%d", k.v.reg, i) }
 	sums := 4 * k.rows
