@@ -30,6 +30,11 @@ func eachKind(t *testing.T, lengths []int, f func(f *fixture, bias bool, r int, 
 		for i, k := range kinds {
 			if i == len(kinds)-1 || kernels.Backend() == best {
 				t.Run(k.name, func(t *testing.T) { f(newFixture(t, uint64(i), lengths...), k.bias, k.r, k.dropout) })
+				t.Run(k.name+"/bfloat16", func(t *testing.T) {
+					fix := newFixture(t, uint64(i), lengths...)
+					fix.p.Prec = kernels.BF16
+					f(fix, k.bias, k.r, k.dropout)
+				})
 			}
 		}
 	})
@@ -70,9 +75,9 @@ func testQKV(f *fixture, bias bool, r int, dropout float32) {
 	gotQ, gotK, gotV := p.Floats(p.T*heads*head), p.Floats(p.T*kvHeads*head), p.Floats(p.T*kvHeads*head)
 	QKVForward(p, w, &st, gotQ, gotK, gotV, x)
 	q, k, v := forward()
-	testkit.Near(f.t, "q", gotQ, q, forwardTol, 0)
-	testkit.Near(f.t, "k", gotK, k, forwardTol, 0)
-	testkit.Near(f.t, "v", gotV, v, forwardTol, 0)
+	f.near("q", gotQ, q, forwardTol)
+	f.near("k", gotK, k, forwardTol)
+	f.near("v", gotV, v, forwardTol)
 
 	dq, dk, dv, dx := f.floats(len(q), 1), f.floats(len(k), 1), f.floats(len(v), 1), f.floats(len(x), 1)
 	cq, ck, cv, cx := wide(dq), wide(dk), wide(dv), wide(dx)
@@ -81,7 +86,7 @@ func testQKV(f *fixture, bias bool, r int, dropout float32) {
 		return dot(q, cq) + dot(k, ck) + dot(v, cv) + dot(x64, cx)
 	}
 	QKVBackward(p, w, &st, dx, f.act(dq), f.act(dk), f.act(dv))
-	testkit.Near(f.t, "dx", dx, testkit.Gradient(objective, x64, 1e-5), gradTol, 0)
+	f.near("dx", dx, testkit.Gradient(objective, x64, 1e-5), gradTol)
 	f.checkSlot("q", rq, objective)
 	f.checkSlot("k", rk, objective)
 	f.checkSlot("v", rv, objective)
@@ -107,13 +112,13 @@ func testProject(f *fixture, bias bool, r int, dropout float32) {
 	}
 	u, act := ProjectRoom(p, o), f.act(a)
 	ProjectForward(p, o, u, x, act)
-	testkit.Near(f.t, "out", x, want, forwardTol, 0)
+	f.near("out", x, want, forwardTol)
 
 	dout := f.floats(len(x), 1)
 	objective := func() float64 { return dot(wide(dout), ro.apply(a64)) }
 	da := make([]float32, len(a))
 	ProjectBackward(p, o, da, dout, act, u)
-	testkit.Near(f.t, "da", da, testkit.Gradient(objective, a64, 1e-5), gradTol, 0)
+	f.near("da", da, testkit.Gradient(objective, a64, 1e-5), gradTol)
 	f.checkSlot("o", ro, objective)
 	if o.Delta == nil {
 		return
@@ -144,14 +149,14 @@ func testMLP(f *fixture, bias bool, r int, dropout float32) {
 	}
 	st := w.Room(p)
 	MLPForward(p, w, &st, x)
-	testkit.Near(f.t, "out", x, forward(), forwardTol, 0)
+	f.near("out", x, forward(), forwardTol)
 
 	dx := f.floats(len(x), 1)
 	c := wide(dx)
 	objective := func() float64 { return dot(forward(), c) }
 	dy := append([]float32(nil), dx...)
 	MLPBackward(p, w, &st, dx, true)
-	testkit.Near(f.t, "dx", dx, testkit.Gradient(objective, x64, 1e-5), gradTol, 0)
+	f.near("dx", dx, testkit.Gradient(objective, x64, 1e-5), gradTol)
 	f.checkSlot("gate", rg, objective)
 	f.checkSlot("up", ru, objective)
 	f.checkSlot("down", rd, objective)
@@ -233,14 +238,18 @@ func testHead(f *fixture, bias bool, r int, dropout float32, chance float64) {
 			f.t.Errorf("token %d has no label, but a loss of %g", t, l)
 		}
 	}
-	testkit.Near(f.t, "loss", []float64{sum}, []float64{loss()}, 1e-6, 0)
+	if f.p.Prec == kernels.F32 {
+		testkit.Near(f.t, "loss", []float64{sum}, []float64{loss()}, 1e-6, 0)
+	} else {
+		testkit.Near(f.t, "loss", []float64{sum}, []float64{loss()}, 5e-3, 0)
+	}
 	objective := func() float64 { return scale * loss() }
 	places := f.some(len(x), 150)
 	got := make([]float32, len(places))
 	for i, at := range places {
 		got[i] = dx[at]
 	}
-	testkit.Near(f.t, "dx", got, testkit.Gradient(objective, x64, 1e-5, places...), gradTol, 0)
+	f.near("dx", got, testkit.Gradient(objective, x64, 1e-5, places...), gradTol)
 	f.checkSlot("lm_head", out, objective)
 
 	again := make([]float64, p.T)
