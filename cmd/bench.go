@@ -65,7 +65,8 @@ type benchResult struct {
 	Base     string         `json:"base"`
 	Backend  string         `json:"backend"`
 	Threads  int            `json:"threads"`
-	Numbers  string         `json:"precision"` // of products
+	Numbers  string         `json:"precision"`             // of products
+	Peak     float64        `json:"peak_gflops,omitempty"` // of multiplications with operands in registers, where the backend has instructions
 	Products []benchProduct `json:"products,omitempty"`
 	Prompt   []benchRate    `json:"prompt,omitempty"`
 	Decode   []benchRate    `json:"decode,omitempty"`
@@ -101,6 +102,9 @@ func (o *benchFlags) run(ctx context.Context, s *ui.Streams) error {
 		s.Detail("measuring: %s", part)
 		switch part {
 		case "products":
+			if r.Peak = kernels.Peak(session.base.Model.Precision()); r.Peak > 0 {
+				s.Note("peak     %.0f GFLOP/s, with operands in registers", r.Peak)
+			}
 			r.Products, err = b.products(ctx)
 		case "prompt":
 			r.Prompt, err = b.prompt(ctx)

@@ -11,6 +11,9 @@ import "ft/internal/quant"
 //go:noescape
 func stripAMX(c, a, b *float32, blocks, panels, bStride int, add bool)
 
+//go:noescape
+func peakAMX(x *float32, n int)
+
 // tileStrip is stripFunc by stripAMX, which always computes everything.
 func tileStrip(c, a, b []float32, blocks, panels, stride, _, _ int, add bool) {
 	_, _, _ = c[panels*resultSize-1], a[blocks*blockWords-1], b[(panels-1)*stride+blocks*blockWords-1]

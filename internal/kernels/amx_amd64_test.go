@@ -86,6 +86,13 @@ func TestStripAMX(t *testing.T) {
 	}
 }
 
+// TestPeakAMX: the loop is one that the CPU, or its emulation, can run.
+func TestPeakAMX(t *testing.T) {
+	needAMX(t)
+	x := bf16Randoms(rand.New(rand.NewPCG(1, 2)), 2*blockWords)
+	peakAMX(&x[0], 3)
+}
+
 // TestStripAMX_subnormal: subnormal factors and results are zero.
 func TestStripAMX_subnormal(t *testing.T) {
 	needAMX(t)

@@ -29,6 +29,15 @@ func stripBF16AVX512(c, a, b *float32, blocks, panels, stride, parts int, add bo
 func halfBF16AVX512(c, a, b *float32, blocks, panels, stride, parts int, add bool)
 
 //go:noescape
+func peakF32AVX512(x *float32, n int)
+
+//go:noescape
+func peakF32AVX2(x *float32, n int)
+
+//go:noescape
+func peakBF16AVX512(x *float32, n int)
+
+//go:noescape
 func transpose16AVX512(dst, src *float32, dstStride, srcStride, count, dstStep, srcStep int)
 
 //go:noescape

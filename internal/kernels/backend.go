@@ -32,6 +32,7 @@ type backend struct {
 	prefetch func(src []byte)
 	vec      vectors
 	ops      blockOps
+	peaks    [2]peak // by Precision
 }
 
 // generic is plain Go: the specification of the other backends, and what runs where there is no assembly.

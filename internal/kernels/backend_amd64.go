@@ -36,6 +36,7 @@ var avx512 = backend{
 	prefetch:   prefetchAMD64,
 	vec:        assemblyVectors{expSumAVX512, swigluAVX512, dotAVX512, axpyAVX512, scaleAVX512, maximumAVX512}.vectors(),
 	ops:        bestBlockOps(),
+	peaks:      [2]peak{F32: {peakF32AVX512, 24 * 32, 1 << 16}},
 }
 
 // avx512bf16 is avx512 with products in bfloat16, for which AMD's Zen 4 and later have twice the rate of float32.
@@ -43,6 +44,7 @@ var avx512bf16 = func() backend {
 	b := avx512
 	b.name = "avx512bf16"
 	b.bf16 = assemblyStrip{stripBF16AVX512, 8, halfBF16AVX512, 16}.strip
+	b.peaks[BF16] = peak{peakBF16AVX512, 24 * 64, 1 << 16}
 	b.rowsBF16, b.roundRow = halvesAVX512.rows, halvesAVX512.round
 	b.lay.round = func(dst, src []float32, blocks, step int) {
 		_, _ = src[32*blocks-1], dst[(blocks-1)*step+15]
@@ -66,6 +68,7 @@ var amx = func() backend {
 	b.name = "amx"
 	b.rowsBF16, b.roundRow = nil, nil // Intel's cores have half of float32's rate in VDPBF16PS
 	b.bf16 = tileStrip
+	b.peaks[BF16] = peak{peakAMX, 4 * 2 * 16 * 16 * 32, 1 << 13}
 	return b
 }()
 
@@ -82,6 +85,7 @@ var avx2 = backend{
 	prefetch:   prefetchAMD64,
 	vec:        assemblyVectors{expSumAVX2, swigluAVX2, dotAVX2, axpyAVX2, scaleAVX2, maximumAVX2}.vectors(),
 	ops:        blockOpsAVX2,
+	peaks:      [2]peak{F32: {peakF32AVX2, 12 * 16, 1 << 17}},
 }
 
 // assemblyStrip is a micro-kernel, one for half a panel, and the rows of a part of each.

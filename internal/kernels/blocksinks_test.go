@@ -189,11 +189,11 @@ func TestStoreRows(t *testing.T) {
 				y, x := i/ld, i%ld
 				want := [4]float32{o, o, o, o}
 				if y < rows && x < cols {
-					v := alpha * resultAt(c, y, x)
+					v := float32(alpha * resultAt(c, y, x)) // no fused addition
 					want[0], want[1], want[2] = v, src[i]+v, o+v
 				}
 				if y < cols && x < rows {
-					v := alpha * resultAt(c, x, y)
+					v := float32(alpha * resultAt(c, x, y))
 					want[3] = o + v
 				}
 				if got := [4]float32{set[i], sum[i], add[i], flip[i]}; got != want {

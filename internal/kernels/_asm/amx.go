@@ -14,6 +14,7 @@ import (
 func amx(f *file) {
 	tileConfig(f)
 	stripAMX(f)
+	peakAMX(f)
 	xcr0(f)
 }
 
@@ -86,6 +87,29 @@ func stripAMX(f *file) {
 	f.line("more:")
 	f.op("DECQ R9")
 	f.op("JNZ  panel")
+	f.vex("TILERELEASE", 0, 0x49, 0, 0, nil)
+	f.op("RET")
+}
+
+// peakAMX writes n rounds of four products of tiles that are loaded once, from 4,096 bytes.
+func peakAMX(f *file) {
+	f.text("peakAMX", 16, "func peakAMX(x *float32, n int)")
+	f.op("MOVQ x+0(FP), SI")
+	f.op("MOVQ n+8(FP), CX")
+	f.op("MOVL $64, AX")
+	f.op("LEAQ tileConfig<>(SB), BX")
+	f.vex("LDTILECFG (BX)", 0, 0x49, 0, 0, memory{base: "BX"})
+	for i := range 4 {
+		f.vex(fmt.Sprintf("TILEZERO TMM%d", i), 3, 0x49, i, 0, nil)
+		f.tileMove("TILELOADD", 4+i, memory{base: "SI", index: "AX", disp: 1024 * i})
+	}
+	f.line("round:")
+	for d := range 4 {
+		a, b := 4+d/2, 6+d%2
+		f.vex(fmt.Sprintf("TDPBF16PS TMM%d, TMM%d, TMM%d", b, a, d), 2, 0x5c, d, b, register(a))
+	}
+	f.op("DECQ CX")
+	f.op("JNZ  round")
 	f.vex("TILERELEASE", 0, 0x49, 0, 0, nil)
 	f.op("RET")
 }
