@@ -3,6 +3,8 @@ package kernels
 import (
 	"fmt"
 	"unsafe"
+
+	"ft/internal/quant"
 )
 
 // Precision is the number type of activations inside a block of the model, and with it of its products. Sums are
@@ -53,7 +55,7 @@ func (a Act) Strip(s int) []float32 {
 }
 
 // blocksOf is the number of blocks that f columns take, padded to a multiple of 32.
-func blocksOf(f int, p Precision) int { return (f + PanelCols - 1) / PanelCols * PanelCols / p.Width() }
+func blocksOf(f int, p Precision) int { return groups(f) * PanelCols / p.Width() }
 
 // Act returns an activation matrix with unspecified contents, padding included. It lives as buffers of Floats do.
 func (a *Arena) Act(t, f int, p Precision) Act {
@@ -78,7 +80,7 @@ func (a Act) At(t, f int) float32 {
 	w := a.Prec.Width()
 	at := f/w*StripRows*w + t%StripRows*w + f%w
 	if a.Prec == BF16 {
-		return fromBF16(halves(a.Strip(t / StripRows))[at])
+		return quant.BF16Value(halves(a.Strip(t / StripRows))[at])
 	}
 	return a.Strip(t / StripRows)[at]
 }

@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"ft/internal/quant"
 )
 
 // actShapes are [T,F] with edges in both.
@@ -27,7 +29,7 @@ func TestAct_layout(t *testing.T) {
 				block := row/32*perStrip + col/width*512 + row%32*16
 				got := a.data[block+col%width/(1+int(prec))]
 				if prec == BF16 {
-					got = fromBF16(halves(a.data[block : block+16])[col%32])
+					got = quant.BF16Value(halves(a.data[block : block+16])[col%32])
 				}
 				if got != rounded(v, prec) || a.At(row, col) != got {
 					t.Fatalf("%v at %d,%d: %v, At %v, want %v", s, row, col, got, a.At(row, col), v)

@@ -34,8 +34,8 @@ func bf16Randoms(r *rand.Rand, n int) []float32 {
 func stripReference(a, b []uint16, row, col, blocks int, c float32) (sum, size float64) {
 	sum, size = float64(c), math.Abs(float64(c))
 	for k := range blocks * 32 {
-		x := fromBF16(a[k/32*1024+row*32+k%32])
-		y := fromBF16(b[k/32*1024+col/16*512+k%32/2*32+col%16*2+k%2])
+		x := quant.BF16Value(a[k/32*1024+row*32+k%32])
+		y := quant.BF16Value(b[k/32*1024+col/16*512+k%32/2*32+col%16*2+k%2])
 		sum += float64(x) * float64(y)
 		size += math.Abs(float64(x) * float64(y))
 	}

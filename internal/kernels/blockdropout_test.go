@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"ft/internal/keyed"
+	"ft/internal/quant"
 )
 
 // dropped is the factor of feature i: 16 bits of a word of SplitMix64 for every four features.
@@ -50,7 +51,7 @@ func checkDropout(t *testing.T, r *rand.Rand, ops *blockOps, prob float32, rows,
 		} else {
 			v := tileAt(src, y, n, prec) * m
 			if prec == BF16 {
-				v = fromBF16(toBF16(v))
+				v = quant.BF16Value(quant.BF16Bits(v))
 			}
 			if got := tileAt(dst, y, n, prec); got != v {
 				t.Fatalf("prob %v at %d,%d: %v, want %v", prob, y, n, got, v)

@@ -1,5 +1,7 @@
 package kernels
 
+import "ft/internal/quant"
+
 // blockOps is a backend's elementwise steps around products, on the memory of single strips. All are serial: tasks
 // call them.
 //
@@ -94,7 +96,7 @@ func words(groups int, prec Precision) int { return groups * 2 * blockWords >> p
 func (v *group) read(tiles []float32, n, r int, prec Precision) {
 	if prec == BF16 {
 		for i, h := range halves(tiles[n*blockWords+r*16:][:16]) {
-			v[i] = fromBF16(h)
+			v[i] = quant.BF16Value(h)
 		}
 		return
 	}
@@ -107,7 +109,7 @@ func (v *group) read(tiles []float32, n, r int, prec Precision) {
 func (v *group) write(tiles []float32, n, r int, prec Precision) {
 	if prec == BF16 {
 		for i, h := 0, halves(tiles[n*blockWords+r*16:][:16]); i < len(h); i++ {
-			h[i] = toBF16(v[i])
+			h[i] = quant.BF16Bits(v[i])
 		}
 		return
 	}

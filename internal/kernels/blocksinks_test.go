@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"ft/internal/quant"
 )
 
 // forEachTile runs the test on every backend with tiles of both precisions.
@@ -19,7 +21,7 @@ func forEachTile(t *testing.T, f func(t *testing.T, r *rand.Rand, ops *blockOps,
 // tileAt reads element (r,n) of tiles by the layout's definition.
 func tileAt(tiles []float32, r, n int, prec Precision) float32 {
 	if prec == BF16 {
-		return fromBF16(halves(tiles)[n/32*1024+r*32+n%32])
+		return quant.BF16Value(halves(tiles)[n/32*1024+r*32+n%32])
 	}
 	return tiles[n/16*512+r*16+n%16]
 }

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"ft/internal/quant"
 )
 
 // bounds are random columns for rows: causal, windows, empty rows and single columns among them.
@@ -150,7 +152,7 @@ func checkProbs(t *testing.T, c []float32, panels int, lse []float32, scale floa
 
 // rightAt reads element (k,n) of a right operand of BF16 with one block of k.
 func rightAt(b []float32, k, n int) float32 {
-	return fromBF16(halves(b)[n/32*1024+n%32/16*512+k/2*32+n%16*2+k%2])
+	return quant.BF16Value(halves(b)[n/32*1024+n%32/16*512+k/2*32+n%16*2+k%2])
 }
 
 // logSumExp is that of columns lo to hi-1 of row r, in float64.

@@ -2,38 +2,6 @@ package kernels
 
 import "fmt"
 
-// MulT computes dst[t,Rows] = x[t,Cols] · wᵀ, the forward pass of a linear layer, or adds it to dst if add.
-// dst must not overlap x. Row i of dst depends on row i of x and w only, bit for bit.
-func MulT(dst, x []float32, w *Matrix, t int, add bool) {
-	w.check("MulT")
-	if t < 0 || len(dst) != t*w.Rows || len(x) != t*w.Cols {
-		panic(fmt.Sprintf("kernels: MulT: dst %d, x %d values for t=%d and a matrix [%d,%d]", len(dst), len(x), t, w.Rows, w.Cols))
-	}
-	rows(dst, x, w.Cols, WeightsT(w), t, add)
-}
-
-// Mul computes dst[t,Cols] = dy[t,Rows] · w, the input gradient of a linear layer, or adds it to dst if add.
-// dst must not overlap dy. Row i of dst depends on row i of dy and w only, bit for bit.
-func Mul(dst, dy []float32, w *Matrix, t int, add bool) {
-	w.check("Mul")
-	if t < 0 || len(dst) != t*w.Cols || len(dy) != t*w.Rows {
-		panic(fmt.Sprintf("kernels: Mul: dst %d, dy %d values for t=%d and a matrix [%d,%d]", len(dst), len(dy), t, w.Rows, w.Cols))
-	}
-	rows(dst, dy, w.Rows, Weights(w), t, add)
-}
-
-// rows multiplies t rows of x by b.
-func rows(dst, x []float32, ld int, b Operand, t int, add bool) {
-	s := scratches.Get()
-	defer scratches.Put(s)
-	p := &s.product
-	p.Reset(t, b.n, F32)
-	p.Add(Left{f: x, ld: ld}, b, false)
-	p.Sink = Sink{Kind: ToRows, Rows: dst, LD: b.n, Add: add}
-	p.Run()
-	p.Reset(0, 0, F32) // hold on to nobody's memory
-}
-
 // Gemm computes C[m,n] = alpha·op(A)[m,k]·op(B)[k,n], plus the old C if add. op(A) is A, stored [m,k], or
 // with transA the transpose of A stored [k,m]; B likewise. lda, ldb, ldc are the distances of stored rows.
 // C must overlap neither A nor B. It runs on Threads threads.

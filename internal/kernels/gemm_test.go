@@ -249,13 +249,13 @@ func TestMatrix_types(t *testing.T) {
 					y, old := make([]float32, n*rows), randoms(r, n*rows)
 					got, intact := guarded(old)
 					copy(y, old)
-					MulT(y, x, plain, n, add)
-					MulT(got, x, w, n, add)
+					mulT(y, x, plain, n, add)
+					mulT(got, x, w, n, add)
 					sameBits(t, fmt.Sprintf("MulT %v [%d,%d] t=%d", typ, rows, cols, n), got, y)
 					dx := make([]float32, n*cols)
 					gdx, dintact := guarded(dx)
-					Mul(dx, dy, plain, n, false)
-					Mul(gdx, dy, w, n, false)
+					mul(dx, dy, plain, n, false)
+					mul(gdx, dy, w, n, false)
 					sameBits(t, fmt.Sprintf("Mul %v [%d,%d] t=%d", typ, rows, cols, n), gdx, dx)
 					if !intact() || !dintact() {
 						t.Fatalf("%v: wrote past the end", typ)
@@ -283,13 +283,13 @@ func TestMulT_rowIndependence(t *testing.T) {
 			w := weights(t, r, rows, cols, typ, false)
 			x, dy := randoms(r, n*cols), randoms(r, n*rows)
 			y, dx := make([]float32, n*rows), make([]float32, n*cols)
-			MulT(y, x, w, n, false)
-			Mul(dx, dy, w, n, false)
+			mulT(y, x, w, n, false)
+			mul(dx, dy, w, n, false)
 			for _, size := range []int{1, 2, 3, 7, 14, 15, 29} {
 				for lo := r.IntN(5); lo+size <= n; lo += size + r.IntN(9) {
 					part, dpart := make([]float32, size*rows), make([]float32, size*cols)
-					MulT(part, x[lo*cols:(lo+size)*cols], w, size, false)
-					Mul(dpart, dy[lo*rows:(lo+size)*rows], w, size, false)
+					mulT(part, x[lo*cols:(lo+size)*cols], w, size, false)
+					mul(dpart, dy[lo*rows:(lo+size)*rows], w, size, false)
 					what := fmt.Sprintf("%v rows %d+%d", typ, lo, size)
 					sameBits(t, "MulT "+what, part, y[lo*rows:(lo+size)*rows])
 					sameBits(t, "Mul "+what, dpart, dx[lo*cols:(lo+size)*cols])
@@ -324,7 +324,7 @@ func TestMulT_nonFinite(t *testing.T) {
 		x[cols+5] = float32(math.NaN())
 		w[7*cols+2] = float32(math.Inf(1))
 		y := make([]float32, n*rows)
-		MulT(y, x, FromFloat32(rows, cols, w), n, false)
+		mulT(y, x, FromFloat32(rows, cols, w), n, false)
 		for i, v := range y {
 			row, col := i/rows, i%rows
 			nan, inf := v != v, math.IsInf(float64(v), 0)
@@ -363,12 +363,10 @@ func TestUse(t *testing.T) {
 func TestProgrammerErrors(t *testing.T) {
 	v := make([]float32, 6)
 	for name, f := range map[string]func(){
-		"MulT":   func() { MulT(v, v, FromFloat32(2, 3, v), 1, false) },
-		"Mul":    func() { Mul(v, v, FromFloat32(2, 3, v), 3, false) },
 		"Gemm":   func() { Gemm(v, 2, v, 2, false, v, 1, false, 2, 2, 3, 1, false) },
 		"matrix": func() { FromFloat32(2, 2, v) },
 		"perm": func() {
-			MulT(v[:2], v[:3], &Matrix{Rows: 2, Cols: 3, Data: make([]byte, 24), Perm: []int32{0}}, 1, false)
+			MulRows(v[:2], v[:3], &Matrix{Rows: 2, Cols: 3, Data: make([]byte, 24), Perm: []int32{0}}, 1)
 		},
 		"label": func() { CrossEntropyRow(v, 6, 1) },
 		"rope":  func() { RoPE(v, 1, 1, 6, 6, []int32{1}, v[:3], v[:3], false) },

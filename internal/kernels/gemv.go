@@ -16,7 +16,7 @@ type RowProduct struct {
 
 // MulRows computes dst[t,Rows] = x[t,Cols]·wᵀ for few rows, as decoding has them: weights are read once, in their file's
 // type, at the speed of memory. Sums are float32 on every backend, each in one fixed order: row i of dst depends on row
-// i of x and w only, bit for bit. It differs from MulT by rounding.
+// i of x and w only, bit for bit. It differs from Product by rounding.
 func MulRows(dst, x []float32, w *Matrix, t int) { MulRowsAll(t, RowProduct{Dst: dst, X: x, W: w}) }
 
 // MulRowsAll does several products of t rows side by side, which saves waiting for threads between them.

@@ -63,7 +63,7 @@ func TestMulRows_bf16(t *testing.T) {
 			for i, got := range all {
 				want, size := 0.0, 0.0
 				for j, a := range v[i%rows*cols : (i%rows+1)*cols] {
-					p := float64(fromBF16(toBF16(a))) * float64(fromBF16(toBF16(x[i/rows*cols+j])))
+					p := float64(quant.BF16Value(quant.BF16Bits(a))) * float64(quant.BF16Value(quant.BF16Bits(x[i/rows*cols+j])))
 					want, size = want+p, size+math.Abs(p)
 				}
 				if err := math.Abs(want - float64(got)); !(err <= rowBound(cols)*size+1e-30) {

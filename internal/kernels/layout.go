@@ -1,5 +1,7 @@
 package kernels
 
+import "ft/internal/quant"
+
 // layout is what brings values into the blocks of A and B. All functions work on whole blocks; callers pad.
 type layout struct {
 	// transpose16 writes `count` transposes of 16×16 words: transpose i reads rows srcStride words apart from
@@ -39,7 +41,7 @@ func roundGeneric(dst, src []float32, blocks, step int) {
 	for i := range blocks {
 		d := halves(dst[i*step : i*step+16])
 		for j, v := range src[i*32 : i*32+32] {
-			d[j] = toBF16(v)
+			d[j] = quant.BF16Bits(v)
 		}
 	}
 }
@@ -50,7 +52,7 @@ func pairsGeneric(dst, even, odd []float32, blocks, step int) {
 			at := i*step + half*256
 			d := halves(dst[at : at+16])
 			for j := range 16 {
-				d[2*j], d[2*j+1] = toBF16(even[i*32+half*16+j]), toBF16(odd[i*32+half*16+j])
+				d[2*j], d[2*j+1] = quant.BF16Bits(even[i*32+half*16+j]), quant.BF16Bits(odd[i*32+half*16+j])
 			}
 		}
 	}
@@ -75,7 +77,7 @@ func rowDotsGeneric(dst, a, b []float32, blocks int, prec Precision) {
 			x, y := a[at:at+rowWords], b[at:at+rowWords]
 			if prec == BF16 {
 				for j, h := range halves(x) {
-					sum += float32(fromBF16(h) * fromBF16(halves(y)[j]))
+					sum += float32(quant.BF16Value(h) * quant.BF16Value(halves(y)[j]))
 				}
 				continue
 			}

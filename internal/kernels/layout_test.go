@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"ft/internal/quant"
 )
 
 // filled is n canaries with more behind them.
@@ -56,33 +58,7 @@ func awkwards(r *rand.Rand, n int) []float32 {
 	return v
 }
 
-// TestToBF16: halfway to the neighbours by float64, ties to even.
-func TestToBF16(t *testing.T) {
-	r := rand.New(rand.NewPCG(5, 6))
-	for range 100_000 {
-		x := math.Float32frombits(r.Uint32())
-		if x != x || math.IsInf(float64(x), 0) || math.Abs(float64(x)) > 3.38e38 {
-			continue
-		}
-		low := math.Float32frombits(math.Float32bits(x) &^ 0xffff) // toward zero
-		high := math.Float32frombits(math.Float32bits(low) + 0x10000)
-		toLow, toHigh := math.Abs(float64(x)-float64(low)), math.Abs(float64(high)-float64(x))
-		want := low
-		if toHigh < toLow || toHigh == toLow && math.Float32bits(low)>>16&1 == 1 {
-			want = high
-		}
-		if got := fromBF16(toBF16(x)); got != want {
-			t.Fatalf("%v (%08x) became %v, want %v", x, math.Float32bits(x), got, want)
-		}
-	}
-	for in, want := range map[uint32]uint16{0x7f7fffff: 0x7f80, 0xff7fffff: 0xff80, 0x7f800000: 0x7f80, 0x7f800001: 0x7fc0, 0xffc00000: 0xffc0, 0x80000000: 0x8000} {
-		if got := toBF16(math.Float32frombits(in)); got != want {
-			t.Errorf("%08x became %04x, want %04x", in, got, want)
-		}
-	}
-}
-
-// TestLayout_round and the two tests below it compare with toBF16, bit for bit; subnormal numbers, which instructions may
+// TestLayout_round and the two tests below it compare with quant.BF16Bits, bit for bit; subnormal numbers, which instructions may
 // take as zero, do not occur.
 func TestLayout_round(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, r *rand.Rand) {
@@ -91,7 +67,7 @@ func TestLayout_round(t *testing.T) {
 			src := awkwards(r, 32*blocks)
 			want, _ := filled((blocks-1)*step + 16)
 			for i, v := range src {
-				halves(want)[i/32*step*2+i%32] = toBF16(v)
+				halves(want)[i/32*step*2+i%32] = quant.BF16Bits(v)
 			}
 			dst, intact := filled(len(want))
 			active.Load().lay.round(dst, src, blocks, step)
@@ -104,7 +80,7 @@ func TestLayout_round(t *testing.T) {
 		dst := make([]float32, 16)
 		active.Load().lay.round(dst, nan, 1, 16)
 		for i, h := range halves(dst) {
-			if v := fromBF16(h); (v != v) != (i == 7) {
+			if v := quant.BF16Value(h); (v != v) != (i == 7) {
 				t.Errorf("NaN at 7: value %d became %v", i, v)
 			}
 		}
@@ -119,7 +95,7 @@ func TestLayout_pairs(t *testing.T) {
 			want, _ := filled((blocks-1)*step + 272)
 			for i := range even {
 				at := 2 * (i/32*step + i%32/16*256 + i%16)
-				halves(want)[at], halves(want)[at+1] = toBF16(even[i]), toBF16(odd[i])
+				halves(want)[at], halves(want)[at+1] = quant.BF16Bits(even[i]), quant.BF16Bits(odd[i])
 			}
 			dst, intact := filled(len(want))
 			active.Load().lay.pairs(dst, even, odd, blocks, step)

@@ -1,6 +1,10 @@
 package kernels
 
-import "time"
+import (
+	"time"
+
+	"ft/internal/quant"
+)
 
 // peak is one round of multiplications with all operands in registers.
 type peak struct {
@@ -19,7 +23,7 @@ func Peak(prec Precision) float64 {
 	}
 	x, _ := onHeap(2 * blockWords)
 	for i, h := 0, halves(x); i < len(h); i++ {
-		h[i] = toBF16(float32(mixed(i)>>16)/65536 - 0.5) // as float32 they are such values too; zeros would need less power
+		h[i] = quant.BF16Bits(float32(mixed(i)>>16)/65536 - 0.5) // as float32 they are such values too; zeros would need less power
 	}
 	best, threads := time.Hour, Threads()
 	for first := time.Now(); time.Since(first) < 50*time.Millisecond; { // so long that all threads had their turn together

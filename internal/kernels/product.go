@@ -115,7 +115,7 @@ func (p *Product) plan(threads int) int {
 		unit = max(unit, b.unit()/PanelCols)
 		deep += b.blocks(p.Prec) * blockWords
 	}
-	all := (p.N + PanelCols - 1) / PanelCols
+	all := groups(p.N)
 	p.panels = even(all, threads, mostPanels)
 	p.slice = 0
 	if fit := panelBudget / max(deep, 1); fit >= min(p.panels, leastPanels) {

@@ -26,7 +26,7 @@ func forEachPrecision(t *testing.T, f func(t *testing.T, r *rand.Rand, prec Prec
 // rounded is what a product in prec sees of x.
 func rounded(x float32, prec Precision) float32 {
 	if prec == BF16 {
-		return fromBF16(toBF16(x))
+		return quant.BF16Value(quant.BF16Bits(x))
 	}
 	return x
 }
@@ -195,4 +195,16 @@ func rounded64(v []float32, ld, rows, cols int, trans bool, prec Precision) []fl
 		}
 	}
 	return out
+}
+
+// mulT computes dst[t,Rows] = x[t,Cols] · wᵀ, or adds it to dst.
+func mulT(dst, x []float32, w *Matrix, t int, add bool) { rowProduct(dst, x, WeightsT(w), t, add) }
+
+// mul computes dst[t,Cols] = dy[t,Rows] · w, or adds it to dst.
+func mul(dst, dy []float32, w *Matrix, t int, add bool) { rowProduct(dst, dy, Weights(w), t, add) }
+
+func rowProduct(dst, x []float32, b Operand, t int, add bool) {
+	p := Product{M: t, N: b.n, Sink: Sink{Kind: ToRows, Rows: dst, LD: b.n, Add: add}}
+	p.Add(Left{f: x, ld: b.k}, b, false)
+	p.Run()
 }

@@ -54,7 +54,7 @@ func agree(got, want []step) bool {
 		}
 		if s.prec == BF16 {
 			for j, h := range halves(s.got) {
-				if !near(fromBF16(h), fromBF16(halves(want[i].got)[j])) {
+				if !near(quant.BF16Value(h), quant.BF16Value(halves(want[i].got)[j])) {
 					return false
 				}
 			}

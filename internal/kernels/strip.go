@@ -1,5 +1,7 @@
 package kernels
 
+import "ft/internal/quant"
+
 // stripFunc is the micro-kernel of every product: C[panels][32][32] = A·B, or C + A·B if add. a is a strip of
 // `blocks` blocks; panel p of B starts at b[p·stride] and has as many. Each element is the sum over k in ascending
 // order (with BF16, of pairs), so it depends on its own row and column alone.
@@ -58,11 +60,11 @@ func stripBF16Generic(c, a, b []float32, blocks, panels, stride, rows, _ int, ad
 		for i := range blocks {
 			for at, h := range halves(a[i*blockWords : (i+1)*blockWords]) {
 				row, k := at/32, at%32
-				left[k/16*blockWords+row*16+k%16] = fromBF16(h)
+				left[k/16*blockWords+row*16+k%16] = quant.BF16Value(h)
 			}
 			for at, h := range halves(b[p*stride+i*blockWords : p*stride+(i+1)*blockWords]) {
 				n, k := at/512*16+at/2%16, at/32%16*2+at%2
-				right[k*PanelCols+n] = fromBF16(h)
+				right[k*PanelCols+n] = quant.BF16Value(h)
 			}
 			blockGeneric(cp, left[:blockWords], right[:blockWords], rows)
 			blockGeneric(cp, left[blockWords:], right[blockWords:], rows)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"ft/internal/quant"
 )
 
 // TestStrip compares the micro-kernels with float64, by the definition of blocks.
@@ -26,7 +28,7 @@ func operands(r *rand.Rand, prec Precision, blocks, panels, stride, cols int) (a
 	av, bv = make([]float64, StripRows*k), make([]float64, k*n)
 	put := func(words []float32, at int, v float32) {
 		if prec == BF16 {
-			halves(words)[at] = toBF16(v)
+			halves(words)[at] = quant.BF16Bits(v)
 		} else {
 			words[at] = v
 		}

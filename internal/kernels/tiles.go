@@ -32,7 +32,7 @@ func (t *Tiles) Begin(prec Precision) {
 }
 
 // Words is what 32 tokens with cols features take.
-func (t *Tiles) Words(cols int) int { return blocksOf(cols, t.Prec) * blockWords }
+func (t *Tiles) Words(cols int) int { return StripWords(cols, t.Prec) }
 
 // Mul computes the result c = a·b, or adds to it. a is a strip of k features; each panel of b has as many, stride
 // words apart.

@@ -3,6 +3,8 @@ package kernels
 import (
 	"math/rand/v2"
 	"testing"
+
+	"ft/internal/quant"
 )
 
 // wholes are small whole numbers: their products and sums are exact in both precisions.
@@ -126,7 +128,7 @@ func TestAct_put(t *testing.T) {
 			w.Pack(strip, values, cols, rows, cols)
 			act.Put(strip, top, rows, left, cols)
 			act.ClearPadding()
-			outside := fromBF16(halves([]float32{canary})[1])
+			outside := quant.BF16Value(halves([]float32{canary})[1])
 			if prec == F32 {
 				outside = canary
 			}
@@ -142,7 +144,7 @@ func TestAct_put(t *testing.T) {
 						}
 					case inside && got != values[(i-top)*cols+j-left]:
 						t.Fatalf("%v: [%d,%d] is %v, want %v", prec, i, j, got, values[(i-top)*cols+j-left])
-					case !inside && got != outside && got != fromBF16(halves([]float32{canary})[0]):
+					case !inside && got != outside && got != quant.BF16Value(halves([]float32{canary})[0]):
 						t.Fatalf("%v: wrote outside, at [%d,%d]", prec, i, j)
 					}
 				}

@@ -58,7 +58,7 @@ func dequantBF16(dst []float32, src []byte) {
 		y[3] = math.Float32frombits(uint32(w>>32) & high)
 	}
 	for i := range dst {
-		dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(src[2*i:])) << 16)
+		dst[i] = BF16Value(binary.LittleEndian.Uint16(src[2*i:]))
 	}
 }
 
@@ -77,6 +77,9 @@ func BF16Bits(v float32) uint16 {
 	}
 	return uint16((b + 0x7fff + (b >> 16 & 1)) >> 16)
 }
+
+// BF16Value is the float32 that a bfloat16 stands for, exactly.
+func BF16Value(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
 
 // f16Value is the float32 that the IEEE 754 half h stands for, exactly.
 func f16Value(h uint16) float32 {

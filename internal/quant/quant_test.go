@@ -81,10 +81,32 @@ func TestBF16Bits(t *testing.T) {
 	}{
 		{0x3f800000, 0x3f80}, {0x3f808000, 0x3f80}, {0x3f808001, 0x3f81}, {0x3f818000, 0x3f82},
 		{0x80000001, 0x8000}, {0x7f7fffff, 0x7f80}, {0xff800000, 0xff80}, {0x7f800001, 0x7fc0},
+		{0xff7fffff, 0xff80}, {0x7f800000, 0x7f80}, {0xffc00000, 0xffc0}, {0x80000000, 0x8000},
 	}
 	for _, c := range cases {
 		if got := BF16Bits(math.Float32frombits(c.in)); got != c.want {
 			t.Errorf("%#08x rounds to %#04x, want %#04x", c.in, got, c.want)
+		}
+	}
+}
+
+// TestBF16Bits_nearest: halfway to the neighbours by float64, ties to even.
+func TestBF16Bits_nearest(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 100_000 {
+		x := math.Float32frombits(r.Uint32())
+		if x != x || math.IsInf(float64(x), 0) || math.Abs(float64(x)) > 3.38e38 {
+			continue
+		}
+		low := math.Float32frombits(math.Float32bits(x) &^ 0xffff) // toward zero
+		high := math.Float32frombits(math.Float32bits(low) + 0x10000)
+		toLow, toHigh := math.Abs(float64(x)-float64(low)), math.Abs(float64(high)-float64(x))
+		want := low
+		if toHigh < toLow || toHigh == toLow && math.Float32bits(low)>>16&1 == 1 {
+			want = high
+		}
+		if got := BF16Value(BF16Bits(x)); got != want {
+			t.Fatalf("%v (%08x) became %v, want %v", x, math.Float32bits(x), got, want)
 		}
 	}
 }
