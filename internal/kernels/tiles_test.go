@@ -28,80 +28,100 @@ func TestTiles(t *testing.T) {
 }
 
 func testTiles(t *testing.T, r *rand.Rand, prec Precision, cols int) {
-	const rows = 29
-	var w Tiles
-	w.Begin(prec)
-	ld, panels := cols+3, groups(cols)
-	a, b, x := wholes(r, rows*ld), wholes(r, rows*ld), wholes(r, rows*PanelCols)
-	n := w.Words(cols)
-	as, bs, xs, form := Grow(nil, n), Grow(nil, n), Grow(nil, w.Words(PanelCols)), Grow(nil, n)
-	w.Pack(as, a, ld, rows, cols)
-	w.Pack(bs, b, ld, rows, cols)
-	w.Pack(xs, x, PanelCols, rows, PanelCols)
-	expect := func(what string, c []float32, height, width int, want func(i, j int) float32) {
-		t.Helper()
-		for i := range height {
-			for j := range width {
-				if got := resultAt(c, i, j); got != want(i, j) {
-					t.Fatalf("%v, %d columns: %s [%d,%d] is %v, want %v", prec, cols, what, i, j, got, want(i, j))
-				}
-			}
-		}
-	}
-	at := func(v []float32, ld, rows, cols, i, j int) float32 {
-		if i < rows && j < cols {
-			return v[i*ld+j]
-		}
-		return 0
-	}
+	c := newTilesCase(t, r, prec, cols)
+	c.products()
+	c.turned()
+	c.dots()
+}
 
-	c := Grow(nil, panels*Result)
-	w.Panel(form, bs, cols)
-	w.Mul(c, as, form, cols, 1, n, false)
-	expect("a·bᵀ", c, StripRows, StripRows, func(i, j int) (sum float32) {
-		for k := range cols {
-			sum += at(a, ld, rows, cols, i, k) * at(b, ld, rows, cols, j, k)
-		}
-		return sum
-	})
-	w.Straight(form, bs, cols, w.Words(StripRows))
-	w.Mul(c, xs, form, StripRows, panels, w.Words(StripRows), false)
-	product := func(i, j int) (sum float32) {
-		for k := range StripRows {
-			sum += at(x, PanelCols, rows, PanelCols, i, k) * at(b, ld, rows, cols, k, j)
-		}
-		return sum
-	}
-	expect("x·b", c, StripRows, panels*PanelCols, product)
-	d := Grow(nil, panels*Result)
-	w.TransposeResult(d, c, panels)
-	w.AddResult(c, d, panels)
-	for p := range panels {
-		expect("sum with the transpose", c[p*Result:], StripRows, StripRows, func(i, j int) float32 {
-			return product(i, p*PanelCols+j) + product(j, p*PanelCols+i)
-		})
-	}
-	w.Turn(form, as, cols)
-	straight := Grow(nil, w.Words(PanelCols))
-	w.Straight(straight, xs, PanelCols, len(straight))
-	for m := range panels {
-		w.Mul(c, form[m*w.Words(StripRows):], straight, StripRows, 1, len(straight), false)
-		expect("aᵀ·x", c, StripRows, PanelCols, func(i, j int) (sum float32) {
-			for k := range rows {
-				sum += at(a, ld, rows, cols, k, m*PanelCols+i) * x[k*PanelCols+j]
+// tilesCase is matrices a, b [29,cols] and x [29,32], beyond whose rows and columns everything is zero, and their strips.
+type tilesCase struct {
+	Tiles
+	t                *testing.T
+	cols, panels     int
+	a, b, x          func(i, j int) float32
+	as, bs, xs, form []float32
+}
+
+func newTilesCase(t *testing.T, r *rand.Rand, prec Precision, cols int) *tilesCase {
+	c := &tilesCase{t: t, cols: cols, panels: groups(cols)}
+	c.Begin(prec)
+	packed := func(cols int) (strip []float32, at func(i, j int) float32) {
+		const rows = 29
+		ld := cols + 3
+		v := wholes(r, rows*ld)
+		strip = Grow(nil, c.Words(cols))
+		c.Pack(strip, v, ld, rows, cols)
+		return strip, func(i, j int) float32 {
+			if i < rows && j < cols {
+				return v[i*ld+j]
 			}
-			return sum
+			return 0
+		}
+	}
+	c.as, c.a = packed(cols)
+	c.bs, c.b = packed(cols)
+	c.xs, c.x = packed(PanelCols)
+	c.form = Grow(nil, len(c.as))
+	return c
+}
+
+// expect compares a result [32,width] with sums of n products.
+func (c *tilesCase) expect(what string, result []float32, width, n int, want func(i, j, k int) float32) {
+	c.t.Helper()
+	for i := range StripRows {
+		for j := range width {
+			var sum float32
+			for k := range n {
+				sum += want(i, j, k)
+			}
+			if got := resultAt(result, i, j); got != sum {
+				c.t.Fatalf("%v, %d columns: %s [%d,%d] is %v, want %v", c.Prec, c.cols, what, i, j, got, sum)
+			}
+		}
+	}
+}
+
+func (c *tilesCase) products() {
+	sum, other := Grow(nil, c.panels*Result), Grow(nil, c.panels*Result)
+	c.Panel(c.form, c.bs, c.cols)
+	c.Mul(sum, c.as, c.form, c.cols, 1, len(c.form), false)
+	c.expect("a·bᵀ", sum, StripRows, c.cols, func(i, j, k int) float32 { return c.a(i, k) * c.b(j, k) })
+
+	c.Straight(c.form, c.bs, c.cols, c.Words(StripRows))
+	c.Mul(sum, c.xs, c.form, StripRows, c.panels, c.Words(StripRows), false)
+	c.expect("x·b", sum, c.panels*PanelCols, StripRows, func(i, j, k int) float32 { return c.x(i, k) * c.b(k, j) })
+
+	c.TransposeResult(other, sum, c.panels)
+	c.AddResult(sum, other, c.panels)
+	for p := range c.panels {
+		c.expect("sum with the transpose", sum[p*Result:], PanelCols, StripRows, func(i, j, k int) float32 {
+			return c.x(i, k)*c.b(k, p*PanelCols+j) + c.x(j, k)*c.b(k, p*PanelCols+i)
 		})
 	}
+}
+
+func (c *tilesCase) turned() {
+	part, result := c.Words(PanelCols), Grow(nil, Result)
+	c.Turn(c.form, c.as, c.cols)
+	straight := Grow(nil, part)
+	c.Straight(straight, c.xs, PanelCols, part)
+	for m := range c.panels {
+		c.Mul(result, c.form[m*part:], straight, StripRows, 1, part, false)
+		c.expect("aᵀ·x", result, PanelCols, StripRows, func(i, j, k int) float32 { return c.a(k, m*PanelCols+i) * c.x(k, j) })
+	}
+}
+
+func (c *tilesCase) dots() {
 	dots := make([]float32, StripRows)
-	w.Dots(dots, as, bs, cols)
+	c.Dots(dots, c.as, c.bs, c.cols)
 	for i, got := range dots {
 		var want float32
-		for k := range cols {
-			want += at(a, ld, rows, cols, i, k) * at(b, ld, rows, cols, i, k)
+		for k := range c.cols {
+			want += c.a(i, k) * c.b(i, k)
 		}
 		if got != want {
-			t.Fatalf("%v, %d columns: row %d's product is %v, want %v", prec, cols, i, got, want)
+			c.t.Fatalf("%v, %d columns: row %d's product is %v, want %v", c.Prec, c.cols, i, got, want)
 		}
 	}
 }
