@@ -34,7 +34,7 @@ func newVersionCmd(s *ui.Streams) *cobra.Command {
 		Long: `Tell the build, the kernels in use and those that this machine has, and with -v the modules built in.
 
 Kernels, best first: amx (bf16 products on tiles), avx512bf16 (bf16 products with AVX-512), avx512 and avx2 (float32), generic (plain
-Go, float32, on every machine). Each is tried on a small product at the start, and one that is wrong or not permitted is
+Go, float32, on every machine). Each is tried on a few rows at the start, and one that is wrong or not permitted is
 left out. --cpu or FT_CPU chooses another one than the best.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
