@@ -32,22 +32,3 @@ func Attend(out, q []float32, n, d int, k, v []float32, step, seen int, scale, c
 func softmax(be *backend, x []float32) {
 	be.vec.scale(x, 1/be.vec.expSum(x, x, be.vec.maximum(x)))
 }
-
-// Argmax is the index of the largest value, the lowest on a tie, of at least one. With a NaN in x it is any index.
-func Argmax(x []float32) int {
-	const piece = 512
-	be := active.Load()
-	best, at := x[0], 0
-	for lo := 0; lo < len(x); lo += piece {
-		part := x[lo:min(len(x), lo+piece)]
-		if top := be.vec.maximum(part); top <= best {
-			continue
-		}
-		for i, v := range part {
-			if v > best {
-				best, at = v, lo+i
-			}
-		}
-	}
-	return at
-}
