@@ -55,21 +55,31 @@ func (a *asmHalves) rows(dst, x []float32, t int, w *Matrix, lo, hi int, tmp *[]
 			_, _ = dst[lo+n-1], x[k/2-1]
 			c.rows(&dst[lo], w.Rows, &x[0], k/2, first, step, n, k/c.values)
 		default:
-			a.rounded(dst[lo:], x, t, w, lo, n, tmp)
+			a.rounded(dst[lo:], x, t, w, unsafe.Pointer(first), step, n, tmp)
 		}
 		lo += n
 	}
 }
 
-// rounded multiplies by way of rounded rows, few enough to stay in the first-level cache.
-func (a *asmHalves) rounded(dst, x []float32, t int, w *Matrix, lo, n int, tmp *[]float32) {
+// roundedBytes is the size of the rounded rows that are multiplied together: few enough to stay in the first-level cache
+// beside four input rows, many enough that inputs are not read too often.
+const roundedBytes = 24 << 10
+
+// rounded multiplies by way of n rounded rows, which lie step bytes apart from first on.
+func (a *asmHalves) rounded(dst, x []float32, t int, w *Matrix, first unsafe.Pointer, step, n int, tmp *[]float32) {
 	c, k := &a.types[w.Type], w.Cols
-	*tmp = grow(*tmp, rowGroup*k/2)
+	group := max(rowGroup, roundedBytes/(2*k)/rowGroup*rowGroup)
+	*tmp = grow(*tmp, group*k/2)
 	v := *tmp
-	for r := 0; r < n; r += rowGroup {
-		m := min(rowGroup, n-r)
-		for i := range m {
-			c.dequantize(&v[i*k/2], &w.stored(lo+r+i, 0, k)[0], k/c.values)
+	blocks, row := k/c.values, w.Type.RowBytes(k)
+	for r := 0; r < n; r += group {
+		m := min(group, n-r)
+		if step == row {
+			c.dequantize(&v[0], (*byte)(unsafe.Add(first, r*step)), m*blocks)
+		} else {
+			for i := range m {
+				c.dequantize(&v[i*k/2], (*byte)(unsafe.Add(first, (r+i)*step)), blocks)
+			}
 		}
 		a.multiply(dst[r:], w.Rows, x, t, (*byte)(unsafe.Pointer(&v[0])), 2*k, m, k)
 	}
