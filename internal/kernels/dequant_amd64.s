@@ -14,6 +14,25 @@ loop:
 	DECQ CX
 	JNZ  loop
 	RET
+
+// func prefetchRows(src *float32, step, rows, lines int)
+TEXT ·prefetchRows(SB), NOSPLIT, $0-32
+	MOVQ src+0(FP), SI
+	MOVQ step+8(FP), R8
+	SHLQ $2, R8
+	MOVQ rows+16(FP), DX
+row:
+	MOVQ SI, DI
+	MOVQ lines+24(FP), CX
+line:
+	PREFETCHT0 (DI)
+	ADDQ $64, DI
+	DECQ CX
+	JNZ  line
+	ADDQ R8, SI
+	DECQ DX
+	JNZ  row
+	RET
 DATA count<>+0(SB)/4, $0x00000000
 DATA count<>+4(SB)/4, $0x3f800000
 DATA count<>+8(SB)/4, $0x40000000

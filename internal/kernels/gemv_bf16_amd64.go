@@ -9,10 +9,11 @@ import (
 )
 
 // asmHalves is the assembly for products of few rows in bfloat16: dequantisers to it, rows functions for one input row, and in
-// tiles[i] what multiplies weights in bfloat16 with i+1 input rows.
+// tiles[i] what multiplies weights in bfloat16 with i+1 input rows; mixes are weighted sums of rows in it.
 type asmHalves struct {
 	types [quant.BF16 + 1]asmCoder
 	tiles []rowsFunc
+	mixes assemblyMix
 }
 
 var halvesAVX512 = &asmHalves{
@@ -32,6 +33,7 @@ var halvesAVX512 = &asmHalves{
 		quant.Q6_K: {256, roundQ6_K, rowsQ6_KAVX512Half},
 	},
 	tiles: []rowsFunc{rowsBF16AVX512Half, rowsBF16x2AVX512Half, rowsBF16x3AVX512Half, rowsBF16x4AVX512Half},
+	mixes: assemblyMix{mix1AVX512Half, mix2AVX512Half, mix3AVX512Half, mix4AVX512Half},
 }
 
 // round is backend.roundRow.
@@ -92,5 +94,34 @@ func (a *asmHalves) multiply(dst []float32, dstStep int, x []float32, t int, w *
 		_, _ = dst[(i+m-1)*dstStep+n-1], x[(i+m)*k/2-1]
 		a.tiles[m-1](&dst[i*dstStep], dstStep, &x[i*k/2], k/2, w, wStep, n, k/32)
 		i += m
+	}
+}
+
+// dots is backend.dotsBF16.
+func (a *asmHalves) dots(dst []float32, dstStep int, x []float32, xStep, n int, w []float32, wStep, m, k int) {
+	if m == 0 || k == 0 {
+		dotsHalvesGeneric(dst, dstStep, x, xStep, n, w, wStep, m, k)
+		return
+	}
+	_ = w[(m-1)*wStep+k/2-1]
+	for i := 0; i < n; {
+		c := min(n-i, len(a.tiles))
+		_, _ = dst[(i+c-1)*dstStep+m-1], x[(i+c-1)*xStep+k/2-1]
+		a.tiles[c-1](&dst[i*dstStep], dstStep, &x[i*xStep], xStep, (*byte)(unsafe.Pointer(&w[0])), 4*wStep, m, k/32)
+		i += c
+	}
+}
+
+// mix is backend.mixBF16.
+func (a *asmHalves) mix(dst []float32, dstStep int, p []float32, pStep, n int, v []float32, vStep, m, d int) {
+	if n == 0 || m == 0 || d == 0 {
+		mixHalvesGeneric(dst, dstStep, p, pStep, n, v, vStep, m, d)
+		return
+	}
+	_, _, _ = dst[(n-1)*dstStep+d-1], p[(n-1)*pStep+m-1], v[(m-1)*vStep+d/2-1]
+	for i := 0; i < n; {
+		sums := min(n-i, len(a.mixes))
+		a.mixes[sums-1](&dst[i*dstStep], dstStep, &p[i*pStep], pStep, &v[0], vStep, m, d)
+		i += sums
 	}
 }

@@ -6,6 +6,7 @@ import "fmt"
 // bfloat16.
 func dequantisers(f *file) {
 	prefetch(f)
+	prefetchRows(f)
 	formatConstants(f)
 	for _, fm := range formats {
 		for _, v := range []isa{avx512, avx2} {
@@ -51,6 +52,27 @@ func prefetch(f *file) {
 	f.op("ADDQ $64, SI")
 	f.op("DECQ CX")
 	f.op("JNZ  loop")
+	f.op("RET")
+}
+
+// prefetchRows asks for 64-byte lines of rows that lie apart.
+func prefetchRows(f *file) {
+	f.text("prefetchRows", 32, "func prefetchRows(src *float32, step, rows, lines int)")
+	f.op("MOVQ src+0(FP), SI")
+	f.op("MOVQ step+8(FP), R8")
+	f.op("SHLQ $2, R8")
+	f.op("MOVQ rows+16(FP), DX")
+	f.line("row:")
+	f.op("MOVQ SI, DI")
+	f.op("MOVQ lines+24(FP), CX")
+	f.line("line:")
+	f.op("PREFETCHT0 (DI)")
+	f.op("ADDQ $64, DI")
+	f.op("DECQ CX")
+	f.op("JNZ  line")
+	f.op("ADDQ R8, SI")
+	f.op("DECQ DX")
+	f.op("JNZ  row")
 	f.op("RET")
 }
 

@@ -24,7 +24,7 @@ func gemvs(f *file) {
 			gemv(f, v, formats[0], rows, false)
 		}
 		for rows := 1; rows <= 4; rows++ {
-			mix(f, v, rows)
+			mix(f, v, rows, false)
 		}
 		gain(f, v)
 	}
@@ -35,6 +35,7 @@ func gemvs(f *file) {
 	}
 	for rows := 1; rows <= avx512.inputs(); rows++ {
 		gemv(f, avx512, formatBF16, rows, true)
+		mix(f, avx512, rows, true)
 	}
 }
 
@@ -349,9 +350,12 @@ func (g *gemvCode) storeAll() {
 }
 
 // mix writes weighted sums of rows: dst[i] = sum over rows r of p[i,r]·v[r], for a fixed number of sums and a multiple
-// of 16 columns. An element is one chain over the rows in ascending order.
-func mix(f *file, v isa, sums int) {
+// of 16 columns. An element is one chain over the rows in ascending order. With half, v is bfloat16.
+func mix(f *file, v isa, sums int, half bool) {
 	name := fmt.Sprintf("mix%d%s", sums, v.name)
+	if half {
+		name += "Half"
+	}
 	f.text(name, 64, "func "+name+"(dst *float32, dstStep int, p *float32, pStep int, v *float32, vStep, rows, columns int)")
 	f.op("MOVQ dst+0(FP), DI")
 	f.op("MOVQ dstStep+8(FP), R10")
@@ -366,18 +370,21 @@ func mix(f *file, v isa, sums int) {
 	f.op("SHLQ $2, R9")
 	f.op("MOVQ columns+56(FP), DX")
 	if v == avx512 {
-		mixColumns(f, v, bases[:sums], 4)
-		mixColumns(f, v, bases[:sums], 1)
+		mixColumns(f, v, bases[:sums], 4, half)
+		mixColumns(f, v, bases[:sums], 1, half)
 	} else {
-		mixColumns(f, v, bases[:sums], 2)
+		mixColumns(f, v, bases[:sums], 2, false)
 	}
 	f.ret()
 }
 
 // mixColumns writes the loop over groups of columns, some vectors wide, as long as DX has so many left.
-func mixColumns(f *file, v isa, bases []string, vectors int) {
+func mixColumns(f *file, v isa, bases []string, vectors int, half bool) {
 	const value, weight = 16, 24
-	columns := vectors * v.bytes / 4
+	columns, bytes := vectors*v.bytes/4, v.bytes // bytes of a vector of v
+	if half {
+		bytes /= 2
+	}
 	f.line("columns%d:", vectors)
 	f.op("SUBQ $%d, DX", columns)
 	f.op("JLT  end%d", vectors)
@@ -389,7 +396,12 @@ func mixColumns(f *file, v isa, bases []string, vectors int) {
 	f.line("row%d:", vectors)
 	if v == avx512 {
 		for i := range vectors {
-			f.op("VMOVUPS %d(AX), %s", i*v.bytes, v.r(value+i))
+			if half {
+				f.op("VPMOVZXWD %d(AX), %s", i*bytes, v.r(value+i))
+				f.op("VPSLLD $16, %s, %s", v.r(value+i), v.r(value+i))
+				continue
+			}
+			f.op("VMOVUPS %d(AX), %s", i*bytes, v.r(value+i))
 		}
 	}
 	for r, b := range bases {
@@ -417,7 +429,7 @@ func mixColumns(f *file, v isa, bases []string, vectors int) {
 		f.op("LEAQ (AX)(R10*4), AX")
 	}
 	f.op("ADDQ $%d, DI", vectors*v.bytes)
-	f.op("ADDQ $%d, R8", vectors*v.bytes)
+	f.op("ADDQ $%d, R8", vectors*bytes)
 	f.op("JMP  columns%d", vectors)
 	f.line("end%d:", vectors)
 	f.op("ADDQ $%d, DX", columns)
