@@ -24,7 +24,7 @@ func gemvs(f *file) {
 			gemv(f, v, formats[0], rows, false)
 		}
 		for rows := 1; rows <= 4; rows++ {
-			mix(f, v, rows)
+			mix(f, v, rows, false)
 		}
 		gain(f, v)
 	}
@@ -35,6 +35,7 @@ func gemvs(f *file) {
 	}
 	for rows := 1; rows <= avx512.inputs(); rows++ {
 		gemv(f, avx512, formatBF16, rows, true)
+		mix(f, avx512, rows, true)
 	}
 }
 
@@ -80,7 +81,7 @@ func gemv(f *file, v isa, fm format, inputs int, half bool) {
 		f.op("MOVQ blocks+56(FP), DX")
 		f.op("IMULQ $%d, DX", g.stride())
 	}
-	fm.start(g.coder)
+	fm.begin(g.coder, half)
 	group := 4
 	if fm.values > 32 {
 		group = 2
@@ -185,7 +186,7 @@ func (g *gemvCode) rows(rows int) {
 		g.pairs(rows)
 	default:
 		for w, base := range wBases[:rows] {
-			g.fm.block(g.coder, func(at int) string { return fmt.Sprintf("%d(%s)(CX*1)", at, base) }, g.sink(w))
+			g.fm.vectors(g.coder, g.half, func(at int) string { return fmt.Sprintf("%d(%s)(CX*1)", at, base) }, g.sink(w))
 		}
 	}
 	g.op("ADDQ $%d, CX", g.fm.bytes)
@@ -218,10 +219,10 @@ func (g *gemvCode) sink(w int) func(i, reg int) {
 		return func(i, reg int) { g.op("VFMADD231PS %d(DI)(BX*1), %s, %s", i*g.bytes, g.r(reg), g.r(w)) }
 	}
 	const x = 14 // temporary register
-	return g.rounded(func(i, reg int) {
+	return func(i, reg int) {
 		g.op("VMOVUPS %d(DI)(BX*1), %s", i*g.bytes, g.T(x))
 		g.evex("VDPBF16PS", 2, 0x52, w, g.t(x), reg)
-	})
+	}
 }
 
 // rounded takes two vectors of float32 at a time and hands on one of bfloat16.
@@ -283,6 +284,10 @@ func (g *gemvCode) floats(rows int, masked bool) {
 
 // store sums the lanes of all accumulators, halves first, then neighbours, and writes the results.
 func (g *gemvCode) store(rows int) {
+	if g.isa == avx512 && rows == 4 && g.inputs == 4 {
+		g.storeAll()
+		return
+	}
 	for i := range rows * g.inputs {
 		if g.isa == avx512 {
 			g.op("VEXTRACTF64X4 $1, Z%d, Y30", i)
@@ -319,10 +324,38 @@ func (g *gemvCode) store(rows int) {
 	}
 }
 
+// storeAll is store for four rows and four inputs, sixteen sums that end in one register: half as many steps, in the same order.
+func (g *gemvCode) storeAll() {
+	const a, b = 30, 31 // free registers
+	add := func(shuffle string, low, high, x, y, to int) {
+		g.op("%s $0x%02x, Z%d, Z%d, Z%d", shuffle, low, y, x, a)
+		g.op("%s $0x%02x, Z%d, Z%d, Z%d", shuffle, high, y, x, b)
+		g.op("VADDPS Z%d, Z%d, Z%d", b, a, to)
+	}
+	for w := range 4 {
+		add("VSHUFF64X2", 0x44, 0xee, w, 4+w, w)
+		add("VSHUFF64X2", 0x44, 0xee, 8+w, 12+w, 8+w)
+		add("VSHUFF64X2", 0x88, 0xdd, w, 8+w, w)
+	}
+	add("VSHUFPS", 0x88, 0xdd, 0, 1, 0)
+	add("VSHUFPS", 0x88, 0xdd, 2, 3, 2)
+	add("VSHUFPS", 0x88, 0xdd, 0, 2, 0)
+	g.op("MOVQ dstStep+8(FP), CX")
+	g.op("SHLQ $2, CX")
+	g.op("LEAQ (CX)(CX*2), AX")
+	g.op("VMOVUPS X0, (R14)")
+	g.op("VEXTRACTF32X4 $1, Z0, (R14)(CX*1)")
+	g.op("VEXTRACTF32X4 $2, Z0, (R14)(CX*2)")
+	g.op("VEXTRACTF32X4 $3, Z0, (R14)(AX*1)")
+}
+
 // mix writes weighted sums of rows: dst[i] = sum over rows r of p[i,r]·v[r], for a fixed number of sums and a multiple
-// of 16 columns. An element is one chain over the rows in ascending order.
-func mix(f *file, v isa, sums int) {
+// of 16 columns. An element is one chain over the rows in ascending order. With half, v is bfloat16.
+func mix(f *file, v isa, sums int, half bool) {
 	name := fmt.Sprintf("mix%d%s", sums, v.name)
+	if half {
+		name += "Half"
+	}
 	f.text(name, 64, "func "+name+"(dst *float32, dstStep int, p *float32, pStep int, v *float32, vStep, rows, columns int)")
 	f.op("MOVQ dst+0(FP), DI")
 	f.op("MOVQ dstStep+8(FP), R10")
@@ -337,18 +370,21 @@ func mix(f *file, v isa, sums int) {
 	f.op("SHLQ $2, R9")
 	f.op("MOVQ columns+56(FP), DX")
 	if v == avx512 {
-		mixColumns(f, v, bases[:sums], 4)
-		mixColumns(f, v, bases[:sums], 1)
+		mixColumns(f, v, bases[:sums], 4, half)
+		mixColumns(f, v, bases[:sums], 1, half)
 	} else {
-		mixColumns(f, v, bases[:sums], 2)
+		mixColumns(f, v, bases[:sums], 2, false)
 	}
 	f.ret()
 }
 
 // mixColumns writes the loop over groups of columns, some vectors wide, as long as DX has so many left.
-func mixColumns(f *file, v isa, bases []string, vectors int) {
+func mixColumns(f *file, v isa, bases []string, vectors int, half bool) {
 	const value, weight = 16, 24
-	columns := vectors * v.bytes / 4
+	columns, bytes := vectors*v.bytes/4, v.bytes // bytes of a vector of v
+	if half {
+		bytes /= 2
+	}
 	f.line("columns%d:", vectors)
 	f.op("SUBQ $%d, DX", columns)
 	f.op("JLT  end%d", vectors)
@@ -360,7 +396,12 @@ func mixColumns(f *file, v isa, bases []string, vectors int) {
 	f.line("row%d:", vectors)
 	if v == avx512 {
 		for i := range vectors {
-			f.op("VMOVUPS %d(AX), %s", i*v.bytes, v.r(value+i))
+			if half {
+				f.op("VPMOVZXWD %d(AX), %s", i*bytes, v.r(value+i))
+				f.op("VPSLLD $16, %s, %s", v.r(value+i), v.r(value+i))
+				continue
+			}
+			f.op("VMOVUPS %d(AX), %s", i*bytes, v.r(value+i))
 		}
 	}
 	for r, b := range bases {
@@ -388,7 +429,7 @@ func mixColumns(f *file, v isa, bases []string, vectors int) {
 		f.op("LEAQ (AX)(R10*4), AX")
 	}
 	f.op("ADDQ $%d, DI", vectors*v.bytes)
-	f.op("ADDQ $%d, R8", vectors*v.bytes)
+	f.op("ADDQ $%d, R8", vectors*bytes)
 	f.op("JMP  columns%d", vectors)
 	f.line("end%d:", vectors)
 	f.op("ADDQ $%d, DX", columns)
