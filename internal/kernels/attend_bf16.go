@@ -1,6 +1,10 @@
 package kernels
 
-import "fmt"
+import (
+	"fmt"
+
+	"ft/internal/quant"
+)
 
 // CachePrecision is how keys and values of heads of d features are kept best for products in prec: BF16, two values in a word, where
 // AttendHalves gains from it.
@@ -30,7 +34,7 @@ func WidenRow(dst, src []float32) {
 		panic(fmt.Sprintf("kernels: WidenRow: %d words into %d values", len(src), len(dst)))
 	}
 	for i, h := range halves(src) {
-		dst[i] = fromBF16(h)
+		dst[i] = quant.BF16Value(h)
 	}
 }
 
@@ -63,7 +67,7 @@ func dotsHalvesGeneric(dst []float32, dstStep int, x []float32, xStep, n int, w 
 		for r := range m {
 			sum := float32(0)
 			for j, h := range halves(w[r*wStep : r*wStep+k/2]) {
-				sum += float32(fromBF16(a[j]) * fromBF16(h))
+				sum += float32(quant.BF16Value(a[j]) * quant.BF16Value(h))
 			}
 			dst[i*dstStep+r] = sum
 		}
@@ -76,7 +80,7 @@ func mixHalvesGeneric(dst []float32, dstStep int, p []float32, pStep, n int, v [
 		clear(out)
 		for r, a := range p[i*pStep : i*pStep+m] {
 			for j, h := range halves(v[r*vStep : r*vStep+d/2]) {
-				out[j] += float32(a * fromBF16(h))
+				out[j] += float32(a * quant.BF16Value(h))
 			}
 		}
 	}

@@ -99,7 +99,7 @@ func TestRound(t *testing.T) {
 				unit[c], unit[cols+c] = 1, 1
 				MulRowsAll(2, RowProduct{x, unit, w, BF16})
 				for i, v := range dense(w) {
-					if want := fromBF16(toBF16(v)); i%cols == c && x[i/cols] != want && math.Abs(float64(want)) > 1e-37 {
+					if want := quant.BF16Value(quant.BF16Bits(v)); i%cols == c && x[i/cols] != want && math.Abs(float64(want)) > 1e-37 {
 						t.Fatalf("%v: value %d of row %d is %v, want %v", typ, c, i/cols, x[i/cols], want)
 					}
 				}
