@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ft/generate"
+	"ft/internal/kernels"
 	"ft/nn"
 )
 
@@ -37,7 +38,7 @@ func newFake(script map[int32][]int32) *fake {
 	return &fake{script: script, prompts: map[*nn.Cache][]int32{}}
 }
 
-func (f *fake) NewCache() *nn.Cache { return nn.NewCache(1, 1) }
+func (f *fake) NewCache() *nn.Cache { return nn.NewCache(1, 1, kernels.F32) }
 
 func (f *fake) Extend(caches []*nn.Cache, ids [][]int32, next func(s int, logits []float32)) error {
 	p := pass{sequences: len(caches)}

@@ -3,13 +3,14 @@ package model
 import (
 	"fmt"
 
+	"ft/internal/kernels"
 	"ft/internal/op"
 	"ft/nn"
 )
 
 // NewCache makes an empty key/value cache for one sequence.
 func (m *Model) NewCache() *nn.Cache {
-	return nn.NewCache(m.Spec.Layers, m.Spec.KVHeads*m.Spec.HeadDim)
+	return nn.NewCache(m.Spec.Layers, m.Spec.KVHeads*m.Spec.HeadDim, kernels.CachePrecision(m.Precision(), m.Spec.HeadDim))
 }
 
 // step is memory that Extend uses again from call to call.

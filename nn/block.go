@@ -146,7 +146,7 @@ func (b *Block) Extend(p *op.Pass, layer int, caches []*Cache, x []float32) {
 	own := b.ownKV(p, k, v)
 	kv := make([]op.KV, len(caches))
 	for s, c := range caches {
-		kv[s] = c.append(layer, own[s])
+		kv[s] = c.append(layer, own[s], p.Arena)
 	}
 	op.AttentionExtend(p, &b.attn, st.att, q, kv)
 	op.ProjectForward(p, &b.O.op, st.uo, x, st.att)

@@ -3,6 +3,7 @@ package nn
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -31,7 +32,7 @@ func newSequences(t *testing.T, s *Stack, lengths ...int) *sequences {
 	for _, n := range lengths {
 		q.x = append(q.x, r.floats(n*dim, 0, 1))
 		q.out = append(q.out, make([]float32, n*dim))
-		q.caches = append(q.caches, NewCache(len(s.Blocks), kvHeads*head))
+		q.caches = append(q.caches, NewCache(len(s.Blocks), kvHeads*head, kernels.F32))
 	}
 	return q
 }
@@ -166,7 +167,7 @@ func TestDecodeLogits(t *testing.T) {
 
 // TestCache_grow: rows keep their place while the cache grows, and a reset cache is empty and has the memory of before.
 func TestCache_grow(t *testing.T) {
-	c := NewCache(1, 2)
+	c := NewCache(1, 2, kernels.F32)
 	for n := range 300 {
 		kv := c.grow(0, 1)
 		if len(kv.K) != 2*(n+1) || len(kv.V) != len(kv.K) {
@@ -185,6 +186,29 @@ func TestCache_grow(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(5, func() { c.grow(0, 250) }); n != 0 {
 		t.Errorf("%v allocations after Reset", n)
+	}
+}
+
+// TestCache_bf16: rows in BF16 come back rounded, and rows that begin a cache as they are.
+func TestCache_bf16(t *testing.T) {
+	const width = 64
+	c, arena := NewCache(1, width, kernels.BF16), newArena(t)
+	r := newRandom(5)
+	rows := op.KV{K: r.floats(3*width, 0, 1), V: r.floats(3*width, 0, 1)}
+	first := c.append(0, rows, arena)
+	if !slices.Equal(first.K, rows.K) || !slices.Equal(first.V, rows.V) {
+		t.Error("first rows changed")
+	}
+	c.Advance(3)
+	again := c.append(0, rows, arena)
+	if len(again.K) != 6*width || len(again.V) != 6*width {
+		t.Fatalf("%d and %d values for 6 rows", len(again.K), len(again.V))
+	}
+	for i := range again.K {
+		k, v := rows.K[i%len(rows.K)], rows.V[i%len(rows.V)]
+		if math.Abs(float64(again.K[i]-k)) > math.Abs(float64(k))/256 || math.Abs(float64(again.V[i]-v)) > math.Abs(float64(v))/256 {
+			t.Fatalf("value %d: %v and %v, want %v and %v rounded", i, again.K[i], again.V[i], k, v)
+		}
 	}
 }
 

@@ -68,6 +68,11 @@ func dotsF32AVX2(dst, a, b *float32, blocks int)
 //go:noescape
 func prefetchLines(src *byte, lines int)
 
+// prefetchRows prefetches the first lines of rows that lie step words apart.
+//
+//go:noescape
+func prefetchRows(src *float32, step, rows, lines int)
+
 //go:noescape
 func expSumAVX512(dst, x *float32, n int, sub float32) (sum float32)
 

@@ -15,7 +15,15 @@ func Attend(out, q []float32, n, d int, k, v []float32, step, seen int, scale, c
 			len(out), len(q), len(k), len(v), len(scores), n, d, seen, step))
 	}
 	be := active.Load()
+	be.prefetchRows(k, step, seen, d) // hardware foresees rows badly that lie apart
+	be.prefetchRows(v, step, seen, d)
 	be.dots(scores, seen, q, d, n, k, step, seen, d)
+	be.attendWeights(scores, n, seen, scale, cap)
+	be.mix(out, d, scores, seen, n, v, step, seen, d)
+}
+
+// attendWeights turns the inner products of n queries with their keys into weights.
+func (be *backend) attendWeights(scores []float32, n, seen int, scale, cap float32) {
 	be.vec.scale(scores[:n*seen], scale)
 	if cap > 0 {
 		for i, v := range scores[:n*seen] {
@@ -25,7 +33,6 @@ func Attend(out, q []float32, n, d int, k, v []float32, step, seen int, scale, c
 	for i := range n {
 		softmax(be, scores[i*seen:(i+1)*seen])
 	}
-	be.mix(out, d, scores, seen, n, v, step, seen, d)
 }
 
 // softmax replaces x, not empty, by its softmax. The maximum is subtracted first, so large values are safe.

@@ -38,6 +38,47 @@ func TestAttend_float64(t *testing.T) {
 	})
 }
 
+// TestAttendHalves: the bounds of TestAttend_float64 hold for rounded queries, keys and values.
+func TestAttendHalves(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, r *rand.Rand) {
+		for _, d := range []int{32, 64, 96, 128} {
+			for _, seen := range []int{1, 2, 5, 33, 300} {
+				n, step := 1+r.IntN(9), d/2+r.IntN(30)
+				q, _ := roundedRows(r, n, d, d/2)
+				k, keys := roundedRows(r, seen, d, step)
+				v, values := roundedRows(r, seen, d, step)
+				out, intact := guarded(make([]float32, n*d))
+				scale := float32(2 / math.Sqrt(float64(d)))
+				q = q[:n*d]
+				AttendHalves(out, q, n, d, keys, values, step, seen, scale, 0, make([]float32, n*seen))
+				for h := range n {
+					for i, w := range attendReference(q[h*d:(h+1)*d], k, v, d, seen, scale) {
+						if err := math.Abs(w - float64(out[h*d+i])); !(err <= 5e-5) {
+							t.Fatalf("d=%d, %d keys: out[%d,%d] = %v, want %v", d, seen, h, i, out[h*d+i], w)
+						}
+					}
+					alone := make([]float32, d)
+					AttendHalves(alone, q[h*d:(h+1)*d], 1, d, keys, values, step, seen, scale, 0, make([]float32, seen))
+					sameBits(t, "head alone", alone, out[h*d:(h+1)*d])
+				}
+				if !intact() {
+					t.Fatalf("d=%d, %d keys: wrote past the end", d, seen)
+				}
+			}
+		}
+	})
+}
+
+// roundedRows is random rows of d values that bfloat16 has, and the same in words, rows step apart.
+func roundedRows(r *rand.Rand, rows, d, step int) (values, words []float32) {
+	values, words = make([]float32, rows*d), make([]float32, rows*step)
+	for i := range rows {
+		RoundRow(words[i*step:], randoms(r, d))
+		WidenRow(values[i*d:(i+1)*d], words[i*step:i*step+d/2])
+	}
+	return values, words
+}
+
 // attendReference is one head's attention in float64.
 func attendReference(q, k, v []float32, step, seen int, scale float32) []float64 {
 	out, sum := make([]float64, len(q)), 0.0

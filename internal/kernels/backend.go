@@ -26,13 +26,19 @@ type backend struct {
 	dots func(dst []float32, dstStep int, x []float32, xStep, n int, w []float32, wStep, m, k int)
 	// mix computes dst_i = sum over r of p[i·pStep+r]·v_r for n rows dst_i of length d, dstStep apart, and m rows v_r, vStep apart.
 	mix func(dst []float32, dstStep int, p []float32, pStep, n int, v []float32, vStep, m, d int)
+	// dotsBF16 and mixBF16 are the same for weights and values in bfloat16, and dotsBF16 for such x too, two values in a word, which xStep,
+	// wStep and vStep count; k and d are multiples of 32. Both are nil where they are not faster.
+	dotsBF16 func(dst []float32, dstStep int, x []float32, xStep, n int, w []float32, wStep, m, k int)
+	mixBF16  func(dst []float32, dstStep int, p []float32, pStep, n int, v []float32, vStep, m, d int)
 	// gain computes dst = (x·r)·gain, equal lengths. dst may be x.
 	gain func(dst, x, gain []float32, r float32)
 	// prefetch brings src towards the first-level cache, or does nothing.
 	prefetch func(src []byte)
-	vec      vectors
-	ops      blockOps
-	peaks    [2]peak // by Precision
+	// prefetchRows does that for rows of d words, step apart.
+	prefetchRows func(v []float32, step, rows, d int)
+	vec          vectors
+	ops          blockOps
+	peaks        [2]peak // by Precision
 }
 
 // generic is plain Go: the specification of the other backends, and what runs where there is no assembly.
@@ -44,8 +50,10 @@ var generic = backend{
 	mix:        mixGeneric,
 	gain:       gainGeneric,
 	prefetch:   func([]byte) {},
-	vec:        vectorsGeneric,
-	ops:        blockOpsGeneric,
+
+	prefetchRows: func([]float32, int, int, int) {},
+	vec:          vectorsGeneric,
+	ops:          blockOpsGeneric,
 }
 
 // active is the backend in use.

@@ -34,9 +34,11 @@ var avx512 = backend{
 	mix:        assemblyMix{mix1AVX512, mix2AVX512, mix3AVX512, mix4AVX512}.mix,
 	gain:       assemblyGain(gainAVX512).gain,
 	prefetch:   prefetchAMD64,
-	vec:        assemblyVectors{expSumAVX512, swigluAVX512, dotAVX512, axpyAVX512, scaleAVX512, maximumAVX512}.vectors(),
-	ops:        bestBlockOps(),
-	peaks:      [2]peak{F32: {peakF32AVX512, 24 * 32, 1 << 16}},
+
+	prefetchRows: prefetchRowsAMD64,
+	vec:          assemblyVectors{expSumAVX512, swigluAVX512, dotAVX512, axpyAVX512, scaleAVX512, maximumAVX512}.vectors(),
+	ops:          bestBlockOps(),
+	peaks:        [2]peak{F32: {peakF32AVX512, 24 * 32, 1 << 16}},
 }
 
 // avx512bf16 is avx512 with products in bfloat16, for which AMD's Zen 4 and later have twice the rate of float32.
@@ -46,6 +48,7 @@ var avx512bf16 = func() backend {
 	b.bf16 = assemblyStrip{stripBF16AVX512, 8, halfBF16AVX512, 16}.strip
 	b.peaks[BF16] = peak{peakBF16AVX512, 24 * 64, 1 << 16}
 	b.rowsBF16, b.roundRow = halvesAVX512.rows, halvesAVX512.round
+	b.dotsBF16, b.mixBF16 = halvesAVX512.dots, halvesAVX512.mix
 	b.lay.round = func(dst, src []float32, blocks, step int) {
 		_, _ = src[32*blocks-1], dst[(blocks-1)*step+15]
 		roundBF16(&dst[0], &src[0], blocks, step)
@@ -66,7 +69,7 @@ var avx512bf16 = func() backend {
 var amx = func() backend {
 	b := avx512bf16
 	b.name = "amx"
-	b.rowsBF16, b.roundRow = nil, nil // Intel's cores have half of float32's rate in VDPBF16PS
+	b.rowsBF16, b.roundRow, b.dotsBF16, b.mixBF16 = nil, nil, nil, nil // Intel's cores have half of float32's rate in VDPBF16PS
 	b.bf16 = tileStrip
 	b.peaks[BF16] = peak{peakAMX, 4 * 2 * 16 * 16 * 32, 1 << 13}
 	return b
@@ -83,9 +86,11 @@ var avx2 = backend{
 	mix:        assemblyMix{mix1AVX2, mix2AVX2, mix3AVX2, mix4AVX2}.mix,
 	gain:       assemblyGain(gainAVX2).gain,
 	prefetch:   prefetchAMD64,
-	vec:        assemblyVectors{expSumAVX2, swigluAVX2, dotAVX2, axpyAVX2, scaleAVX2, maximumAVX2}.vectors(),
-	ops:        blockOpsAVX2,
-	peaks:      [2]peak{F32: {peakF32AVX2, 12 * 16, 1 << 17}},
+
+	prefetchRows: prefetchRowsAMD64,
+	vec:          assemblyVectors{expSumAVX2, swigluAVX2, dotAVX2, axpyAVX2, scaleAVX2, maximumAVX2}.vectors(),
+	ops:          blockOpsAVX2,
+	peaks:        [2]peak{F32: {peakF32AVX2, 12 * 16, 1 << 17}},
 }
 
 // assemblyStrip is a micro-kernel, one for half a panel, and the rows of a part of each.
@@ -136,5 +141,12 @@ func (f assemblyDots) dots(dst, a, b []float32, blocks int, prec Precision) {
 func prefetchAMD64(src []byte) {
 	if len(src) > 0 {
 		prefetchLines(&src[0], (len(src)+63)/64)
+	}
+}
+
+// prefetchRowsAMD64 is backend.prefetchRows.
+func prefetchRowsAMD64(v []float32, step, rows, d int) {
+	if len(v) > 0 && rows > 0 && d > 0 {
+		prefetchRows(&v[0], step, rows, (d+15)/16)
 	}
 }

@@ -279,3 +279,15 @@ func rowsBF16x3AVX512Half(dst *float32, dstStep int, x *float32, xStep int, w *b
 
 //go:noescape
 func rowsBF16x4AVX512Half(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, blocks int)
+
+//go:noescape
+func mix1AVX512Half(dst *float32, dstStep int, p *float32, pStep int, v *float32, vStep, rows, columns int)
+
+//go:noescape
+func mix2AVX512Half(dst *float32, dstStep int, p *float32, pStep int, v *float32, vStep, rows, columns int)
+
+//go:noescape
+func mix3AVX512Half(dst *float32, dstStep int, p *float32, pStep int, v *float32, vStep, rows, columns int)
+
+//go:noescape
+func mix4AVX512Half(dst *float32, dstStep int, p *float32, pStep int, v *float32, vStep, rows, columns int)

@@ -9,10 +9,11 @@ import (
 )
 
 // asmHalves is the assembly for products of few rows in bfloat16: dequantisers to it, rows functions for one input row, and in
-// tiles[i] what multiplies weights in bfloat16 with i+1 input rows.
+// tiles[i] what multiplies weights in bfloat16 with i+1 input rows; mixes are weighted sums of rows in it.
 type asmHalves struct {
 	types [quant.BF16 + 1]asmCoder
 	tiles []rowsFunc
+	mixes assemblyMix
 }
 
 var halvesAVX512 = &asmHalves{
@@ -32,6 +33,7 @@ var halvesAVX512 = &asmHalves{
 		quant.Q6_K: {256, roundQ6_K, rowsQ6_KAVX512Half},
 	},
 	tiles: []rowsFunc{rowsBF16AVX512Half, rowsBF16x2AVX512Half, rowsBF16x3AVX512Half, rowsBF16x4AVX512Half},
+	mixes: assemblyMix{mix1AVX512Half, mix2AVX512Half, mix3AVX512Half, mix4AVX512Half},
 }
 
 // round is backend.roundRow.
@@ -55,21 +57,31 @@ func (a *asmHalves) rows(dst, x []float32, t int, w *Matrix, lo, hi int, tmp *[]
 			_, _ = dst[lo+n-1], x[k/2-1]
 			c.rows(&dst[lo], w.Rows, &x[0], k/2, first, step, n, k/c.values)
 		default:
-			a.rounded(dst[lo:], x, t, w, lo, n, tmp)
+			a.rounded(dst[lo:], x, t, w, unsafe.Pointer(first), step, n, tmp)
 		}
 		lo += n
 	}
 }
 
-// rounded multiplies by way of rounded rows, few enough to stay in the first-level cache.
-func (a *asmHalves) rounded(dst, x []float32, t int, w *Matrix, lo, n int, tmp *[]float32) {
+// roundedBytes is the size of the rounded rows that are multiplied together: few enough to stay in the first-level cache
+// beside four input rows, many enough that inputs are not read too often.
+const roundedBytes = 24 << 10
+
+// rounded multiplies by way of n rounded rows, which lie step bytes apart from first on.
+func (a *asmHalves) rounded(dst, x []float32, t int, w *Matrix, first unsafe.Pointer, step, n int, tmp *[]float32) {
 	c, k := &a.types[w.Type], w.Cols
-	*tmp = grow(*tmp, rowGroup*k/2)
+	group := max(rowGroup, roundedBytes/(2*k)/rowGroup*rowGroup)
+	*tmp = grow(*tmp, group*k/2)
 	v := *tmp
-	for r := 0; r < n; r += rowGroup {
-		m := min(rowGroup, n-r)
-		for i := range m {
-			c.dequantize(&v[i*k/2], &w.stored(lo+r+i, 0, k)[0], k/c.values)
+	blocks, row := k/c.values, w.Type.RowBytes(k)
+	for r := 0; r < n; r += group {
+		m := min(group, n-r)
+		if step == row {
+			c.dequantize(&v[0], (*byte)(unsafe.Add(first, r*step)), m*blocks)
+		} else {
+			for i := range m {
+				c.dequantize(&v[i*k/2], (*byte)(unsafe.Add(first, (r+i)*step)), blocks)
+			}
 		}
 		a.multiply(dst[r:], w.Rows, x, t, (*byte)(unsafe.Pointer(&v[0])), 2*k, m, k)
 	}
@@ -82,5 +94,34 @@ func (a *asmHalves) multiply(dst []float32, dstStep int, x []float32, t int, w *
 		_, _ = dst[(i+m-1)*dstStep+n-1], x[(i+m)*k/2-1]
 		a.tiles[m-1](&dst[i*dstStep], dstStep, &x[i*k/2], k/2, w, wStep, n, k/32)
 		i += m
+	}
+}
+
+// dots is backend.dotsBF16.
+func (a *asmHalves) dots(dst []float32, dstStep int, x []float32, xStep, n int, w []float32, wStep, m, k int) {
+	if m == 0 || k == 0 {
+		dotsHalvesGeneric(dst, dstStep, x, xStep, n, w, wStep, m, k)
+		return
+	}
+	_ = w[(m-1)*wStep+k/2-1]
+	for i := 0; i < n; {
+		c := min(n-i, len(a.tiles))
+		_, _ = dst[(i+c-1)*dstStep+m-1], x[(i+c-1)*xStep+k/2-1]
+		a.tiles[c-1](&dst[i*dstStep], dstStep, &x[i*xStep], xStep, (*byte)(unsafe.Pointer(&w[0])), 4*wStep, m, k/32)
+		i += c
+	}
+}
+
+// mix is backend.mixBF16.
+func (a *asmHalves) mix(dst []float32, dstStep int, p []float32, pStep, n int, v []float32, vStep, m, d int) {
+	if n == 0 || m == 0 || d == 0 {
+		mixHalvesGeneric(dst, dstStep, p, pStep, n, v, vStep, m, d)
+		return
+	}
+	_, _, _ = dst[(n-1)*dstStep+d-1], p[(n-1)*pStep+m-1], v[(m-1)*vStep+d/2-1]
+	for i := 0; i < n; {
+		sums := min(n-i, len(a.mixes))
+		a.mixes[sums-1](&dst[i*dstStep], dstStep, &p[i*pStep], pStep, &v[0], vStep, m, d)
+		i += sums
 	}
 }

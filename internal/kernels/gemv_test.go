@@ -84,6 +84,30 @@ func TestMulRows_bf16(t *testing.T) {
 	})
 }
 
+// TestRound: formats become bfloat16 by rounding what they become in float32, bit for bit but for subnormal values.
+func TestRound(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, r *rand.Rand) {
+		if active.Load().rowsBF16 == nil {
+			t.Skip("products in float32")
+		}
+		for _, typ := range types() {
+			const rows, cols = 40, 512
+			w := weights(t, r, rows, cols, typ, false)
+			x := make([]float32, 2*rows) // one value of a weight row is the product with a unit vector
+			for _, c := range []int{0, 1, 15, 16, 31, 32, 63, 255, 256, 300, 511} {
+				unit := make([]float32, 2*cols)
+				unit[c], unit[cols+c] = 1, 1
+				MulRowsAll(2, RowProduct{x, unit, w, BF16})
+				for i, v := range dense(w) {
+					if want := quant.BF16Value(quant.BF16Bits(v)); i%cols == c && x[i/cols] != want && math.Abs(float64(want)) > 1e-37 {
+						t.Fatalf("%v: value %d of row %d is %v, want %v", typ, c, i/cols, x[i/cols], want)
+					}
+				}
+			}
+		}
+	})
+}
+
 // TestMulRows_independence: a row of the result is the same bits whatever else is in the batch, whatever product goes along, and
 // however many threads there are; and it is the float32 matrix's that has the dequantised values.
 func TestMulRows_independence(t *testing.T) {

@@ -194,6 +194,26 @@ func (p *probe) decoding() {
 	p.be.mix(out, d, scores, keys, heads, k, d, keys, d)
 	p.be.gain(scaled, q[:d], k[:d], 0.3)
 	p.keep(1e-5, scores, out, scaled)
+	p.decodingHalves()
+}
+
+// decodingHalves is attention's steps on bfloat16.
+func (p *probe) decodingHalves() {
+	const heads, keys, d = 5, 9, 96
+	q, k, scores, out := p.zeros(heads*d/2), p.zeros(keys*d/2), p.zeros(heads*keys), p.zeros(heads*d)
+	roundGeneric(q, p.wave(heads*d, 3), len(q)/rowWords, rowWords)
+	roundGeneric(k, p.wave(keys*d, 4), len(k)/rowWords, rowWords)
+	switch {
+	case p.be.dotsBF16 != nil:
+		p.be.dotsBF16(scores, keys, q, d/2, heads, k, d/2, keys, d)
+		p.be.mixBF16(out, d, scores, keys, heads, k, d/2, keys, d)
+	case p.be == &generic:
+		dotsHalvesGeneric(scores, keys, q, d/2, heads, k, d/2, keys, d)
+		mixHalvesGeneric(out, d, scores, keys, heads, k, d/2, keys, d)
+	default:
+		scores, out = nil, nil
+	}
+	p.keep(1e-5, scores, out)
 }
 
 // results is the steps on result blocks and rows of float32.

@@ -44,7 +44,7 @@ func TestSelfTest_notices(t *testing.T) {
 				}
 			}
 		}
-		for _, name := range []string{"f32", "bf16", "dequantize", "rows", "rowsBF16", "roundRow", "dots", "mix", "gain"} {
+		for _, name := range []string{"f32", "bf16", "dequantize", "rows", "rowsBF16", "roundRow", "dots", "mix", "dotsBF16", "mixBF16", "gain"} {
 			bad := *good
 			f := reflect.ValueOf(&bad).Elem().FieldByName(name)
 			if f.IsNil() {

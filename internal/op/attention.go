@@ -19,8 +19,11 @@ type Attention struct {
 // DefaultScale is 1/√headDim.
 func DefaultScale(headDim int) float32 { return float32(1 / math.Sqrt(float64(headDim))) }
 
-// KV is one sequence's keys and values after RoPE, [rows, K·HeadDim] each.
-type KV struct{ K, V []float32 }
+// KV is one sequence's keys and values after RoPE, [rows, K·HeadDim] each. The decode step takes them in BF16 too, two values in a word.
+type KV struct {
+	K, V []float32
+	Prec kernels.Precision
+}
 
 // AttentionState is what the forward pass leaves for the backward pass.
 type AttentionState struct {
@@ -51,7 +54,7 @@ func AttentionForward(p *Pass, a *Attention, rope *Rope, st *AttentionState, out
 	width := a.KVHeads * a.HeadDim
 	for s := range len(p.Starts) - 1 {
 		lo, hi := int(p.Starts[s])*width, int(p.Starts[s+1])*width
-		g.kv = append(g.kv, KV{k[lo:hi], v[lo:hi]})
+		g.kv = append(g.kv, KV{K: k[lo:hi], V: v[lo:hi]})
 	}
 	g.cos, g.sin = p.tables(rope)
 	st.out = out
@@ -70,7 +73,7 @@ func (a *Attention) Rotate(p *Pass, rope *Rope, q, k []float32) {
 }
 
 // AttentionExtend computes out [T,H·HeadDim] for sequences that began earlier. kv[s] holds the keys and values of
-// sequence s, as many rows as its last position in the pass plus one; they and q are turned by RoPE already.
+// sequence s in F32, as many rows as its last position in the pass plus one; they and q are turned by RoPE already.
 func AttentionExtend(p *Pass, a *Attention, out kernels.Act, q []float32, kv []KV) {
 	g := newAttend(p, a, out, q)
 	defer attends.Put(g)

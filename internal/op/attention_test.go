@@ -278,7 +278,7 @@ func TestAttentionExtend(t *testing.T) {
 					}
 					out := stale(one.p, 3*d)
 					in := slices.Concat(q[lo*3*d:hi*3*d], q[:hi*3*d])
-					kv := KV{k[:hi*d], a.v[:hi*d]}
+					kv := KV{K: k[:hi*d], V: a.v[:hi*d]}
 					AttentionExtend(one.p, &a.Attention, out, in, []KV{kv, kv})
 					if !slices.Equal(one.rows("out", out), slices.Concat(whole[lo*3*d:hi*3*d], whole[:hi*3*d])) {
 						t.Errorf("tokens %d to %d differ", lo, hi)

@@ -147,19 +147,25 @@ func (s *decodeAttention) Task(i int) {
 	q, k, v := s.q[i*n*hd:(i+1)*n*hd], s.k[i*hd:(i+1)*hd], s.v[i*hd:(i+1)*hd]
 	kernels.RoPE(q, 1, n, hd, n*hd, pos, s.cos, s.sin, false)
 	kernels.RoPE(k, 1, 1, hd, hd, pos, s.cos, s.sin, false)
-	own := (seen-1)*width + h*hd
-	copy(kv.K[own:own+hd], k)
-	copy(kv.V[own:own+hd], v)
+	attend, store, words := kernels.Attend, copyRow, hd
+	if kv.Prec == kernels.BF16 {
+		attend, store, words, width = kernels.AttendHalves, kernels.RoundRow, hd/2, width/2
+	}
+	own := (seen-1)*width + h*words
+	store(kv.K[own:own+words], k)
+	store(kv.V[own:own+words], v)
 	first := 0
 	if s.Window > 0 {
 		first = max(0, seen-s.Window)
 	}
-	at, seen := first*width+h*hd, seen-first
+	at, seen := first*width+h*words, seen-first
 	scores := scoreRows.Get()
 	*scores = kernels.Grow(*scores, n*seen)
-	kernels.Attend(s.out[i*n*hd:(i+1)*n*hd], q, n, hd, kv.K[at:], kv.V[at:], width, seen, s.Scale, s.SoftCap, *scores)
+	attend(s.out[i*n*hd:(i+1)*n*hd], q, n, hd, kv.K[at:], kv.V[at:], width, seen, s.Scale, s.SoftCap, *scores)
 	scoreRows.Put(scores)
 }
+
+func copyRow(dst, src []float32) { copy(dst, src) }
 
 // scoreRows is memory for the scores of the queries that share a key/value head.
 var scoreRows stash.Stash[[]float32]

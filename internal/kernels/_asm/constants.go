@@ -33,6 +33,8 @@ func formatConstants(f *file) {
 		{"lastFour", 16, four(0, 0, 0, 4)},
 		{"scaleLow", 16, four(0x3f3f3f3f, 0x0f0f0f0f, 0x3f3f3f3f, 0x0f0f0f0f)},
 		{"scaleHigh", 16, four(0, 0x30303030, 0, 0x30303030)},
+		{"spread", 16, func(i int) uint32 { return uint32(i%8*2 | (i%8*2+1)<<16) }},
+		{"upper", 16, func(i int) uint32 { return []uint32{0, 0x00040004}[i/8] }},
 	} {
 		for i := range c.lanes {
 			f.line("DATA %s<>+%d(SB)/4, $0x%08x", c.name, 4*i, c.value(i))

@@ -6,6 +6,7 @@ import "fmt"
 // bfloat16.
 func dequantisers(f *file) {
 	prefetch(f)
+	prefetchRows(f)
 	formatConstants(f)
 	for _, fm := range formats {
 		for _, v := range []isa{avx512, avx2} {
@@ -24,16 +25,17 @@ func dequantiser(c coder, fm format, name string, half bool) {
 	c.op("MOVQ dst+0(FP), DI")
 	c.op("MOVQ src+8(FP), SI")
 	c.op("MOVQ blocks+16(FP), CX")
-	fm.start(c)
+	fm.begin(c, half)
 	c.line("loop:")
 	for at := 0; at < fm.bytes; at += 64 {
 		c.op("PREFETCHT0 %d(SI)", ahead+at)
 	}
-	sink, size := func(i, reg int) { c.op("VMOVUPS %s, %d(DI)", c.r(reg), i*c.bytes) }, 4*fm.values
+	size := 4 * fm.values
 	if half {
-		sink, size = c.rounded(sink), 2*fm.values
+		size = 2 * fm.values
 	}
-	fm.block(c, func(at int) string { return fmt.Sprintf("%d(SI)", at) }, sink)
+	fm.vectors(c, half, func(at int) string { return fmt.Sprintf("%d(SI)", at) },
+		func(i, reg int) { c.op("VMOVUPS %s, %d(DI)", c.r(reg), i*c.bytes) })
 	c.op("ADDQ $%d, SI", fm.bytes)
 	c.op("ADDQ $%d, DI", size)
 	c.op("DECQ CX")
@@ -53,36 +55,79 @@ func prefetch(f *file) {
 	f.op("RET")
 }
 
+// prefetchRows asks for 64-byte lines of rows that lie apart.
+func prefetchRows(f *file) {
+	f.text("prefetchRows", 32, "func prefetchRows(src *float32, step, rows, lines int)")
+	f.op("MOVQ src+0(FP), SI")
+	f.op("MOVQ step+8(FP), R8")
+	f.op("SHLQ $2, R8")
+	f.op("MOVQ rows+16(FP), DX")
+	f.line("row:")
+	f.op("MOVQ SI, DI")
+	f.op("MOVQ lines+24(FP), CX")
+	f.line("line:")
+	f.op("PREFETCHT0 (DI)")
+	f.op("ADDQ $64, DI")
+	f.op("DECQ CX")
+	f.op("JNZ  line")
+	f.op("ADDQ R8, SI")
+	f.op("DECQ DX")
+	f.op("JNZ  row")
+	f.op("RET")
+}
+
 // format is a number format: values and bytes of one block, and how a block becomes vectors of float32. start loads
 // constants. block reads the block whose byte i is the operand at(i) and hands each vector to sink, in the order of
 // the values, in a register that sink may not change. direct says that products read the format as it is, not by way of
 // dequantised rows. The arithmetic is internal/quant's, bit for bit: products and
-// sums are rounded one by one.
+// sums are rounded one by one. halves is block for vectors of bfloat16, where there is a shorter way than to round block's.
 type format struct {
 	name          string
 	values, bytes int
 	direct        bool
 	start         func(c coder)
 	block         func(c coder, at func(int) string, sink func(i, reg int))
+	halves        func(c coder, at func(int) string, sink func(i, reg int))
+}
+
+// begin loads constants for vectors.
+func (fm format) begin(c coder, half bool) {
+	if half && fm.halves != nil {
+		startTables(c)
+		return
+	}
+	fm.start(c)
+}
+
+// vectors is block, or with half the same for vectors of bfloat16.
+func (fm format) vectors(c coder, half bool, at func(int) string, sink func(i, reg int)) {
+	switch {
+	case !half:
+		fm.block(c, at, sink)
+	case fm.halves != nil:
+		fm.halves(c, at, sink)
+	default:
+		fm.block(c, at, c.rounded(sink))
+	}
 }
 
 // formatBF16 is what products in bfloat16 read as it is.
-var formatBF16 = format{"BF16", 32, 64, true, nothing, blockBF16}
+var formatBF16 = format{"BF16", 32, 64, true, nothing, blockBF16, nil}
 
 var formats = []format{
-	{"F32", 32, 128, true, nothing, blockF32},
-	{"F16", 32, 64, true, nothing, blockF16},
+	{"F32", 32, 128, true, nothing, blockF32, nil},
+	{"F16", 32, 64, true, nothing, blockF16, nil},
 	formatBF16,
-	{"Q8_0", 32, 34, true, nothing, blockQ8},
-	{"Q4_0", 32, 18, true, startNibbles, blockQ4_0},
-	{"Q4_1", 32, 20, true, startNibbles, blockQ4_1},
-	{"Q5_0", 32, 22, true, startNibbles, blockQ5_0},
-	{"Q5_1", 32, 24, true, startNibbles, blockQ5_1},
-	{"Q2_K", 256, 84, false, nothing, blockQ2_K},
-	{"Q3_K", 256, 110, false, nothing, blockQ3_K},
-	{"Q4_K", 256, 144, true, startNibbles, blockQ4_K},
-	{"Q5_K", 256, 176, true, startNibbles, blockQ5_K},
-	{"Q6_K", 256, 210, true, nothing, blockQ6_K},
+	{"Q8_0", 32, 34, true, nothing, blockQ8, nil},
+	{"Q4_0", 32, 18, true, startNibbles, blockQ4_0, halvesQ4_0},
+	{"Q4_1", 32, 20, true, startNibbles, blockQ4_1, halvesQ4_1},
+	{"Q5_0", 32, 22, true, startNibbles, blockQ5_0, nil},
+	{"Q5_1", 32, 24, true, startNibbles, blockQ5_1, nil},
+	{"Q2_K", 256, 84, false, nothing, blockQ2_K, nil},
+	{"Q3_K", 256, 110, false, nothing, blockQ3_K, nil},
+	{"Q4_K", 256, 144, true, startNibbles, blockQ4_K, halvesQ4_K},
+	{"Q5_K", 256, 176, true, startNibbles, blockQ5_K, nil},
+	{"Q6_K", 256, 210, true, nothing, blockQ6_K, nil},
 }
 
 // coder writes the code of a format for an instruction set. Its registers are t0, t0+1 and so on; those below belong

@@ -24,7 +24,7 @@ func gemvs(f *file) {
 			gemv(f, v, formats[0], rows, false)
 		}
 		for rows := 1; rows <= 4; rows++ {
-			mix(f, v, rows)
+			mix(f, v, rows, false)
 		}
 		gain(f, v)
 	}
@@ -35,6 +35,7 @@ func gemvs(f *file) {
 	}
 	for rows := 1; rows <= avx512.inputs(); rows++ {
 		gemv(f, avx512, formatBF16, rows, true)
+		mix(f, avx512, rows, true)
 	}
 }
 
@@ -80,7 +81,7 @@ func gemv(f *file, v isa, fm format, inputs int, half bool) {
 		f.op("MOVQ blocks+56(FP), DX")
 		f.op("IMULQ $%d, DX", g.stride())
 	}
-	fm.start(g.coder)
+	fm.begin(g.coder, half)
 	group := 4
 	if fm.values > 32 {
 		group = 2
@@ -185,7 +186,7 @@ func (g *gemvCode) rows(rows int) {
 		g.pairs(rows)
 	default:
 		for w, base := range wBases[:rows] {
-			g.fm.block(g.coder, func(at int) string { return fmt.Sprintf("%d(%s)(CX*1)", at, base) }, g.sink(w))
+			g.fm.vectors(g.coder, g.half, func(at int) string { return fmt.Sprintf("%d(%s)(CX*1)", at, base) }, g.sink(w))
 		}
 	}
 	g.op("ADDQ $%d, CX", g.fm.bytes)
@@ -218,10 +219,10 @@ func (g *gemvCode) sink(w int) func(i, reg int) {
 		return func(i, reg int) { g.op("VFMADD231PS %d(DI)(BX*1), %s, %s", i*g.bytes, g.r(reg), g.r(w)) }
 	}
 	const x = 14 // temporary register
-	return g.rounded(func(i, reg int) {
+	return func(i, reg int) {
 		g.op("VMOVUPS %d(DI)(BX*1), %s", i*g.bytes, g.T(x))
 		g.evex("VDPBF16PS", 2, 0x52, w, g.t(x), reg)
-	})
+	}
 }
 
 // rounded takes two vectors of float32 at a time and hands on one of bfloat16.
@@ -283,6 +284,10 @@ func (g *gemvCode) floats(rows int, masked bool) {
 
 // store sums the lanes of all accumulators, halves first, then neighbours, and writes the results.
 func (g *gemvCode) store(rows int) {
+	if g.isa == avx512 && rows == 4 && g.inputs == 4 {
+		g.storeAll()
+		return
+	}
 	for i := range rows * g.inputs {
 		if g.isa == avx512 {
 			g.op("VEXTRACTF64X4 $1, Z%d, Y30", i)
@@ -319,90 +324,27 @@ func (g *gemvCode) store(rows int) {
 	}
 }
 
-// mix writes weighted sums of rows: dst[i] = sum over rows r of p[i,r]·v[r], for a fixed number of sums and a multiple
-// of 16 columns. An element is one chain over the rows in ascending order.
-func mix(f *file, v isa, sums int) {
-	name := fmt.Sprintf("mix%d%s", sums, v.name)
-	f.text(name, 64, "func "+name+"(dst *float32, dstStep int, p *float32, pStep int, v *float32, vStep, rows, columns int)")
-	f.op("MOVQ dst+0(FP), DI")
-	f.op("MOVQ dstStep+8(FP), R10")
-	f.op("MOVQ p+16(FP), SI")
-	f.op("MOVQ pStep+24(FP), AX")
-	bases := []string{"SI", "R11", "R12", "R13"}
-	for i := 1; i < sums; i++ {
-		f.op("LEAQ (%s)(AX*4), %s", bases[i-1], bases[i])
+// storeAll is store for four rows and four inputs, sixteen sums that end in one register: half as many steps, in the same order.
+func (g *gemvCode) storeAll() {
+	const a, b = 30, 31 // free registers
+	add := func(shuffle string, low, high, x, y, to int) {
+		g.op("%s $0x%02x, Z%d, Z%d, Z%d", shuffle, low, y, x, a)
+		g.op("%s $0x%02x, Z%d, Z%d, Z%d", shuffle, high, y, x, b)
+		g.op("VADDPS Z%d, Z%d, Z%d", b, a, to)
 	}
-	f.op("MOVQ v+32(FP), R8")
-	f.op("MOVQ vStep+40(FP), R9")
-	f.op("SHLQ $2, R9")
-	f.op("MOVQ columns+56(FP), DX")
-	if v == avx512 {
-		mixColumns(f, v, bases[:sums], 4)
-		mixColumns(f, v, bases[:sums], 1)
-	} else {
-		mixColumns(f, v, bases[:sums], 2)
+	for w := range 4 {
+		add("VSHUFF64X2", 0x44, 0xee, w, 4+w, w)
+		add("VSHUFF64X2", 0x44, 0xee, 8+w, 12+w, 8+w)
+		add("VSHUFF64X2", 0x88, 0xdd, w, 8+w, w)
 	}
-	f.ret()
-}
-
-// mixColumns writes the loop over groups of columns, some vectors wide, as long as DX has so many left.
-func mixColumns(f *file, v isa, bases []string, vectors int) {
-	const value, weight = 16, 24
-	columns := vectors * v.bytes / 4
-	f.line("columns%d:", vectors)
-	f.op("SUBQ $%d, DX", columns)
-	f.op("JLT  end%d", vectors)
-	for i := range len(bases) * vectors {
-		v.zero(f, i)
-	}
-	f.op("MOVQ R8, AX")
-	f.op("XORL CX, CX")
-	f.line("row%d:", vectors)
-	if v == avx512 {
-		for i := range vectors {
-			f.op("VMOVUPS %d(AX), %s", i*v.bytes, v.r(value+i))
-		}
-	}
-	for r, b := range bases {
-		if v == avx512 {
-			f.op("VBROADCASTSS (%s)(CX*4), %s", b, v.r(weight+r))
-			for i := range vectors {
-				f.op("VFMADD231PS %s, %s, %s", v.r(value+i), v.r(weight+r), v.r(r*vectors+i))
-			}
-			continue
-		}
-		f.op("VBROADCASTSS (%s)(CX*4), %s", b, v.r(15-r))
-		for i := range vectors {
-			f.op("VFMADD231PS %d(AX), %s, %s", i*v.bytes, v.r(15-r), v.r(r*vectors+i))
-		}
-	}
-	f.op("ADDQ R9, AX")
-	f.op("INCQ CX")
-	f.op("CMPQ CX, rows+48(FP)")
-	f.op("JB   row%d", vectors)
-	f.op("MOVQ DI, AX")
-	for r := range bases {
-		for i := range vectors {
-			f.op("VMOVUPS %s, %d(AX)", v.r(r*vectors+i), i*v.bytes)
-		}
-		f.op("LEAQ (AX)(R10*4), AX")
-	}
-	f.op("ADDQ $%d, DI", vectors*v.bytes)
-	f.op("ADDQ $%d, R8", vectors*v.bytes)
-	f.op("JMP  columns%d", vectors)
-	f.line("end%d:", vectors)
-	f.op("ADDQ $%d, DX", columns)
-}
-
-// gain writes the end of a norm, dst = (x·r)·gain, rounded after each product.
-func gain(f *file, v isa) {
-	f.text("gain"+v.name, 36, "func gain"+v.name+"(dst, x, gain *float32, n int, r float32)")
-	regs := args(f, "dst", "x", "gain")
-	f.op("VBROADCASTSS r+32(FP), %s", v.r(0))
-	v.each(f, regs, func() {
-		f.op("VMULPS (SI), %s, %s", v.r(0), v.r(1))
-		f.op("VMULPS (DX), %s, %s", v.r(1), v.r(1))
-		f.op("VMOVUPS %s, (DI)", v.r(1))
-	})
-	f.ret()
+	add("VSHUFPS", 0x88, 0xdd, 0, 1, 0)
+	add("VSHUFPS", 0x88, 0xdd, 2, 3, 2)
+	add("VSHUFPS", 0x88, 0xdd, 0, 2, 0)
+	g.op("MOVQ dstStep+8(FP), CX")
+	g.op("SHLQ $2, CX")
+	g.op("LEAQ (CX)(CX*2), AX")
+	g.op("VMOVUPS X0, (R14)")
+	g.op("VEXTRACTF32X4 $1, Z0, (R14)(CX*1)")
+	g.op("VEXTRACTF32X4 $2, Z0, (R14)(CX*2)")
+	g.op("VEXTRACTF32X4 $3, Z0, (R14)(AX*1)")
 }
