@@ -36,7 +36,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	todo, err := o.choose()
+	chosen, err := o.choose()
 	if err != nil {
 		return err
 	}
@@ -44,16 +44,16 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	results := make([]result, len(todo))
+	results := make([]result, len(chosen))
 	for round := range o.rounds {
-		for i, t := range todo {
+		for i, t := range chosen {
 			if err := results[i].add(t, o); err != nil {
 				return fmt.Errorf("%s, round %d: %w", t.name, round+1, err)
 			}
 			fmt.Fprintf(os.Stderr, "round %d of %d: %s: ft %.1f, peer %.1f\n", round+1, o.rounds, t.name, results[i].last(ours), results[i].last(theirs))
 		}
 	}
-	section := table(todo, results, m, "go run ./bench "+strings.Join(args, " "))
+	section := table(chosen, results, m, "go run ./bench "+strings.Join(args, " "))
 	fmt.Print(section)
 	if o.doc == "" {
 		return nil

@@ -68,8 +68,8 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if todo, err := o.choose(); err != nil || len(todo) != 4 {
-		t.Errorf("%d tasks for Python, %v", len(todo), err)
+	if chosen, err := o.choose(); err != nil || len(chosen) != 4 {
+		t.Errorf("%d tasks for Python, %v", len(chosen), err)
 	}
 	for _, more := range [][]string{{"-tasks", "decode"}, {"-tasks", "train1,nothing"}} {
 		o, err := parse(append(good, more...))

@@ -81,13 +81,13 @@ func processor() string {
 }
 
 // table is the section of the page: how it was made, and a row for each task.
-func table(todo []task, results []result, m machine, command string) string {
+func table(chosen []task, results []result, m machine, command string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Made by\n\n    %s\n\n", command)
 	fmt.Fprintf(&b, "on %s (%s), %s %s, %d threads; ft %s, backend %s. Medians of %d rounds in turns.\n\n",
 		m.date.UTC().Format("2006-01-02"), m.cpu, runtime.GOOS, runtime.GOARCH, m.threads, m.version, m.backend, len(results[0][ours]))
 	b.WriteString("| work | ft, tokens/s | peer, tokens/s | ratio | ft, peak memory | peer, peak memory | ft, start | peer, start |\n|---|---|---|---|---|---|---|---|\n")
-	for i, t := range todo {
+	for i, t := range chosen {
 		r := &results[i]
 		rate := func(f figures) float64 { return f.rate }
 		peak := func(side int) string {

@@ -63,14 +63,11 @@ func (s *Stack) StateBytes(p *op.Pass) int64 {
 		mark := p.Arena.Used()
 		if s.Recompute {
 			p.Floats(p.T * len(s.Norm))
-		} else {
+		}
+		if !s.Recompute || i == 0 { // with Recompute, of the block whose gradient is due
 			b.room(p)
 		}
 		total += p.Arena.Used() - mark
-		if i == 0 && s.Recompute {
-			b.room(p) // of the block whose gradient is due
-			total += p.Arena.Used() - mark
-		}
 		p.Arena.Reset()
 	}
 	return total

@@ -53,7 +53,7 @@ func AttendHalves(out, q []float32, n, d int, k, v []float32, step, seen int, sc
 	be.prefetchRows(k, step, seen, d/2)
 	be.prefetchRows(v, step, seen, d/2)
 	tmp := rowTmps.Get()
-	*tmp = grow(*tmp, n*d/2)
+	*tmp = Grow(*tmp, n*d/2)
 	RoundRow(*tmp, q)
 	dots(scores, seen, *tmp, d/2, n, k, step, seen, d)
 	rowTmps.Put(tmp)

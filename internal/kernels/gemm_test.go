@@ -366,7 +366,7 @@ func TestProgrammerErrors(t *testing.T) {
 		"Gemm":   func() { Gemm(v, 2, v, 2, false, v, 1, false, 2, 2, 3, 1, false) },
 		"matrix": func() { FromFloat32(2, 2, v) },
 		"perm": func() {
-			MulRows(v[:2], v[:3], &Matrix{Rows: 2, Cols: 3, Data: make([]byte, 24), Perm: []int32{0}}, 1)
+			mulRows(v[:2], v[:3], &Matrix{Rows: 2, Cols: 3, Data: make([]byte, 24), Perm: []int32{0}}, 1)
 		},
 		"label": func() { CrossEntropyRow(v, 6, 1) },
 		"rope":  func() { RoPE(v, 1, 1, 6, 6, []int32{1}, v[:3], v[:3], false) },

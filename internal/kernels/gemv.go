@@ -14,13 +14,10 @@ type RowProduct struct {
 	Prec   Precision
 }
 
-// MulRows computes dst[t,Rows] = x[t,Cols]·wᵀ for few rows, as decoding has them: weights are read once, in their file's
-// type, at the speed of memory. Sums are float32 on every backend, each in one fixed order: row i of dst depends on row
-// i of x and w only, bit for bit. It differs from Product by rounding.
-func MulRows(dst, x []float32, w *Matrix, t int) { MulRowsAll(t, RowProduct{Dst: dst, X: x, W: w}) }
-
-// MulRowsAll does several products of t rows side by side, which saves waiting for threads between them.
-func MulRowsAll(t int, products ...RowProduct) {
+// MulRows does products of t rows side by side, few rows as decoding has them: weights are read once, in their file's type, at the
+// speed of memory. Sums are float32 on every backend, each in one fixed order: row i of Dst depends on row i of X and W only, bit
+// for bit. It differs from Product by rounding.
+func MulRows(t int, products ...RowProduct) {
 	j := rowJobs.Get()
 	j.be, j.t, j.products = active.Load(), t, append(j.products[:0], products...)
 	for i := range j.products {
@@ -40,7 +37,7 @@ func (p *RowProduct) check(t int) {
 	}
 }
 
-// rowJob is one call of MulRowsAll, cut into parts.
+// rowJob is one call of MulRows, cut into parts.
 type rowJob struct {
 	be       *backend
 	t        int
@@ -79,7 +76,7 @@ func (j *rowJob) round() {
 			n += len(p.X) / 2
 		}
 	}
-	j.halves = grow(j.halves, n)
+	j.halves = Grow(j.halves, n)
 	for i, at := range j.at {
 		if at >= 0 && (i == 0 || at != j.at[i-1]) {
 			j.be.roundRow(j.halves[at:], j.products[i].X)
@@ -124,7 +121,7 @@ func (j *rowJob) Task(i int) {
 }
 
 func rowsGeneric(be *backend, dst, x []float32, t int, w *Matrix, lo, hi int, tmp *[]float32) {
-	*tmp = grow(*tmp, w.Cols)
+	*tmp = Grow(*tmp, w.Cols)
 	for r := lo; r < hi; r++ {
 		v := w.part(be, *tmp, r, 0, w.Cols)
 		for i := range t {

@@ -114,7 +114,7 @@ func (a *asmCoders) run(be *backend, dst, x []float32, t int, w *Matrix, first [
 // dequantised multiplies by way of dequantised rows, few enough to stay in the first-level cache.
 func (a *asmCoders) dequantised(dst, x []float32, t int, w *Matrix, lo, n int, tmp *[]float32) {
 	k := w.Cols
-	*tmp = grow(*tmp, rowGroup*k)
+	*tmp = Grow(*tmp, rowGroup*k)
 	v := *tmp
 	for r := 0; r < n; r += rowGroup {
 		m := min(rowGroup, n-r)

@@ -71,7 +71,7 @@ const roundedBytes = 24 << 10
 func (a *asmHalves) rounded(dst, x []float32, t int, w *Matrix, first unsafe.Pointer, step, n int, tmp *[]float32) {
 	c, k := &a.types[w.Type], w.Cols
 	group := max(rowGroup, roundedBytes/(2*k)/rowGroup*rowGroup)
-	*tmp = grow(*tmp, group*k/2)
+	*tmp = Grow(*tmp, group*k/2)
 	v := *tmp
 	blocks, row := k/c.values, w.Type.RowBytes(k)
 	for r := 0; r < n; r += group {

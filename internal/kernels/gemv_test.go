@@ -25,7 +25,7 @@ func TestMulRows_float64(t *testing.T) {
 				w := weights(t, r, rows, cols, typ, c%3 == 1)
 				x := randoms(r, n*cols)
 				dst, intact := guarded(make([]float32, n*rows))
-				MulRows(dst, x, w, n)
+				mulRows(dst, x, w, n)
 				v := dense(w)
 				for i, got := range dst {
 					want, size := 0.0, 0.0
@@ -59,7 +59,7 @@ func TestMulRows_bf16(t *testing.T) {
 			}
 			w, x := weights(t, r, rows, cols, typ, true), randoms(r, n*cols)
 			v, all := dense(w), make([]float32, n*rows)
-			MulRowsAll(n, RowProduct{Dst: all, X: x, W: w, Prec: BF16})
+			MulRows(n, RowProduct{Dst: all, X: x, W: w, Prec: BF16})
 			for i, got := range all {
 				want, size := 0.0, 0.0
 				for j, a := range v[i%rows*cols : (i%rows+1)*cols] {
@@ -74,10 +74,10 @@ func TestMulRows_bf16(t *testing.T) {
 				lo := r.IntN(n - size + 1)
 				part := x[lo*cols : (lo+size)*cols]
 				got, again, exact, plain := make([]float32, size*rows), make([]float32, size*rows), make([]float32, size*rows), make([]float32, size*rows)
-				MulRowsAll(size, RowProduct{got, part, w, BF16}, RowProduct{again, part, w, BF16}, RowProduct{exact, part, w, F32})
+				MulRows(size, RowProduct{got, part, w, BF16}, RowProduct{again, part, w, BF16}, RowProduct{exact, part, w, F32})
 				sameBits(t, fmt.Sprintf("%v rows %d+%d", typ, lo, size), got, all[lo*rows:(lo+size)*rows])
 				sameBits(t, "the second of equal inputs", again, got)
-				MulRows(plain, part, w, size)
+				mulRows(plain, part, w, size)
 				sameBits(t, "float32 beside bfloat16", exact, plain)
 			}
 		}
@@ -97,7 +97,7 @@ func TestRound(t *testing.T) {
 			for _, c := range []int{0, 1, 15, 16, 31, 32, 63, 255, 256, 300, 511} {
 				unit := make([]float32, 2*cols)
 				unit[c], unit[cols+c] = 1, 1
-				MulRowsAll(2, RowProduct{x, unit, w, BF16})
+				MulRows(2, RowProduct{x, unit, w, BF16})
 				for i, v := range dense(w) {
 					if want := quant.BF16Value(quant.BF16Bits(v)); i%cols == c && x[i/cols] != want && math.Abs(float64(want)) > 1e-37 {
 						t.Fatalf("%v: value %d of row %d is %v, want %v", typ, c, i/cols, x[i/cols], want)
@@ -120,9 +120,9 @@ func TestMulRows_independence(t *testing.T) {
 			w := weights(t, r, rows, cols, typ, true)
 			x, want := randoms(r, n*cols), make([]float32, n*rows)
 			setThreads(t, 1)
-			MulRows(want, x, w, n)
+			mulRows(want, x, w, n)
 			plain := make([]float32, n*rows)
-			MulRows(plain, x, FromFloat32(rows, cols, dense(w)), n)
+			mulRows(plain, x, FromFloat32(rows, cols, dense(w)), n)
 			sameBits(t, fmt.Sprintf("%v dequantised", typ), plain, want)
 			for _, threads := range []int{1, 2, 5} {
 				setThreads(t, threads)
@@ -130,7 +130,7 @@ func TestMulRows_independence(t *testing.T) {
 					lo := r.IntN(n - size + 1)
 					got, second := make([]float32, size*rows), make([]float32, size*rows)
 					part := x[lo*cols : (lo+size)*cols]
-					MulRowsAll(size, RowProduct{second, part, w, F32}, RowProduct{got, part, w, F32})
+					MulRows(size, RowProduct{second, part, w, F32}, RowProduct{got, part, w, F32})
 					what := fmt.Sprintf("%v rows %d+%d, %d threads", typ, lo, size, threads)
 					sameBits(t, what, got, want[lo*rows:(lo+size)*rows])
 					sameBits(t, what, second, got)
@@ -147,7 +147,7 @@ func TestMulRows_nonFinite(t *testing.T) {
 		x[cols+5] = float32(math.NaN())
 		w[7*cols+2] = float32(math.Inf(1))
 		y := make([]float32, n*rows)
-		MulRows(y, x, FromFloat32(rows, cols, w), n)
+		mulRows(y, x, FromFloat32(rows, cols, w), n)
 		for i, v := range y {
 			if (v != v) != (i/rows == 1) || math.IsInf(float64(v), 0) != (i/rows != 1 && i%rows == 7) {
 				t.Fatalf("y[%d,%d] = %v", i/rows, i%rows, v)
@@ -163,8 +163,8 @@ func TestMulRows_allocations(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	w := weights(t, r, 256, 512, quant.Q8_0, false)
 	x, y := randoms(r, 2*512), make([]float32, 2*256)
-	MulRows(y, x, w, 2)
-	if n := testing.AllocsPerRun(20, func() { MulRows(y, x, w, 2) }); n > 1 {
+	mulRows(y, x, w, 2)
+	if n := testing.AllocsPerRun(20, func() { mulRows(y, x, w, 2) }); n > 1 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -196,7 +196,7 @@ func BenchmarkMulRows(b *testing.B) {
 			b.Run(fmt.Sprintf("%v/%d", typ, t), func(b *testing.B) {
 				b.SetBytes(int64(len(data)))
 				for b.Loop() {
-					MulRows(y, x, w, t)
+					mulRows(y, x, w, t)
 				}
 				b.ReportMetric(2*float64(t)*float64(rows)*float64(cols)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 			})

@@ -34,8 +34,8 @@ func (l *Left) pack(be *backend, prec Precision, dst []float32, lo, rows, k, k0,
 // packLeftTransposed writes src, stored [k,rows] with row distance ld, to kb blocks of one strip, with zeros around.
 func packLeftTransposed(be *backend, prec Precision, dst, src []float32, ld, rows, k, kb int, s *scratch) {
 	width := prec.Width()
-	s.rows = grow(s.rows, width*StripRows)
-	s.tile = grow(s.tile, blockWords)
+	s.rows = Grow(s.rows, width*StripRows)
+	s.tile = Grow(s.tile, blockWords)
 	for b := range kb {
 		out := dst[b*blockWords : (b+1)*blockWords]
 		for i := range width {
@@ -68,7 +68,7 @@ func Transpose(dst, a Act) {
 	s := scratches.Get()
 	defer scratches.Put(s)
 	from, to := a.Blocks()*blockWords, dst.Blocks()*blockWords
-	s.tile = grow(s.tile, blockWords)
+	s.tile = Grow(s.tile, blockWords)
 	for i := range a.Strips() {
 		for j := range dst.Strips() {
 			if a.Prec == BF16 {

@@ -69,7 +69,7 @@ func (o *Operand) packTransposed(be *backend, prec Precision, dst []float32, lo,
 				be.lay.transpose16(out[half%2*16:], rows, PanelCols, ld, n, blockWords, width)
 				continue
 			}
-			s.tile = grow(s.tile, n*256)
+			s.tile = Grow(s.tile, n*256)
 			for r := range 16 {
 				be.lay.round(s.tile[r*rowWords:], rows[r*ld:], n, 256)
 			}
@@ -85,7 +85,7 @@ func (o *Operand) rows(be *backend, s *scratch, at, k0, n int) ([]float32, int) 
 	if f != nil && at+16 <= o.n && k0+n <= o.k {
 		return f[at*ld+k0:], ld
 	}
-	s.rows = grow(s.rows, 16*n)
+	s.rows = Grow(s.rows, 16*n)
 	for r := range 16 {
 		out := s.rows[r*n : (r+1)*n]
 		have := 0
@@ -104,7 +104,7 @@ func (o *Operand) packStraight(be *backend, prec Precision, dst []float32, lo, h
 	panels := hi - lo
 	stride, cols := kb*blockWords, panels*PanelCols
 	from, to := lo*PanelCols, min(o.n, hi*PanelCols)
-	s.rows = grow(s.rows, 2*cols)
+	s.rows = Grow(s.rows, 2*cols)
 	for k := 0; k < kb*prec.Width(); k += 2 {
 		var pair [2][]float32
 		for i := range pair {
@@ -148,7 +148,7 @@ func (o *Operand) packTokens(be *backend, dst []float32, lo, hi, k0, blocks int,
 		step := a.Blocks() * blockWords
 		src := a.data[first*step+p*per*blockWords:]
 		if o.mask.on() {
-			s.tile = grow(s.tile, len(out))
+			s.tile = Grow(s.tile, len(out))
 			for i := range strips {
 				keys := o.mask.keys(&s.keys, first+i, p*PanelCols)
 				be.ops.dropTiles(s.tile[i*per*blockWords:][:per*blockWords], src[i*step:][:per*blockWords], keys, PanelCols, o.mask.Prob, a.Prec)

@@ -91,11 +91,8 @@ func (p *Product) runOn(be *backend) {
 
 // depth is the number of values summed for one element.
 func (p *Product) depth() (k int) {
-	for i := range p.count {
-		k += p.terms[i].b.k
-	}
-	for i := range p.pairs {
-		k += p.pair[i].b.k
+	for i := range p.count + p.pairs {
+		k += p.term(i).b.k
 	}
 	return k
 }
@@ -167,8 +164,8 @@ func (be *backend) multiply(c, a, b []float32, prec Precision, blocks, panels, s
 	}
 }
 
-// grow is v, or a new slice aligned to 64 bytes, with room for n values; contents are undefined.
-func grow(v []float32, n int) []float32 {
+// Grow is v, or a new slice aligned to 64 bytes, with room for n values; contents are undefined.
+func Grow(v []float32, n int) []float32 {
 	if n <= cap(v) {
 		return v[:n]
 	}

@@ -208,3 +208,6 @@ func rowProduct(dst, x []float32, b Operand, t int, add bool) {
 	p.Add(Left{f: x, ld: b.k}, b, false)
 	p.Run()
 }
+
+// mulRows is MulRows for one product in float32.
+func mulRows(dst, x []float32, w *Matrix, t int) { MulRows(t, RowProduct{Dst: dst, X: x, W: w}) }

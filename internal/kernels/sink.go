@@ -90,29 +90,27 @@ func blocksFor(a Act, strip, lo, hi int) []float32 {
 
 // addColumns adds v, which begins at panel lo, to each of the first rows of c.
 func addColumns(c, v []float32, rows, lo int) {
-	for p := lo; p*PanelCols < len(v); p++ {
-		if (p-lo)*resultSize >= len(c) {
-			return
+	eachRow(c, v, rows, lo, func(row, v []float32) {
+		for i, b := range v {
+			row[i] += b
 		}
-		col := v[p*PanelCols : min(len(v), (p+1)*PanelCols)]
-		for r := range rows {
-			row := c[(p-lo)*resultSize+r*PanelCols:]
-			for i, b := range col {
-				row[i] += b
-			}
-		}
-	}
+	})
 }
 
 // scaleColumns multiplies the columns of c's first rows by v, which begins at panel lo.
 func scaleColumns(c, v []float32, rows, lo int) {
+	eachRow(c, v, rows, lo, func(row, v []float32) {
+		for i, b := range v {
+			row[i] *= b
+		}
+	})
+}
+
+// eachRow calls f with every one of the first rows of c's panels, from lo on, and the part of v for its columns.
+func eachRow(c, v []float32, rows, lo int, f func(row, v []float32)) {
 	for p := lo; p*PanelCols < len(v) && (p-lo)*resultSize < len(c); p++ {
-		col := v[p*PanelCols : min(len(v), (p+1)*PanelCols)]
 		for r := range rows {
-			row := c[(p-lo)*resultSize+r*PanelCols:]
-			for i, b := range col {
-				row[i] *= b
-			}
+			f(c[(p-lo)*resultSize+r*PanelCols:], v[p*PanelCols:min(len(v), (p+1)*PanelCols)])
 		}
 	}
 }

@@ -17,7 +17,7 @@ func (p *Product) Task(i int) {
 	defer scratches.Put(s)
 	row, lo := i%p.rowTasks, i/p.rowTasks*p.panels
 	part := part{
-		lo: lo, hi: min(lo+p.panels, (p.N+PanelCols-1)/PanelCols),
+		lo: lo, hi: min(lo+p.panels, groups(p.N)),
 		from: row * p.strips / p.rowTasks, to: (row + 1) * p.strips / p.rowTasks,
 	}
 	if p.slice > 0 {
@@ -38,7 +38,7 @@ func (p *Product) whole(s *scratch, a part) {
 	for i := range p.count + p.pairs {
 		size += a.panels() * p.term(i).b.blocks(p.Prec) * blockWords
 	}
-	s.panels = grow(s.panels, size)
+	s.panels = Grow(s.panels, size)
 	at := 0
 	for i := range p.count + p.pairs {
 		b := &p.term(i).b
@@ -73,7 +73,7 @@ func (p *Product) sliced(s *scratch, a part) {
 		if t.mask.on() {
 			step = max(kb, 1) // a sum is complete before it is masked
 		}
-		s.panels = grow(s.panels, a.panels()*step*blockWords)
+		s.panels = Grow(s.panels, a.panels()*step*blockWords)
 		for k := 0; k < max(kb, 1); k += step {
 			n := min(step, kb-k)
 			t.b.pack(p.be, p.Prec, s.panels, a.lo, a.hi, k, n, s)
@@ -95,10 +95,10 @@ func (p *Product) sliced(s *scratch, a part) {
 
 // room makes room for so many strips of C.
 func (s *scratch) room(p *Product, panels, strips int) {
-	s.c = grow(s.c, strips*panels*resultSize)
+	s.c = Grow(s.c, strips*panels*resultSize)
 	s.c2 = s.c2[:0]
 	if p.pairs > 0 {
-		s.c2 = grow(s.c2, strips*panels*resultSize)
+		s.c2 = Grow(s.c2, strips*panels*resultSize)
 	}
 	if p.count == 0 {
 		clear(s.c)
@@ -126,7 +126,7 @@ func (p *Product) add(s *scratch, c, b []float32, i, strip int, at part, k0, n i
 		p.addStrip(s, c, t.act.Strip(strip)[k0*blockWords:(k0+n)*blockWords], b, i, strip, at, n, add)
 		return
 	}
-	s.strip = grow(s.strip, n*blockWords)
+	s.strip = Grow(s.strip, n*blockWords)
 	t.pack(p.be, p.Prec, s.strip, strip*StripRows, min(StripRows, p.M-strip*StripRows), p.term(i).b.k, k0, n, s)
 	p.addStrip(s, c, s.strip, b, i, strip, at, n, add)
 }
@@ -142,7 +142,7 @@ func (p *Product) addStrip(s *scratch, c, a, b []float32, i, strip int, at part,
 	if !add {
 		clear(c)
 	}
-	s.masked = grow(s.masked, panels*resultSize)
+	s.masked = Grow(s.masked, panels*resultSize)
 	p.be.multiply(s.masked, a, b, p.Prec, n, panels, n*blockWords, rows, cols, false)
 	m.add(p.be, s, c, s.masked, strip, at.lo, at.hi)
 }

@@ -22,13 +22,10 @@ type Tiles struct {
 // Result is the words of one block of a result.
 const Result = resultSize
 
-// Grow is v, or a new aligned slice, with room for n values; contents are undefined.
-func Grow(v []float32, n int) []float32 { return grow(v, n) }
-
 // Begin prepares t for work in a precision, on the backend in use.
 func (t *Tiles) Begin(prec Precision) {
 	t.Prec, t.be = prec, active.Load()
-	t.tile = grow(t.tile, blockWords)
+	t.tile = Grow(t.tile, blockWords)
 }
 
 // Words is what 32 tokens with cols features take.

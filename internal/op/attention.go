@@ -56,7 +56,7 @@ func AttentionForward(p *Pass, a *Attention, rope *Rope, st *AttentionState, out
 		lo, hi := int(p.Starts[s])*width, int(p.Starts[s+1])*width
 		g.kv = append(g.kv, KV{K: k[lo:hi], V: v[lo:hi]})
 	}
-	g.cos, g.sin = p.tables(rope)
+	g.cos, g.sin = rope.tables(p.Pos)
 	st.out = out
 	g.st = *st
 	g.run()
@@ -64,7 +64,7 @@ func AttentionForward(p *Pass, a *Attention, rope *Rope, st *AttentionState, out
 
 // Rotate applies RoPE to queries [T,H·HeadDim] and keys [T,K·HeadDim] in place, for AttentionExtend.
 func (a *Attention) Rotate(p *Pass, rope *Rope, q, k []float32) {
-	cos, sin := p.tables(rope)
+	cos, sin := rope.tables(p.Pos)
 	nq, nk := a.Heads*a.HeadDim, a.KVHeads*a.HeadDim
 	parallelRows(p.T, func(lo, hi int) {
 		kernels.RoPE(q[lo*nq:hi*nq], hi-lo, a.Heads, a.HeadDim, nq, p.Pos[lo:hi], cos, sin, false)

@@ -21,7 +21,7 @@ func AttentionBackward(p *Pass, a *Attention, rope *Rope, st *AttentionState, dq
 	mark := p.Arena.Mark()
 	defer p.Arena.Release(mark)
 	g.Attention, g.p, g.st, g.dq, g.dk, g.dv, g.dout = a, p, *st, dq, dk, dv, dout
-	g.cos, g.sin = p.tables(rope)
+	g.cos, g.sin = rope.tables(p.Pos)
 	g.words, g.part = kernels.StripWords(a.HeadDim, p.Prec), kernels.StripWords(kernels.PanelCols, p.Prec)
 	g.panels = g.words / g.part
 	var strips []block

@@ -41,7 +41,7 @@ func (a *attention) rotate(p *Pass, x []float64, heads int) []float64 {
 // rotated is rows of heads after RoPE, as a cache holds them.
 func (a *attention) rotated(p *Pass, x []float32, heads int) []float32 {
 	x = slices.Clone(x)
-	cos, sin := p.tables(a.rope)
+	cos, sin := a.rope.tables(p.Pos)
 	kernels.RoPE(x, p.T, heads, a.HeadDim, heads*a.HeadDim, p.Pos, cos, sin, false)
 	return x
 }

@@ -5,7 +5,7 @@ import (
 	"ft/internal/stash"
 )
 
-// Decoder does the decode step: one token for each of T sequences. Products are those of kernels.MulRowsAll, the residual
+// Decoder does the decode step: one token for each of T sequences. Products are those of kernels.MulRows, the residual
 // stream x is [T,D]. What a token gets depends on its own sequence alone, bit for bit. It
 // differs by rounding from what a pass over several tokens gives. A Decoder keeps its lists from step to step, so that
 // a step allocates next to nothing; it is not safe for concurrent use.
@@ -91,7 +91,7 @@ func (d *Decoder) add(l *Linear, y, x []float32) {
 
 // run computes what add has listed. The layers read the same x: they run side by side.
 func (d *Decoder) run() {
-	kernels.MulRowsAll(d.T, d.products...)
+	kernels.MulRows(d.T, d.products...)
 	d.products = d.products[:0]
 	mark := d.Arena.Mark()
 	for _, p := range d.layers {
@@ -106,7 +106,7 @@ func (d *Decoder) run() {
 		}
 	}
 	if len(d.products) > 0 {
-		kernels.MulRowsAll(d.T, d.products...)
+		kernels.MulRows(d.T, d.products...)
 	}
 	i := 0
 	for _, p := range d.layers {
@@ -121,13 +121,9 @@ func (d *Decoder) run() {
 
 // attention rotates queries and keys, appends keys and values to KV, and attends.
 func (d *Decoder) attention(a *Attention, r *Rope, out, q, k, v []float32) {
-	last := int32(0)
-	for _, p := range d.Pos {
-		last = max(last, p)
-	}
 	s := &d.attend
 	*s = decodeAttention{Attention: a, d: d, out: out, q: q, k: k, v: v}
-	s.cos, s.sin = r.Tables(int(last) + 1)
+	s.cos, s.sin = r.tables(d.Pos)
 	kernels.ParallelTasks(d.T*a.KVHeads, s)
 }
 

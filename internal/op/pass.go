@@ -73,15 +73,6 @@ func (p *Pass) length(s int32) int { return int(p.Starts[s+1] - p.Starts[s]) }
 // longest is the sample with the i-th most tokens.
 func (p *Pass) longest(i int) int { return int(p.order[i]) }
 
-// tables are rope's, for all positions of the pass.
-func (p *Pass) tables(rope *Rope) (cos, sin []float32) {
-	last := int32(-1)
-	for _, v := range p.Pos {
-		last = max(last, v)
-	}
-	return rope.Tables(int(last) + 1)
-}
-
 // Floats gives an uninitialised buffer that lives until the arena is released past it.
 func (p *Pass) Floats(n int) []float32 { return p.Arena.Floats(n) }
 

@@ -20,6 +20,15 @@ func NewRope(invFreq []float64, factor float64) *Rope {
 	return &Rope{invFreq: invFreq, factor: float32(factor)}
 }
 
+// tables are the Tables for all of the given positions.
+func (r *Rope) tables(pos []int32) (cos, sin []float32) {
+	last := int32(-1)
+	for _, p := range pos {
+		last = max(last, p)
+	}
+	return r.Tables(int(last) + 1)
+}
+
 // Tables returns cosine and sine, [n, HeadDim/2] at least, valid until the next call with a larger n.
 func (r *Rope) Tables(n int) (cos, sin []float32) {
 	r.mu.Lock()
