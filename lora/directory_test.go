@@ -25,6 +25,7 @@ type bare struct {
 }
 
 func (h bare) Linears() []*nn.Linear    { return h.linears }
+func (h bare) Stack() *nn.Stack         { return nil }
 func (h bare) ModelType() string        { return "odd" }
 func (h bare) DefaultTargets() []string { return h.defaults }
 

@@ -3,6 +3,7 @@ package lora
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"ft/internal/kernels"
 	"ft/nn"
@@ -116,7 +117,8 @@ func (a *adapter) Targets() []string {
 }
 
 // Merge adds scale·B·A to w.
-func (a *adapter) Merge(name string, w []float32, out, in int) (bool, error) {
+func (a *adapter) Merge(tensor string, w []float32, out, in int) (bool, error) {
+	name, _ := strings.CutSuffix(tensor, ".weight")
 	m, ok := a.byName[name]
 	if !ok {
 		return false, nil

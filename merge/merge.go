@@ -165,9 +165,9 @@ func (m *merger) exact(it item) ([]float32, bool, error) {
 		w = permuted(w, cols, model.RotaryRows(rows, it.headDim), false)
 	}
 	changed := false
-	if module, ok := strings.CutSuffix(it.hf, ".weight"); ok && m.Adapter != nil && len(it.src.Shape) == 2 {
+	if m.Adapter != nil {
 		var err error
-		if changed, err = m.Adapter.Merge(module, w, rows, cols); err != nil {
+		if changed, err = m.Adapter.Merge(it.hf, w, rows, cols); err != nil {
 			return nil, false, err
 		}
 	}

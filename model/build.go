@@ -21,9 +21,9 @@ func Build(s Spec, f *Family, src weights.Source, gguf bool) (*Model, error) {
 	}
 	b := &builder{spec: s, family: f, src: src, gguf: gguf}
 	m := &Model{Spec: s, family: f, arena: kernels.NewArena()}
-	m.embed = b.matrix("model.embed_tokens.weight", s.Vocab, s.Dim)
-	m.stack.Norm = b.vector("model.norm.weight", s.Dim)
-	m.stack.Eps = float32(s.Eps)
+	embed := b.matrix("model.embed_tokens.weight", s.Vocab, s.Dim)
+	m.stack.Embed = nn.NewEmbedding("model.embed_tokens", embed)
+	m.stack.Norm = b.norm("model.norm")
 	freq, factor := s.Rope.frequencies(s.HeadDim)
 	rope := op.NewRope(freq, factor)
 	for i := range s.Layers {
@@ -32,7 +32,7 @@ func Build(s Spec, f *Family, src weights.Source, gguf bool) (*Model, error) {
 			return nil, b.err
 		}
 	}
-	head := m.embed
+	head := embed
 	if !s.Tied {
 		head = b.matrix("lm_head.weight", s.Vocab, s.Dim)
 	}
@@ -71,9 +71,8 @@ func (b *builder) block(i int, rope *op.Rope) *nn.Block {
 	}
 	c := nn.BlockConfig{
 		Heads: s.Heads, KVHeads: s.KVHeads, HeadDim: s.HeadDim,
-		Eps: float32(s.Eps), Scale: op.DefaultScale(s.HeadDim), Rope: rope,
-		AttnGain: b.vector(at+"input_layernorm.weight", s.Dim),
-		MLPGain:  b.vector(at+"post_attention_layernorm.weight", s.Dim),
+		Scale: op.DefaultScale(s.HeadDim), Rope: rope,
+		AttnNorm: b.norm(at + "input_layernorm"), MLPNorm: b.norm(at + "post_attention_layernorm"),
 	}
 	ls := []*nn.Linear{
 		lin("self_attn.q_proj", q, s.Dim, s.AttnBias), lin("self_attn.k_proj", kv, s.Dim, s.AttnBias),
@@ -127,6 +126,10 @@ func (b *builder) matrix(hf string, rows, cols int) *kernels.Matrix {
 		m.Perm = RotaryRows(rows, b.spec.HeadDim)
 	}
 	return m
+}
+
+func (b *builder) norm(module string) *nn.Norm {
+	return nn.NewNorm(module, b.vector(module+".weight", b.spec.Dim), float32(b.spec.Eps))
 }
 
 func (b *builder) vector(hf string, n int) []float32 {

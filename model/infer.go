@@ -98,7 +98,7 @@ func (m *Model) decode(caches []*nn.Cache, ids [][]int32, f func(s int, logits [
 	}
 	m.arena.Reset()
 	x := m.arena.Floats(d.T * m.Spec.Dim)
-	op.EmbedForward(m.embed, x, t.ids)
+	op.EmbedForward(m.stack.Embed.Table(), x, t.ids)
 	m.stack.Decode(d, x, t.caches)
 	m.stack.DecodeLogits(d, x, func(i int, logits []float32) { f(t.ones[i], logits) })
 	clear(t.caches) // hold on to nobody's memory

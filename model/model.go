@@ -15,7 +15,6 @@ import (
 type Model struct {
 	Spec   Spec
 	family *Family
-	embed  *kernels.Matrix // [V,D]
 	stack  nn.Stack
 	arena  *kernels.Arena
 	forced *kernels.Precision
@@ -55,20 +54,17 @@ func (m *Model) StateBytes(tokens int) int64 {
 }
 
 // Linears are the model's linear layers in the order of the Hugging Face model, the head last.
-func (m *Model) Linears() []*nn.Linear {
-	var out []*nn.Linear
-	for _, b := range m.stack.Blocks {
-		out = append(out, b.Linears()...)
-	}
-	return append(out, m.stack.Head)
-}
+func (m *Model) Linears() []*nn.Linear { return m.stack.Linears() }
+
+// Stack is the decoder with all the slots that methods fill.
+func (m *Model) Stack() *nn.Stack { return &m.stack }
 
 // Close gives the model's buffers back. The model must not be used afterwards.
 func (m *Model) Close() error { return m.arena.Close() }
 
 // Size is the number of weights in the model's matrices, a tied head counted once.
 func (m *Model) Size() int {
-	n := m.embed.Rows * m.embed.Cols
+	n := m.Spec.Vocab * m.Spec.Dim
 	for _, l := range m.Linears() {
 		if !l.Tied {
 			n += l.In() * l.Out()
@@ -190,7 +186,7 @@ func (m *Model) embedTokens(p *op.Pass, ids []int32) ([]float32, error) {
 	}
 	x := p.Floats(len(ids) * m.Spec.Dim)
 	defer profile.Start(profile.Embedding).Stop()
-	op.EmbedForward(m.embed, x, ids)
+	op.EmbedForward(m.stack.Embed.Table(), x, ids)
 	return x, nil
 }
 
@@ -211,4 +207,4 @@ func (m *Model) checkTokens(ids, pos []int32) error {
 }
 
 // WithoutSlots runs f while no method contributes to the model: the base alone.
-func (m *Model) WithoutSlots(f func() error) error { return nn.WithoutSlots(m.Linears(), f) }
+func (m *Model) WithoutSlots(f func() error) error { return m.stack.WithoutSlots(f) }

@@ -10,6 +10,7 @@ import (
 type Block struct {
 	Q, K, V, O     *Linear
 	Gate, Up, Down *Linear
+	norms          []*Norm
 
 	qkv  op.QKV
 	rope *op.Rope
@@ -20,9 +21,8 @@ type Block struct {
 // BlockConfig is what a block needs beside its projections.
 type BlockConfig struct {
 	Heads, KVHeads, HeadDim int
-	Eps                     float32
-	Scale                   float32   // of attention scores
-	AttnGain, MLPGain       []float32 // [D] RMS norm gains
+	Scale                   float32 // of attention scores
+	AttnNorm, MLPNorm       *Norm
 	Rope                    *op.Rope
 }
 
@@ -31,11 +31,12 @@ func NewBlock(c BlockConfig, q, k, v, o, gate, up, down *Linear) *Block {
 	return &Block{
 		Q: q, K: k, V: v, O: o, Gate: gate, Up: up, Down: down,
 		qkv: op.QKV{
-			Gain: c.AttnGain, Eps: c.Eps, Q: &q.op, K: &k.op, V: &v.op,
+			Norm: &c.AttnNorm.op, Q: &q.op, K: &k.op, V: &v.op,
 		},
-		rope: c.Rope,
-		attn: op.Attention{Heads: c.Heads, KVHeads: c.KVHeads, HeadDim: c.HeadDim, Scale: c.Scale},
-		mlp:  op.MLP{Gain: c.MLPGain, Eps: c.Eps, Gate: &gate.op, Up: &up.op, Down: &down.op},
+		rope:  c.Rope,
+		attn:  op.Attention{Heads: c.Heads, KVHeads: c.KVHeads, HeadDim: c.HeadDim, Scale: c.Scale},
+		norms: []*Norm{c.AttnNorm, c.MLPNorm},
+		mlp:   op.MLP{Norm: &c.MLPNorm.op, Gate: &gate.op, Up: &up.op, Down: &down.op},
 	}
 }
 
@@ -43,6 +44,9 @@ func NewBlock(c BlockConfig, q, k, v, o, gate, up, down *Linear) *Block {
 func (b *Block) Linears() []*Linear {
 	return []*Linear{b.Q, b.K, b.V, b.O, b.Gate, b.Up, b.Down}
 }
+
+// Norms are the block's norms, in the order of the Hugging Face model.
+func (b *Block) Norms() []*Norm { return b.norms }
 
 // trains reports whether a slot of the block has parameters.
 func (b *Block) trains() bool { return trains(b.Q, b.K, b.V, b.O, b.Gate, b.Up, b.Down) }

@@ -69,7 +69,7 @@ func (q *sequences) extend(t *testing.T, pieces ...piece) {
 func TestExtend(t *testing.T) {
 	backend.Each(t, func(t *testing.T) {
 		s := newStack(9, 2)
-		for _, l := range s.linears() {
+		for _, l := range s.Linears() {
 			addSlot(l, false, 0.5) // dropout is for training only
 		}
 		q := newSequences(t, s, 90, 7, 70)
@@ -97,7 +97,7 @@ func TestExtend(t *testing.T) {
 func TestDecode(t *testing.T) {
 	backend.Each(t, func(t *testing.T) {
 		s := newStack(9, 2)
-		for i, l := range s.linears() {
+		for i, l := range s.Linears() {
 			if i%5 != 1 { // some without
 				addSlot(l, false, 0.5)
 			}
@@ -230,7 +230,7 @@ func TestLogits(t *testing.T) {
 func TestLinear_slots(t *testing.T) {
 	s, k := newStack(11, 1), newTask(11, 9)
 	base := loss(t, s, k)
-	for _, l := range s.linears() {
+	for _, l := range s.Linears() {
 		addSlot(l, false, 0)
 	}
 	with := loss(t, s, k)
@@ -238,11 +238,11 @@ func TestLinear_slots(t *testing.T) {
 		t.Fatal("slots change nothing")
 	}
 	broken := errors.New("broken")
-	err := WithoutSlots(s.linears(), func() error {
+	err := s.WithoutSlots(func() error {
 		if got := loss(t, s, k); got != base {
 			t.Errorf("without slots: %g, base %g", got, base)
 		}
-		for _, l := range s.linears() {
+		for _, l := range s.Linears() {
 			if len(l.Params()) != 0 {
 				t.Errorf("%s still trains", l.Name)
 			}
@@ -255,7 +255,7 @@ func TestLinear_slots(t *testing.T) {
 	if got := loss(t, s, k); got != with {
 		t.Errorf("slots put back: %g, before %g", got, with)
 	}
-	for _, l := range s.linears() {
+	for _, l := range s.Linears() {
 		if len(l.Params()) != 2 {
 			t.Errorf("%s has %d parameters", l.Name, len(l.Params()))
 		}

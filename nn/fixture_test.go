@@ -36,12 +36,12 @@ func (r random) linear(name string, out, in int) *Linear {
 // newStack makes a stack without slots; the same seed gives the same weights.
 func newStack(seed uint64, blocks int) *Stack {
 	r := newRandom(seed)
-	s := &Stack{Norm: r.floats(dim, 1, 0.1), Eps: 1e-5}
+	s := &Stack{Norm: NewNorm("norm", r.floats(dim, 1, 0.1), 1e-5)}
 	rope := op.NewRope([]float64{1, 0.2, 0.01}, 1)
 	for i := range blocks {
 		c := BlockConfig{
-			Heads: heads, KVHeads: kvHeads, HeadDim: head, Eps: 1e-5, Scale: op.DefaultScale(head), Rope: rope,
-			AttnGain: r.floats(dim, 1, 0.1), MLPGain: r.floats(dim, 1, 0.1),
+			Heads: heads, KVHeads: kvHeads, HeadDim: head, Scale: op.DefaultScale(head), Rope: rope,
+			AttnNorm: NewNorm("attn", r.floats(dim, 1, 0.1), 1e-5), MLPNorm: NewNorm("mlp", r.floats(dim, 1, 0.1), 1e-5),
 		}
 		l := func(name string, out, in int) *Linear { return r.linear(fmt.Sprintf("layers.%d.%s", i, name), out, in) }
 		s.Blocks = append(s.Blocks, NewBlock(c,
@@ -50,15 +50,6 @@ func newStack(seed uint64, blocks int) *Stack {
 	}
 	s.Head = r.linear("lm_head", vocab, dim)
 	return s
-}
-
-// linears are all layers, the head last.
-func (s *Stack) linears() []*Linear {
-	var out []*Linear
-	for _, b := range s.Blocks {
-		out = append(out, b.Linears()...)
-	}
-	return append(out, s.Head)
 }
 
 // addSlot fills a layer's slot. A depends on the layer's name alone; B is random too, or zero, which leaves the

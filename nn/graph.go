@@ -10,12 +10,12 @@ import (
 	"ft/internal/profile"
 )
 
-// Stack is a decoder as the graph sees it: blocks, then the head.
+// Stack is a decoder as the graph sees it: embedding, blocks, final norm, head.
 type Stack struct {
+	Embed  *Embedding
 	Blocks []*Block
+	Norm   *Norm // the final one
 	Head   *Linear
-	Norm   []float32 // [D] gain of the final norm
-	Eps    float32
 
 	// Recompute keeps only each block's input in a training pass and computes the rest again when its gradient is due:
 	// one more forward pass for a fraction of the memory. Losses and gradients are the same, bit for bit.
@@ -24,7 +24,40 @@ type Stack struct {
 	ops []blockOp // of the last training pass, for reuse
 }
 
-func (s *Stack) head() *op.Head { return &op.Head{Gain: s.Norm, Eps: s.Eps, Out: &s.Head.op} }
+// Linears are all linear layers in the order of the Hugging Face model, the head last.
+func (s *Stack) Linears() []*Linear {
+	var out []*Linear
+	for _, b := range s.Blocks {
+		out = append(out, b.Linears()...)
+	}
+	return append(out, s.Head)
+}
+
+// Norms are all norms in the order of the Hugging Face model, the final one last.
+func (s *Stack) Norms() []*Norm {
+	var out []*Norm
+	for _, b := range s.Blocks {
+		out = append(out, b.Norms()...)
+	}
+	return append(out, s.Norm)
+}
+
+// ClearSlots takes every method's contribution out: the stack is the base's again.
+func (s *Stack) ClearSlots() {
+	for _, l := range s.Linears() {
+		l.ClearSlots()
+	}
+}
+
+// WithoutSlots runs f while all slots are empty: the base as it was before any method.
+func (s *Stack) WithoutSlots(f func() error) error {
+	for _, l := range s.Linears() {
+		defer l.suspend()()
+	}
+	return f()
+}
+
+func (s *Stack) head() *op.Head { return &op.Head{Norm: &s.Norm.op, Out: &s.Head.op} }
 
 // Losses computes each labelled position's cross-entropy into losses [T] (see op.HeadLoss) from the embeddings x [T,D], keeping nothing.
 // x is overwritten.
@@ -62,7 +95,7 @@ func (s *Stack) StateBytes(p *op.Pass) int64 {
 	for i, b := range s.Blocks {
 		mark := p.Arena.Used()
 		if s.Recompute {
-			p.Floats(p.T * len(s.Norm))
+			p.Floats(p.T * len(s.Norm.op.Gain))
 		}
 		if !s.Recompute || i == 0 { // with Recompute, of the block whose gradient is due
 			b.room(p)

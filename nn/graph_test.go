@@ -16,13 +16,13 @@ import (
 // itself and along a random direction. (The stages have a float64 reference of their own; here it is their order.)
 func TestTrain_gradients(t *testing.T) {
 	s, k := newStack(1, 2), newTask(1, 5, 9)
-	for _, l := range s.linears() {
+	for _, l := range s.Linears() {
 		addSlot(l, false, 0)
 	}
 	const scale = 0.5
 	mustTrain(t, s, k, scale)
 	r := newRandom(8)
-	for _, l := range s.linears() {
+	for _, l := range s.Linears() {
 		for _, p := range l.Params() {
 			norm := math.Sqrt(dot(p.Grad, p.Grad))
 			for what, d := range map[string][]float32{"along itself": slices.Clone(p.Grad), "along a random direction": r.floats(p.Size(), 0, 1)} {
@@ -56,20 +56,20 @@ func dot(a, b []float32) (s float64) {
 // other parts of the backward pass are left out. The other slots' B is zero, so the forward pass is the same.
 func TestTrain_single(t *testing.T) {
 	k := newTask(2, 4, 70, 3)
-	n := len(newStack(2, 2).linears())
+	n := len(newStack(2, 2).Linears())
 	for i := range n {
 		all, one := newStack(2, 2), newStack(2, 2)
-		for j, l := range all.linears() {
+		for j, l := range all.Linears() {
 			addSlot(l, j != i, 0)
 		}
-		alone := one.linears()[i]
+		alone := one.Linears()[i]
 		addSlot(alone, false, 0)
 		lossAll, lossOne := mustTrain(t, all, k, 1), mustTrain(t, one, k, 1)
 		if !slices.Equal(lossAll, lossOne) {
 			t.Errorf("%s: losses differ", alone.Name)
 		}
 		for j, p := range alone.Params() {
-			if want := all.linears()[i].Params()[j].Grad; !slices.Equal(p.Grad, want) {
+			if want := all.Linears()[i].Params()[j].Grad; !slices.Equal(p.Grad, want) {
 				diff, size := testkit.MaxDiff(p.Grad, want)
 				t.Errorf("%v alone: gradient differs by %g of %g", p, diff, size)
 			} else if slices.Max(want) == 0 && slices.Min(want) == 0 {
@@ -102,7 +102,7 @@ func TestTrain_lowest(t *testing.T) {
 		t.Run(c.trained, func(t *testing.T) {
 			s := newStack(3, 4)
 			sinks := map[string]*op.LowRank{}
-			for _, l := range s.linears() {
+			for _, l := range s.Linears() {
 				if l.Name == c.trained {
 					addSlot(l, false, 0)
 				} else {
@@ -162,7 +162,7 @@ func TestTrain_recompute(t *testing.T) {
 	run := func(again bool) ([]float64, *Stack) {
 		s := newStack(12, 3)
 		s.Recompute = again
-		for _, l := range s.linears() {
+		for _, l := range s.Linears() {
 			addSlot(l, false, 0.3)
 		}
 		return mustTrain(t, s, k, 1), s
@@ -172,9 +172,9 @@ func TestTrain_recompute(t *testing.T) {
 	if !slices.Equal(losses, again) {
 		t.Error("losses differ")
 	}
-	for i, l := range s.linears() {
+	for i, l := range s.Linears() {
 		for j, p := range l.Params() {
-			if !slices.Equal(p.Grad, kept.linears()[i].Params()[j].Grad) {
+			if !slices.Equal(p.Grad, kept.Linears()[i].Params()[j].Grad) {
 				t.Errorf("%v: another gradient", p)
 			}
 		}
@@ -202,14 +202,14 @@ func TestTrain_accumulates(t *testing.T) {
 	k := newTask(6, 7, 1, 12, 66)
 	grads := func(tasks ...task) map[string][]float32 {
 		s := newStack(6, 2)
-		for _, l := range s.linears() {
+		for _, l := range s.Linears() {
 			addSlot(l, false, 0)
 		}
 		for _, k := range tasks {
 			mustTrain(t, s, k, 0.1)
 		}
 		out := map[string][]float32{}
-		for _, l := range s.linears() {
+		for _, l := range s.Linears() {
 			for _, p := range l.Params() {
 				out[p.Name] = p.Grad
 			}
@@ -236,9 +236,9 @@ func TestTrain_panic(t *testing.T) {
 		spoil      func(s *Stack) (mend func())
 	}{
 		{"forward", "block 1, forward", func(s *Stack) func() {
-			gain := s.Blocks[1].mlp.Gain
-			s.Blocks[1].mlp.Gain = gain[1:]
-			return func() { s.Blocks[1].mlp.Gain = gain }
+			gain := s.Blocks[1].mlp.Norm.Gain
+			s.Blocks[1].mlp.Norm.Gain = gain[1:]
+			return func() { s.Blocks[1].mlp.Norm.Gain = gain }
 		}},
 		{"backward", "block 0, backward", func(s *Stack) func() {
 			d := s.Blocks[0].K.op.Delta
@@ -254,7 +254,7 @@ func TestTrain_panic(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newStack(7, 2)
-			for _, l := range s.linears() {
+			for _, l := range s.Linears() {
 				addSlot(l, false, 0)
 			}
 			mend := c.spoil(s)
@@ -262,22 +262,22 @@ func TestTrain_panic(t *testing.T) {
 				t.Fatalf("error %v, expected one with %q", err, c.want)
 			}
 			mend()
-			for _, l := range s.linears() {
+			for _, l := range s.Linears() {
 				for _, p := range l.Params() {
 					p.ZeroGrad()
 				}
 			}
 			fresh := newStack(7, 2)
-			for _, l := range fresh.linears() {
+			for _, l := range fresh.Linears() {
 				addSlot(l, false, 0)
 			}
 			got, want := mustTrain(t, s, k, 1), mustTrain(t, fresh, k, 1)
 			if !slices.Equal(got, want) {
 				t.Error("losses differ afterwards")
 			}
-			for i, l := range s.linears() {
+			for i, l := range s.Linears() {
 				for j, p := range l.Params() {
-					if !slices.Equal(p.Grad, fresh.linears()[i].Params()[j].Grad) {
+					if !slices.Equal(p.Grad, fresh.Linears()[i].Params()[j].Grad) {
 						t.Errorf("%v: another gradient afterwards", p)
 					}
 				}
@@ -291,7 +291,7 @@ func TestTrain_dropout(t *testing.T) {
 	k := newTask(8, 6, 4)
 	run := func(dropout float32, step uint64) ([]float64, []float32) {
 		s := newStack(8, 2)
-		for _, l := range s.linears() {
+		for _, l := range s.Linears() {
 			addSlot(l, false, dropout)
 		}
 		p, x := k.pass(newArena(t))

@@ -55,11 +55,3 @@ func (l *Linear) suspend() (restore func()) {
 	l.ClearSlots()
 	return func() { l.op.Delta, l.params = delta, params }
 }
-
-// WithoutSlots runs f while the slots of all given layers are empty: the base as it was before any method.
-func WithoutSlots(ls []*Linear, f func() error) error {
-	for _, l := range ls {
-		defer l.suspend()()
-	}
-	return f()
-}

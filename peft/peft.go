@@ -2,10 +2,12 @@ package peft
 
 import "ft/nn"
 
-// Host is a base model as methods see it: its linear layers under their Hugging Face module paths.
+// Host is a base model as methods see it: its layers, under their Hugging Face module paths, with the slots that methods fill.
 type Host interface {
 	// Linears are all linear layers in the order of the forward pass, the output head included.
 	Linears() []*nn.Linear
+	// Stack is the whole decoder, for methods that change more than linear layers.
+	Stack() *nn.Stack
 	// ModelType is the family's name in Hugging Face's config.json, such as "llama".
 	ModelType() string
 	// DefaultTargets are the module names that PEFT changes in this family when an adapter names none.
@@ -24,10 +26,10 @@ type Adapter interface {
 	Params() []*nn.Param
 	// Targets are the paths of the modules that the adapter changes, in the order of the host's layers.
 	Targets() []string
-	// Merge adds the adapter's change to w [out,in], the base weight of the named module in float32, and
-	// reports whether the adapter changes that module. It takes one weight at a time, and not the model,
-	// because a merge of a large base must never hold all of it in float32.
-	Merge(module string, w []float32, out, in int) (bool, error)
+	// Merge adds the adapter's change to w [out,in], the base's tensor of the given Hugging Face name in float32, and
+	// reports whether the adapter changes that tensor. Vectors (biases, norms) are [out,1]. It takes one tensor at
+	// a time, and not the model, because a merge of a large base must never hold all of it in float32.
+	Merge(tensor string, w []float32, out, in int) (bool, error)
 	// State is what Save writes. Its tensors are the live ones of Params.
 	State() (State, error)
 }

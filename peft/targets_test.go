@@ -14,6 +14,7 @@ import (
 type host struct{ linears []*nn.Linear }
 
 func (h host) Linears() []*nn.Linear    { return h.linears }
+func (h host) Stack() *nn.Stack         { return nil }
 func (h host) ModelType() string        { return "llama" }
 func (h host) DefaultTargets() []string { return []string{"q_proj", "v_proj"} }
 

@@ -34,9 +34,9 @@ const decodeChunk = 64
 func (d *Decoder) Block(w *QKV, a *Attention, r *Rope, o *Linear, m *MLP, x []float32) {
 	mark := d.Arena.Mark()
 	defer d.Arena.Release(mark)
-	h, y := d.floats(len(w.Gain)), d.floats(o.W.Rows)
+	h, y := d.floats(len(w.Norm.Gain)), d.floats(o.W.Rows)
 	q, k, v := d.floats(w.Q.W.Rows), d.floats(w.K.W.Rows), d.floats(w.V.W.Rows)
-	kernels.NormRows(h, x, w.Gain, d.T, len(w.Gain), w.Eps)
+	kernels.NormRows(h, x, w.Norm.Gain, d.T, len(w.Norm.Gain), w.Norm.Eps)
 	d.add(w.Q, q, h)
 	d.add(w.K, k, h)
 	d.add(w.V, v, h)
@@ -48,7 +48,7 @@ func (d *Decoder) Block(w *QKV, a *Attention, r *Rope, o *Linear, m *MLP, x []fl
 	kernels.Add(x, y)
 
 	gate, up := d.floats(m.Gate.W.Rows), d.floats(m.Up.W.Rows)
-	kernels.NormRows(h, x, m.Gain, d.T, len(m.Gain), m.Eps)
+	kernels.NormRows(h, x, m.Norm.Gain, d.T, len(m.Norm.Gain), m.Norm.Eps)
 	d.add(m.Gate, gate, h)
 	d.add(m.Up, up, h)
 	d.run()
@@ -60,12 +60,12 @@ func (d *Decoder) Block(w *QKV, a *Attention, r *Rope, o *Linear, m *MLP, x []fl
 
 // Logits calls f once for each row of x, with the row's logits [V], as HeadLogits does.
 func (d *Decoder) Logits(h *Head, x []float32, f func(i int, logits []float32)) {
-	all, width, v := d.T, len(h.Gain), h.Out.W.Rows
+	all, width, v := d.T, len(h.Norm.Gain), h.Out.W.Rows
 	for lo := 0; lo < all; lo += decodeChunk {
 		mark := d.Arena.Mark()
 		d.T = min(decodeChunk, all-lo)
 		hn, logits := d.floats(width), d.floats(v)
-		kernels.NormRows(hn, x[lo*width:(lo+d.T)*width], h.Gain, d.T, width, h.Eps)
+		kernels.NormRows(hn, x[lo*width:(lo+d.T)*width], h.Norm.Gain, d.T, width, h.Norm.Eps)
 		d.add(h.Out, logits, hn)
 		d.run()
 		kernels.Parallel(d.T, func(i int) { f(lo+i, logits[i*v:(i+1)*v]) })

@@ -4,8 +4,7 @@ import "ft/internal/kernels"
 
 // Head is the end of a decoder: RMS norm and the output projection.
 type Head struct {
-	Gain []float32 // [D]
-	Eps  float32
+	Norm *Norm
 	Out  *Linear // [V,D]
 }
 
@@ -36,17 +35,17 @@ type headState struct {
 }
 
 func (h *Head) room(p *Pass) headState {
-	return headState{xhat: p.Act(p.T, len(h.Gain)), u: h.Out.room(p), inv: p.Floats(p.T)}
+	return headState{xhat: p.Act(p.T, len(h.Norm.Gain)), u: h.Out.room(p), inv: p.Floats(p.T)}
 }
 
 // forward computes the logits of the given rows of x.
 func (h *Head) forward(p *Pass, st *headState, logits, x []float32, rows []int32) {
 	mark := p.Arena.Mark()
 	defer p.Arena.Release(mark)
-	d := len(h.Gain)
+	d := len(h.Norm.Gain)
 	xs, hn := p.Floats(p.T*d), p.Act(p.T, d)
 	gather(xs, x, rows, d)
-	kernels.Norm(hn, st.xhat, st.inv, xs, h.Gain, h.Eps)
+	kernels.Norm(hn, st.xhat, st.inv, xs, h.Norm.Gain, h.Norm.Eps)
 	linearRows(p, h.Out, st.u, logits, nil, hn)
 }
 
@@ -76,7 +75,7 @@ func HeadLoss(p *Pass, h *Head, x []float32, labels []int32, losses []float64, d
 }
 
 func headChunkLoss(p *Pass, h *Head, x []float32, labels, rows []int32, losses []float64, dx []float32, scale float32) {
-	d, v := len(h.Gain), h.Out.W.Rows
+	d, v := len(h.Norm.Gain), h.Out.W.Rows
 	q := p.at(rows)
 	st := h.room(q)
 	logits := q.Floats(q.T * v)
@@ -97,7 +96,7 @@ func headChunkLoss(p *Pass, h *Head, x []float32, labels, rows []int32, losses [
 		return
 	}
 	dxs := q.Arena.FloatsZero(q.T * d)
-	normedBackward(q, h.Gain, st.xhat, st.inv, dxs, branch{h.Out, dl, st.u})
+	normedBackward(q, h.Norm, st.xhat, st.inv, dxs, branch{h.Out, dl, st.u})
 	for i, t := range rows {
 		copy(dx[int(t)*d:(int(t)+1)*d], dxs[i*d:(i+1)*d])
 	}

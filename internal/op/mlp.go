@@ -5,8 +5,7 @@ import "ft/internal/kernels"
 // MLP is the second half of a block: RMS norm, gate and up projections, SwiGLU (Shazeer 2020,
 // arXiv:2002.05202), down projection, residual.
 type MLP struct {
-	Gain           []float32 // [D]
-	Eps            float32
+	Norm           *Norm
 	Gate, Up, Down *Linear // [F,D], [F,D], [D,F]
 }
 
@@ -20,7 +19,7 @@ type MLPState struct {
 
 // Room is memory for the state.
 func (w *MLP) Room(p *Pass) MLPState {
-	d, f := len(w.Gain), w.Gate.W.Rows
+	d, f := len(w.Norm.Gain), w.Gate.W.Rows
 	return MLPState{
 		xhat: p.Act(p.T, d), gate: p.Act(p.T, f), up: p.Act(p.T, f), inv: p.Floats(p.T),
 		ug: w.Gate.room(p), uu: w.Up.room(p), ud: w.Down.room(p),
@@ -31,9 +30,9 @@ func (w *MLP) Room(p *Pass) MLPState {
 func MLPForward(p *Pass, w *MLP, st *MLPState, x []float32) {
 	mark := p.Arena.Mark()
 	defer p.Arena.Release(mark)
-	d, f := len(w.Gain), w.Gate.W.Rows
+	d, f := len(w.Norm.Gain), w.Gate.W.Rows
 	h, act := p.Act(p.T, d), p.Act(p.T, f)
-	kernels.Norm(h, st.xhat, st.inv, x, w.Gain, w.Eps)
+	kernels.Norm(h, st.xhat, st.inv, x, w.Norm.Gain, w.Norm.Eps)
 	w.Gate.inner(p, st.ug, h)
 	w.Up.inner(p, st.uu, h)
 	g := p.product(p.T, f)
@@ -51,7 +50,7 @@ func MLPBackward(p *Pass, w *MLP, st *MLPState, dx []float32, needDx bool) {
 	mark := p.Arena.Mark()
 	defer p.Arena.Release(mark)
 	f := w.Gate.W.Rows
-	dy, m := p.Act(p.T, len(w.Gain)), p.mask(w.Down)
+	dy, m := p.Act(p.T, len(w.Norm.Gain)), p.mask(w.Down)
 	kernels.Rounded(dy, dx)
 	du := w.Down.gradInner(p, dy, st.ud)
 	dgate, dup := p.Act(p.T, f), p.Act(p.T, f)
@@ -70,5 +69,5 @@ func MLPBackward(p *Pass, w *MLP, st *MLPState, dx []float32, needDx bool) {
 		}
 		dx = nil
 	}
-	normedBackward(p, w.Gain, st.xhat, st.inv, dx, branch{w.Gate, dgate, st.ug}, branch{w.Up, dup, st.uu})
+	normedBackward(p, w.Norm, st.xhat, st.inv, dx, branch{w.Gate, dgate, st.ug}, branch{w.Up, dup, st.uu})
 }

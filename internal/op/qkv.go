@@ -4,8 +4,7 @@ import "ft/internal/kernels"
 
 // QKV is the first stage of a block: RMS norm and the three projections.
 type QKV struct {
-	Gain    []float32 // [D]
-	Eps     float32
+	Norm    *Norm
 	Q, K, V *Linear // [H·HeadDim,D], [K·HeadDim,D], [K·HeadDim,D]
 }
 
@@ -19,7 +18,7 @@ type QKVState struct {
 // Room is memory for the state.
 func (w *QKV) Room(p *Pass) QKVState {
 	return QKVState{
-		xhat: p.Act(p.T, len(w.Gain)), inv: p.Floats(p.T), uq: w.Q.room(p), uk: w.K.room(p), uv: w.V.room(p),
+		xhat: p.Act(p.T, len(w.Norm.Gain)), inv: p.Floats(p.T), uq: w.Q.room(p), uk: w.K.room(p), uv: w.V.room(p),
 	}
 }
 
@@ -27,8 +26,8 @@ func (w *QKV) Room(p *Pass) QKVState {
 func QKVForward(p *Pass, w *QKV, st *QKVState, q, k, v, x []float32) {
 	mark := p.Arena.Mark()
 	defer p.Arena.Release(mark)
-	h := p.Act(p.T, len(w.Gain))
-	kernels.Norm(h, st.xhat, st.inv, x, w.Gain, w.Eps)
+	h := p.Act(p.T, len(w.Norm.Gain))
+	kernels.Norm(h, st.xhat, st.inv, x, w.Norm.Gain, w.Norm.Eps)
 	linearRows(p, w.Q, st.uq, q, nil, h)
 	linearRows(p, w.K, st.uk, k, nil, h)
 	linearRows(p, w.V, st.uv, v, nil, h)
@@ -39,7 +38,7 @@ func QKVForward(p *Pass, w *QKV, st *QKVState, q, k, v, x []float32) {
 func QKVBackward(p *Pass, w *QKV, st *QKVState, dx []float32, dq, dk, dv kernels.Act) {
 	mark := p.Arena.Mark()
 	defer p.Arena.Release(mark)
-	normedBackward(p, w.Gain, st.xhat, st.inv, dx, branch{w.Q, dq, st.uq}, branch{w.K, dk, st.uk}, branch{w.V, dv, st.uv})
+	normedBackward(p, w.Norm, st.xhat, st.inv, dx, branch{w.Q, dq, st.uq}, branch{w.K, dk, st.uk}, branch{w.V, dv, st.uv})
 }
 
 // branch is one of the layers that read the same normalised input: the gradient of its output and its inner product.
@@ -49,7 +48,8 @@ type branch struct {
 }
 
 // normedBackward goes back through layers side by side and the norm before them.
-func normedBackward(p *Pass, gain []float32, xhat kernels.Act, inv, dx []float32, branches ...branch) {
+func normedBackward(p *Pass, n *Norm, xhat kernels.Act, inv, dx []float32, branches ...branch) {
+	gain := n.Gain
 	g := p.sum(p.T, len(gain))
 	for _, b := range branches {
 		m := p.mask(b.l)

@@ -46,14 +46,14 @@ func TestQKV(t *testing.T) { eachKind(t, []int{5, 1, 3}, testQKV) }
 func testQKV(f *fixture, bias bool, r int, dropout float32) {
 	p := f.p
 	w := &QKV{
-		Gain: f.gain(dim), Eps: 1e-5,
-		Q: f.linear("q", heads*head, dim, r, bias, dropout), K: f.linear("k", kvHeads*head, dim, r, bias, dropout),
+		Norm: &Norm{Gain: f.gain(dim), Eps: 1e-5},
+		Q:    f.linear("q", heads*head, dim, r, bias, dropout), K: f.linear("k", kvHeads*head, dim, r, bias, dropout),
 		V: f.linear("v", kvHeads*head, dim, r, bias, dropout),
 	}
 	x := f.floats(p.T*dim, 1)
 	rq, rk, rv, x64 := f.reference(p, w.Q), f.reference(p, w.K), f.reference(p, w.V), wide(x)
 	forward := func() (q, k, v []float64) {
-		h := refNorm(x64, w.Gain, w.Eps)
+		h := refNorm(x64, w.Norm.Gain, w.Norm.Eps)
 		return rq.apply(h), rk.apply(h), rv.apply(h)
 	}
 	st := w.Room(p)
@@ -119,13 +119,13 @@ func TestMLP(t *testing.T) { eachKind(t, []int{3, 4, 2}, testMLP) }
 func testMLP(f *fixture, bias bool, r int, dropout float32) {
 	p := f.p
 	w := &MLP{
-		Gain: f.gain(dim), Eps: 1e-6, Gate: f.linear("gate", ff, dim, r, bias, dropout),
+		Norm: &Norm{Gain: f.gain(dim), Eps: 1e-6}, Gate: f.linear("gate", ff, dim, r, bias, dropout),
 		Up: f.linear("up", ff, dim, r, bias, dropout), Down: f.linear("down", dim, ff, r, bias, dropout),
 	}
 	x := f.floats(p.T*dim, 1)
 	rg, ru, rd, x64 := f.reference(p, w.Gate), f.reference(p, w.Up), f.reference(p, w.Down), wide(x)
 	forward := func() []float64 {
-		h := refNorm(x64, w.Gain, w.Eps)
+		h := refNorm(x64, w.Norm.Gain, w.Norm.Eps)
 		y := rd.apply(refSwiGLU(rg.apply(h), ru.apply(h)))
 		for i, v := range x64 {
 			y[i] += v
@@ -165,7 +165,7 @@ func testMLP(f *fixture, bias bool, r int, dropout float32) {
 func TestMLP_downOnly(t *testing.T) {
 	f := newFixture(t, 3, 3, 4)
 	w := &MLP{
-		Gain: f.gain(dim), Eps: 1e-6, Gate: f.linear("gate", ff, dim, 0, false, 0),
+		Norm: &Norm{Gain: f.gain(dim), Eps: 1e-6}, Gate: f.linear("gate", ff, dim, 0, false, 0),
 		Up: f.linear("up", ff, dim, 0, false, 0), Down: f.linear("down", dim, ff, rank, false, 0.2),
 	}
 	x, dy := f.floats(f.p.T*dim, 1), f.floats(f.p.T*dim, 1)
@@ -195,7 +195,7 @@ func TestHeadLoss_chunks(t *testing.T) {
 // testHead labels each position with the given chance.
 func testHead(f *fixture, bias bool, r int, dropout float32, chance float64) {
 	p := f.p
-	h := &Head{Gain: f.gain(dim), Eps: 1e-5, Out: f.linear("lm_head", vocab, dim, r, bias, dropout)}
+	h := &Head{Norm: &Norm{Gain: f.gain(dim), Eps: 1e-5}, Out: f.linear("lm_head", vocab, dim, r, bias, dropout)}
 	x, labels := f.floats(p.T*dim, 1), make([]int32, p.T)
 	var rows, at []int32
 	for t := range labels {
@@ -207,7 +207,7 @@ func testHead(f *fixture, bias bool, r int, dropout float32, chance float64) {
 	}
 	out, x64 := f.reference(p, h.Out), wide(x)
 	loss := func() float64 {
-		logits := out.apply(refNorm(x64, h.Gain, h.Eps))
+		logits := out.apply(refNorm(x64, h.Norm.Gain, h.Norm.Eps))
 		chosen := make([]float64, 0, len(rows)*vocab)
 		for _, t := range rows {
 			chosen = append(chosen, logits[int(t)*vocab:(int(t)+1)*vocab]...)
@@ -248,9 +248,9 @@ func (f *fixture) some(m, n int) []int { return f.rand.Perm(m)[:min(m, n)] }
 func TestHeadLogits(t *testing.T) {
 	f := newFixture(t, 4, 5, headChunk+30)
 	f.p.Train = false
-	h := &Head{Gain: f.gain(dim), Eps: 1e-5, Out: f.linear("lm_head", vocab, dim, rank, true, 0.5)}
+	h := &Head{Norm: &Norm{Gain: f.gain(dim), Eps: 1e-5}, Out: f.linear("lm_head", vocab, dim, rank, true, 0.5)}
 	x := f.floats(f.p.T*dim, 1)
-	want := f.reference(f.p, h.Out).apply(refNorm(wide(x), h.Gain, h.Eps))
+	want := f.reference(f.p, h.Out).apply(refNorm(wide(x), h.Norm.Gain, h.Norm.Eps))
 	rows := []int32{3, 0, 3} // any order, and twice
 	for i := range int32(headChunk + 3) {
 		rows = append(rows, i+2)

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"ft/dataset"
@@ -172,14 +173,14 @@ func (s Subject) merged(t *testing.T) {
 	m, a := s.attach(t, true)
 	targets := a.Targets()
 	var changed []string
-	plain := Merged(t, tinyDir(t), func(module string, w []float32, out, in int) (bool, error) {
+	plain := Merged(t, tinyDir(t), func(tensor string, w []float32, out, in int) (bool, error) {
 		before := slices.Clone(w)
-		did, err := a.Merge(module, w, out, in)
+		did, err := a.Merge(tensor, w, out, in)
 		if did {
-			changed = append(changed, module)
+			changed = append(changed, strings.TrimSuffix(tensor, ".weight"))
 		}
 		if equal := slices.Equal(before, w); equal == did {
-			t.Errorf("%s: Merge says %v, but the weight is the same: %v", module, did, equal)
+			t.Errorf("%s: Merge says %v, but the tensor is the same: %v", tensor, did, equal)
 		}
 		return did, err
 	})
@@ -187,7 +188,7 @@ func (s Subject) merged(t *testing.T) {
 		t.Errorf("merged %v, the adapter's targets are %v", changed, targets)
 	}
 	same(t, logits(t, plain), logits(t, m), 1e-4)
-	if _, err := a.Merge(targets[0], make([]float32, 3), 3, 1); err == nil {
+	if _, err := a.Merge(targets[0]+".weight", make([]float32, 3), 3, 1); err == nil {
 		t.Error("merging into a weight of another shape is no error")
 	}
 }

@@ -33,7 +33,7 @@ func Open(t *testing.T, dir string) *model.Model {
 
 // Merged builds the llama in a Hugging Face directory with the weights of its linear layers changed by merge, which is
 // an adapter's Merge or something around it.
-func Merged(t *testing.T, dir string, merge func(module string, w []float32, out, in int) (bool, error)) *model.Model {
+func Merged(t *testing.T, dir string, merge func(tensor string, w []float32, out, in int) (bool, error)) *model.Model {
 	t.Helper()
 	src := source(t, dir)
 	tensors := map[string]safetensors.Floats{}
@@ -48,7 +48,7 @@ func Merged(t *testing.T, dir string, merge func(module string, w []float32, out
 		if l.Tied {
 			continue // the weight is the embedding's
 		}
-		if _, err := merge(l.Name, tensors[l.Name+".weight"].Data, l.Out(), l.In()); err != nil {
+		if _, err := merge(l.Name+".weight", tensors[l.Name+".weight"].Data, l.Out(), l.In()); err != nil {
 			t.Fatal(err)
 		}
 	}
