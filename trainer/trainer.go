@@ -174,7 +174,7 @@ func (t *Trainer) newLoop() (*loop, error) {
 	sizes := make([]int, len(t.Params))
 	for i, p := range t.Params {
 		sizes[i] = p.Size()
-		l.tensors = append(l.tensors, optim.Param{Data: p.Data, Grad: p.Grad, Decay: true})
+		l.tensors = append(l.tensors, optim.Param{Data: p.Data, Grad: p.Grad, Decay: !p.NoDecay, LRScale: p.LRScale})
 		l.grads = append(l.grads, p.Grad)
 	}
 	adam := optim.DefaultAdamW()
@@ -280,7 +280,7 @@ func (l *loop) passes(step int, samples []dataset.Sample, labels int) (float64, 
 	sum := 0.0
 	for _, b := range l.pack(samples) {
 		out, err := l.Model.Train(&b, model.TrainOptions{
-			Scale: 1 / float32(labels), Seed: l.Config.Seed, Step: uint64(step),
+			Scale: 1 / float32(labels), Seed: l.Config.Seed, Step: uint64(step), NEFTuneAlpha: l.Config.NEFTuneAlpha,
 		})
 		if err != nil {
 			return 0, fmt.Errorf("trainer: step %d: %w", step, err)
