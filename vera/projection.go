@@ -61,11 +61,11 @@ func projections(key int64, rank, in, out int) (a, b []float32) {
 func (g *mt19937) uniform(rows, columns int) []float32 {
 	bound := math.Sqrt(3) * (math.Sqrt2 / math.Sqrt(float64(columns)))
 	from, to := float32(-bound), float32(bound)
-	width := to - from
+	width := float64(to - from)
 	out := make([]float32, rows*columns)
 	for i := range out {
 		unit := float32(g.word()&0xffffff) / (1 << 24)
-		out[i] = float32(unit*width) + from
+		out[i] = float32(float64(unit)*width + float64(from)) // PyTorch's kernel rounds once, with a fused multiply-add
 	}
 	return out
 }
