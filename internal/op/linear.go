@@ -138,7 +138,7 @@ func (l *Linear) gradInner(p *Pass, dy, u kernels.Act) kernels.Act {
 // gradA adds duᵀ·drop(x) to A's sink. gain, if not nil, are factors of x's columns that x lacks.
 func (l *Linear) gradA(p *Pass, du, x kernels.Act, gain []float32, m kernels.Mask) {
 	d := l.Delta
-	if d == nil {
+	if d == nil || d.DA == nil {
 		return
 	}
 	mark := p.Arena.Mark()
