@@ -82,6 +82,9 @@ func (s *Stack) embed(p *op.Pass, ids []int32) []float32 {
 	defer profile.Start(profile.Embedding).Stop()
 	x := p.Floats(p.T * s.Embed.op.W.Cols)
 	op.EmbedForward(p.Arena, &s.Embed.op, x, ids)
+	if p.Noise > 0 {
+		op.NEFTune(p, x, p.Noise)
+	}
 	return x
 }
 
