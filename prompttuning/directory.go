@@ -112,13 +112,14 @@ func Load(h peft.Host, saved *peft.Saved) (peft.Adapter, error) {
 	if err != nil {
 		return fail(fmt.Errorf("%s: %w", peft.ConfigFile, err))
 	}
-	a := newAdapter(f, sizesOf(h.Stack()))
-	if err := saved.Fits(map[string][]int{tensorName: a.prompt.Shape}); err != nil {
+	s := sizesOf(h.Stack())
+	if err := saved.Fits(map[string][]int{tensorName: {f.Tokens, f.width(s)}}); err != nil {
 		return fail(err)
 	}
 	if err := checkRoom(h, f.Tokens); err != nil {
 		return fail(err)
 	}
+	a := newAdapter(f, s)
 	copy(a.prompt.Data, saved.Tensors[tensorName].Data)
 	a.fill(h.Stack())
 	return a, nil

@@ -83,6 +83,7 @@ type lstmWay struct {
 
 	gates, before  []float32 // [n,4·hidden] after their functions, [n,hidden] the state that each step began with
 	c, h           []float32 // [n,hidden]
+	zero           []float32 // [hidden]
 	dGates, dh, dc []float32 // [n,4·hidden], [hidden], [hidden]
 }
 
@@ -100,7 +101,9 @@ func (w *lstmWay) forward(x []float32, n int) []float32 {
 	m := w.hidden
 	w.gates = w.in.forward(x, n)
 	w.before, w.c, w.h = kernels.Grow(w.before, n*m), kernels.Grow(w.c, n*m), kernels.Grow(w.h, n*m)
-	last := make([]float32, m) // the cell before
+	w.zero = kernels.Grow(w.zero, m)
+	clear(w.zero)
+	last := w.zero // the cell before
 	for t := range n {
 		r := w.at(t, n)
 		before, gates := w.before[r*m:(r+1)*m], w.gates[r*4*m:(r+1)*4*m]
