@@ -157,11 +157,13 @@ func (a *adapter) Params() []*nn.Param {
 	return ps
 }
 
-// Targets are the adapted modules' paths in the host's order.
+// Targets are the adapted modules' paths in the host's order, without those that no triplet is left of.
 func (a *adapter) Targets() []string {
 	var names []string
 	for _, m := range a.modules {
-		names = append(names, m.linear.Name)
+		if m.rank > 0 {
+			names = append(names, m.linear.Name)
+		}
 	}
 	return names
 }

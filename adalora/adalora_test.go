@@ -190,6 +190,9 @@ func TestState_cut(t *testing.T) {
 			if got := []int{b.modules[0].rank, b.modules[1].rank, b.modules[2].rank}; !slices.Equal(got, want) {
 				t.Errorf("ranks %v, want %v", got, want)
 			}
+			if targets := b.Targets(); !slices.Equal(targets, a.Targets()[1:]) {
+				t.Errorf("targets %v: the first has nothing left", targets)
+			}
 			testkit.Near(t, "logits of what was saved", logits(t, again), logits(t, m), 1e-5, 0)
 			if err := b.Begin(10); err == nil {
 				t.Error("an adapter with its final ranks may be trained on")
