@@ -5,10 +5,12 @@ import (
 	"slices"
 	"strings"
 
+	"ft/adalora"
 	"ft/lora"
 	"ft/model"
 	"ft/model/family"
 	"ft/peft"
+	"ft/vera"
 )
 
 // The tables of everything ft supports. A new family or method is one line here.
@@ -36,6 +38,20 @@ var methods = []method{
 			return lora.Method{Config: *config.(*lora.Config), Seed: seed}
 		},
 		load: lora.Load,
+	},
+	{
+		kind: "adalora", peftType: "ADALORA",
+		config: func() any { c := adalora.Default(); return &c },
+		fresh: func(config any, seed uint64) peft.Method {
+			return adalora.Method{Config: *config.(*adalora.Config), Seed: seed}
+		},
+		load: adalora.Load,
+	},
+	{
+		kind: "vera", peftType: "VERA",
+		config: func() any { c := vera.Default(); return &c },
+		fresh:  func(config any, _ uint64) peft.Method { return vera.Method{Config: *config.(*vera.Config)} },
+		load:   vera.Load,
 	},
 }
 

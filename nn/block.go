@@ -60,14 +60,14 @@ type blockState struct {
 	qkv  op.QKVState
 	attn op.AttentionState
 	att  kernels.Act // [T,H·HeadDim]
-	uo   kernels.Act
+	o    op.LinearState
 	mlp  op.MLPState
 }
 
 // room is memory for the state, in the arena.
 func (b *Block) room(p *op.Pass) blockState {
 	return blockState{
-		qkv: b.qkv.Room(p), attn: b.attn.Room(p), att: p.Act(p.T, b.O.In()), uo: op.ProjectRoom(p, &b.O.op), mlp: b.mlp.Room(p),
+		qkv: b.qkv.Room(p), attn: b.attn.Room(p), att: p.Act(p.T, b.O.In()), o: op.ProjectRoom(p, &b.O.op), mlp: b.mlp.Room(p),
 	}
 }
 
@@ -81,7 +81,7 @@ func (b *Block) forward(p *op.Pass, st *blockState, x []float32) {
 	op.AttentionForward(p, &b.attn, b.rope, &st.attn, st.att, q, k, v)
 	p.Arena.Release(mark)
 	span = span.Then(profile.Project)
-	op.ProjectForward(p, &b.O.op, st.uo, x, st.att)
+	op.ProjectForward(p, &b.O.op, st.o, x, st.att)
 	span = span.Then(profile.MLP)
 	op.MLPForward(p, &b.mlp, &st.mlp, x)
 	span.Stop()
@@ -118,11 +118,11 @@ func (b *Block) backward(p *op.Pass, st *blockState, dx []float32, needDx bool) 
 	defer p.Arena.Release(mark)
 	span = span.Then(profile.ProjectBack)
 	if !needDx && !attnTrains {
-		op.ProjectBackward(p, &b.O.op, nil, dx, st.att, st.uo)
+		op.ProjectBackward(p, &b.O.op, nil, dx, st.att, st.o)
 		return
 	}
 	datt := p.Floats(p.T * b.O.In())
-	op.ProjectBackward(p, &b.O.op, datt, dx, st.att, st.uo)
+	op.ProjectBackward(p, &b.O.op, datt, dx, st.att, st.o)
 	dq, dk, dv := p.Act(p.T, b.Q.Out()), p.Act(p.T, b.K.Out()), p.Act(p.T, b.V.Out())
 	span = span.Then(profile.AttnBack)
 	op.AttentionBackward(p, &b.attn, b.rope, &st.attn, dq, dk, dv, datt)
@@ -153,7 +153,7 @@ func (b *Block) Extend(p *op.Pass, layer int, caches []*Cache, x []float32) {
 		kv[s] = c.append(layer, own[s], p.Arena)
 	}
 	op.AttentionExtend(p, &b.attn, st.att, q, kv)
-	op.ProjectForward(p, &b.O.op, st.uo, x, st.att)
+	op.ProjectForward(p, &b.O.op, st.o, x, st.att)
 	op.MLPForward(p, &b.mlp, &st.mlp, x)
 }
 

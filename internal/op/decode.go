@@ -84,8 +84,14 @@ func (d *Decoder) Logits(h *Head, x []float32, f func(i int, logits []float32)) 
 // floats is memory for [T,n].
 func (d *Decoder) floats(n int) []float32 { return d.Arena.Floats(d.T * n) }
 
-// add puts y = x·Wᵀ + b + slots on the list of what run computes.
+// add puts the layer's output y for x on the list of what run computes.
 func (d *Decoder) add(l *Linear, y, x []float32) {
+	if s := l.In; s != nil {
+		scaled := d.floats(len(s.G))
+		copy(scaled, x)
+		scaleRows(scaled, s.G)
+		x = scaled
+	}
 	d.products = append(d.products, kernels.RowProduct{Dst: y, X: x, W: l.W, Prec: d.Prec})
 	p := decodeLayer{l: l, y: y}
 	if s := l.Delta; s != nil {
@@ -102,11 +108,6 @@ func (d *Decoder) run() {
 	d.products = d.products[:0]
 	mark := d.Arena.Mark()
 	for _, p := range d.layers {
-		if b := p.l.Bias; b != nil {
-			for i := range d.T {
-				kernels.Add(p.y[i*len(b):(i+1)*len(b)], b)
-			}
-		}
 		if s := p.l.Delta; s != nil {
 			_, b := s.matrices(p.l)
 			d.products = append(d.products, kernels.RowProduct{Dst: d.floats(p.l.W.Rows), X: p.u, W: b})
@@ -121,9 +122,35 @@ func (d *Decoder) run() {
 			kernels.Axpy(p.y, s.Scale, d.products[i].Dst)
 			i++
 		}
+		p.finish()
 	}
 	d.products, d.layers = d.products[:0], d.layers[:0]
 	d.Arena.Release(mark)
+}
+
+// finish is the layer's bias and output scale.
+func (p *decodeLayer) finish() {
+	o := p.l.Out
+	if o != nil && !o.WithBias {
+		scaleRows(p.y, o.G)
+	}
+	if b := p.l.Bias; b != nil {
+		for at := 0; at < len(p.y); at += len(b) {
+			kernels.Add(p.y[at:at+len(b)], b)
+		}
+	}
+	if o != nil && o.WithBias {
+		scaleRows(p.y, o.G)
+	}
+}
+
+// scaleRows multiplies each row of x [T,len(g)] by g.
+func scaleRows(x, g []float32) {
+	for at := 0; at < len(x); at += len(g) {
+		for i, f := range g {
+			x[at+i] *= f
+		}
+	}
 }
 
 // attention rotates queries and keys, appends keys and values to KV, and attends.

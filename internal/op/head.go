@@ -30,12 +30,13 @@ func HeadLogits(p *Pass, h *Head, x []float32, rows []int32, f func(i int, logit
 
 // headState is what the head's backward pass needs.
 type headState struct {
-	xhat, u kernels.Act
-	inv     []float32
+	xhat kernels.Act
+	inv  []float32
+	out  LinearState
 }
 
 func (h *Head) room(p *Pass) headState {
-	return headState{xhat: p.Act(p.T, len(h.Norm.Gain)), u: h.Out.room(p), inv: p.Floats(p.T)}
+	return headState{xhat: p.Act(p.T, len(h.Norm.Gain)), inv: p.Floats(p.T), out: h.Out.room(p)}
 }
 
 // forward computes the logits of the given rows of x.
@@ -46,7 +47,7 @@ func (h *Head) forward(p *Pass, st *headState, logits, x []float32, rows []int32
 	xs, hn := p.Floats(p.T*d), p.Act(p.T, d)
 	gather(xs, x, rows, d)
 	kernels.Norm(hn, st.xhat, st.inv, xs, h.Norm.Gain, h.Norm.Eps)
-	linearRows(p, h.Out, st.u, logits, nil, hn)
+	linearRows(p, h.Out, st.out, logits, nil, hn)
 }
 
 // HeadLoss sums the cross-entropies, in nats, of the labelled positions of x [T,D]. labels [T] are token ids, negative where nothing is to be
@@ -96,7 +97,7 @@ func headChunkLoss(p *Pass, h *Head, x []float32, labels, rows []int32, losses [
 		return
 	}
 	dxs := q.Arena.FloatsZero(q.T * d)
-	normedBackward(q, h.Norm, st.xhat, st.inv, dxs, branch{h.Out, dl, st.u})
+	normedBackward(q, h.Norm, st.xhat, st.inv, dxs, branch{h.Out, dl, st.out})
 	for i, t := range rows {
 		copy(dx[int(t)*d:(int(t)+1)*d], dxs[i*d:(i+1)*d])
 	}

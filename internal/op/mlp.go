@@ -14,7 +14,8 @@ type MLP struct {
 type MLPState struct {
 	xhat, gate, up kernels.Act // [T,D], [T,F] before the activation
 	inv            []float32   // [T]
-	ug, uu, ud     kernels.Act
+
+	ofGate, ofUp, ofDown LinearState
 }
 
 // Room is memory for the state.
@@ -22,7 +23,7 @@ func (w *MLP) Room(p *Pass) MLPState {
 	d, f := len(w.Norm.Gain), w.Gate.W.Rows
 	return MLPState{
 		xhat: p.Act(p.T, d), gate: p.Act(p.T, f), up: p.Act(p.T, f), inv: p.Floats(p.T),
-		ug: w.Gate.room(p), uu: w.Up.room(p), ud: w.Down.room(p),
+		ofGate: w.Gate.room(p), ofUp: w.Up.room(p), ofDown: w.Down.room(p),
 	}
 }
 
@@ -33,14 +34,17 @@ func MLPForward(p *Pass, w *MLP, st *MLPState, x []float32) {
 	d, f := len(w.Norm.Gain), w.Gate.W.Rows
 	h, act := p.Act(p.T, d), p.Act(p.T, f)
 	kernels.Norm(h, st.xhat, st.inv, x, w.Norm.Gain, w.Norm.Eps)
-	w.Gate.inner(p, st.ug, h)
-	w.Up.inner(p, st.uu, h)
+	hg, hu := w.Gate.input(p, h), w.Up.input(p, h)
+	w.Gate.inner(p, st.ofGate.u, hg)
+	w.Up.inner(p, st.ofUp.u, hu)
 	g := p.product(p.T, f)
-	w.Gate.forward(g, false, h, st.ug)
-	w.Up.forward(g, true, h, st.uu)
-	g.Sink = kernels.Sink{Kind: kernels.ToGated, Gate: st.gate, Up: st.up, Out: act, Bias: w.Gate.Bias, PairBias: w.Up.Bias}
+	w.Gate.forward(g, false, hg, st.ofGate.u)
+	w.Up.forward(g, true, hu, st.ofUp.u)
+	g.Sink = kernels.Sink{
+		Kind: kernels.ToGated, Gate: st.gate, Up: st.up, Out: act, First: w.Gate.affine(st.ofGate), Pair: w.Up.affine(st.ofUp),
+	}
 	g.Run()
-	linearRows(p, w.Down, st.ud, x, x, act)
+	linearRows(p, w.Down, st.ofDown, x, x, act)
 }
 
 // MLPBackward turns dx, which holds the gradient of the stage's output on entry, into the gradient of its input in
@@ -50,24 +54,21 @@ func MLPBackward(p *Pass, w *MLP, st *MLPState, dx []float32, needDx bool) {
 	mark := p.Arena.Mark()
 	defer p.Arena.Release(mark)
 	f := w.Gate.W.Rows
-	dy, m := p.Act(p.T, len(w.Norm.Gain)), p.mask(w.Down)
+	dy := p.Act(p.T, len(w.Norm.Gain))
 	kernels.Rounded(dy, dx)
-	du := w.Down.gradInner(p, dy, st.ud)
+	down := w.Down.gradients(p, dy, st.ofDown)
 	dgate, dup := p.Act(p.T, f), p.Act(p.T, f)
 	var act kernels.Act
-	if w.Down.Delta != nil {
+	if w.Down.readsInput() {
 		act = p.Act(p.T, f)
 	}
-	g := p.product(p.T, f)
-	w.Down.backward(g, dy, du, m)
-	g.Sink = kernels.Sink{Kind: kernels.ToGatedGrad, Gate: st.gate, Up: st.up, DGate: dgate, DUp: dup, Out: act}
-	g.Run()
-	w.Down.gradA(p, du, act, nil, m)
+	down.input(p, kernels.Sink{Kind: kernels.ToGatedGrad, Gate: st.gate, Up: st.up, DGate: dgate, DUp: dup, Out: act}, act, nil)
+	down.params(p, act, nil)
 	if !needDx {
-		if w.Gate.Delta == nil && w.Up.Delta == nil {
+		if !w.Gate.trains() && !w.Up.trains() && w.Norm.DGain == nil {
 			return
 		}
 		dx = nil
 	}
-	normedBackward(p, w.Norm, st.xhat, st.inv, dx, branch{w.Gate, dgate, st.ug}, branch{w.Up, dup, st.uu})
+	normedBackward(p, w.Norm, st.xhat, st.inv, dx, branch{w.Gate, dgate, st.ofGate}, branch{w.Up, dup, st.ofUp})
 }

@@ -130,6 +130,13 @@ func (c *goldenCase) load(t *testing.T, at string) (*model.Model, peft.Adapter) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	return m, a
+}
+
+// begin loads the reference's first adapter and tells it how many steps there will be.
+func (c *goldenCase) begin(t *testing.T) (*model.Model, peft.Adapter) {
+	t.Helper()
+	m, a := c.load(t, c.path("init"))
 	if h, ok := a.(hooked); ok {
 		if err := h.Begin(len(c.ref.LRs)); err != nil {
 			t.Fatal(err)
@@ -165,7 +172,7 @@ func grads(ps []*nn.Param) (gs [][]float32) {
 }
 
 func (c *goldenCase) gradients(t *testing.T) {
-	m, a := c.load(t, c.path("init"))
+	m, a := c.begin(t)
 	near(t, "loss", c.step(t, m, a, c.ref.GradsBatch), c.ref.GradsLoss, 1e-4)
 	near(t, "gradient norm", optim.GlobalNorm(grads(a.Params())), c.ref.GradsNorm, 1e-4*c.ref.GradsNorm)
 	want := testkit.Tensors(t, c.path("grads.safetensors"))
@@ -188,7 +195,7 @@ func near(t *testing.T, what string, got, want, tol float64) {
 // attention's products rounded too): a loss within 0.1, the whole gradient within 10 %, each tensor that matters within 20 %, losses
 // within 2 % and gradient norms within 7 % as vectors.
 func (c *goldenCase) reduced(t *testing.T) {
-	m, a := c.load(t, c.path("init"))
+	m, a := c.begin(t)
 	m.SetPrecision(kernels.BF16)
 	near(t, "loss", c.step(t, m, a, c.ref.GradsBatch), c.ref.GradsLoss, 0.1)
 	want := testkit.Tensors(t, c.path("grads.safetensors"))
@@ -203,7 +210,7 @@ func (c *goldenCase) reduced(t *testing.T) {
 	if rel := math.Sqrt(diff / size); !(rel <= 0.1) || rel == 0 {
 		t.Errorf("the gradient differs by %g of its norm", rel)
 	}
-	m, a = c.load(t, c.path("init"))
+	m, a = c.begin(t)
 	m.SetPrecision(kernels.BF16)
 	losses, norms := c.steps(t, m, a, nil)
 	for _, v := range []struct {
@@ -228,7 +235,7 @@ func apart[A, B testkit.Number](a []A, b []B) (diff, size float64) {
 
 // training repeats the reference's steps from its first adapter. What ft would save then is the reference's last adapter.
 func (c *goldenCase) training(t *testing.T) {
-	m, a := c.load(t, c.path("init"))
+	m, a := c.begin(t)
 	losses, norms := c.steps(t, m, a, c.Stepped)
 	testkit.Near(t, "losses", losses, c.ref.Losses, 0, 1e-4)
 	for i, n := range norms {
