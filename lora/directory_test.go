@@ -24,9 +24,9 @@ type bare struct {
 	defaults []string
 }
 
-func (h bare) Linears() []*nn.Linear    { return h.linears }
-func (h bare) Stack() *nn.Stack         { return nil }
-func (h bare) ModelType() string        { return "odd" }
+func (h bare) Linears() []*nn.Linear          { return h.linears }
+func (h bare) Stack() *nn.Stack               { return nil }
+func (h bare) ModelType() string              { return "odd" }
 func (h bare) DefaultTargets(string) []string { return h.defaults }
 
 // newBare has layers [4,2] of ones.

@@ -17,7 +17,7 @@ type Embedding struct {
 
 // embeddingSlots are the parameters in an embedding's slots.
 type embeddingSlots struct {
-	a, b, weight, rows *Param
+	a, b, weight, rows, prompt *Param
 
 	ids []int32 // of rows
 }
@@ -52,6 +52,16 @@ func (e *Embedding) SetRows(ids []int32, rows *Param) {
 	e.weigh()
 }
 
+// setPrompt fills the slot for virtual tokens' rows [n,D].
+func (e *Embedding) setPrompt(p *Param) {
+	e.op.Prompt, e.op.DPrompt = p.Data, p.Grad
+	e.slots.prompt = p
+	e.changed()
+}
+
+// prompt is the number of virtual tokens.
+func (e *Embedding) prompt() int { return len(e.op.Prompt) / e.op.W.Cols }
+
 // weigh makes the table in use of the base's and of those in slots.
 func (e *Embedding) weigh() {
 	e.op.W, e.op.DW, e.op.Rows = e.base.W, nil, nil
@@ -68,7 +78,7 @@ func (e *Embedding) weigh() {
 // changed lists the parameters again.
 func (e *Embedding) changed() {
 	s := &e.slots
-	e.params = trainable(s.a, s.b, s.weight, s.rows)
+	e.params = trainable(s.a, s.b, s.weight, s.rows, s.prompt)
 }
 
 // ClearSlots takes every method's contribution out: the embedding is the base's again.

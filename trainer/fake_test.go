@@ -63,6 +63,7 @@ func (f *fake) Loss(b *dataset.Batch) (model.Loss, error) {
 }
 
 func (f *fake) SetRecompute(on bool) { f.again = on }
+func (f *fake) Virtual() int         { return 0 }
 
 // WithoutSlots shows the base while f runs: the parameter is as it was made.
 func (f *fake) WithoutSlots(do func() error) error {

@@ -21,6 +21,8 @@ type Model interface {
 	Train(b *dataset.Batch, o model.TrainOptions) (model.Loss, error)
 	Loss(b *dataset.Batch) (model.Loss, error)
 	SetRecompute(on bool)
+	// Virtual is the number of positions in front of every sample, which count in a pass.
+	Virtual() int
 	// WithoutSlots runs f while the model is the base alone.
 	WithoutSlots(f func() error) error
 }
@@ -325,9 +327,9 @@ func (l *loop) passes(step int, samples []dataset.Sample, labels int) (float64, 
 
 func (l *loop) pack(samples []dataset.Sample) []dataset.Batch {
 	if l.Pack {
-		return dataset.Passes(samples, l.Config.MicroTokens)
+		return dataset.Passes(samples, l.Config.MicroTokens, l.Model.Virtual())
 	}
-	return dataset.Passes(samples, 1)
+	return dataset.Passes(samples, 1, 0)
 }
 
 // epochAt is how many times the training rows were gone over after a step.

@@ -12,6 +12,7 @@ import (
 // Llama is the architecture of Llama 1 to 3 and its many relatives (SmolLM, TinyLlama, …).
 var Llama = model.Family{
 	ModelType: "llama",
+	Names:     model.LlamaNames(),
 	Arch:      "llama",
 	DefaultTargets: model.Targets{
 		LoRA: []string{"q_proj", "v_proj"}, AdaLoRA: []string{"q_proj", "v_proj"},
