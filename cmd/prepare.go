@@ -61,8 +61,10 @@ func (p *prepared) fill() error {
 	if err != nil {
 		return err
 	}
-	p.session.adapter, err = m.fresh(c.Method.Config, c.Train.Seed).Attach(p.session.base.Model)
-	return err
+	if p.session.adapter, err = m.fresh(c.Method.Config, c.Train.Seed).Attach(p.session.base.Model); err != nil {
+		return err
+	}
+	return p.checkWhole()
 }
 
 func (p *prepared) readData() error {
