@@ -70,11 +70,10 @@ func (m *Model) extendPass(caches []*nn.Cache, ids [][]int32, f func(s int, logi
 		last = append(last, int32(len(all)-1))
 		p.Starts = append(p.Starts, int32(len(all)))
 	}
-	x, err := m.embedTokens(p, all)
-	if err != nil {
+	if err := m.checkTokens(all, p.Pos); err != nil {
 		return err
 	}
-	m.stack.Extend(p, x, own)
+	x := m.stack.Extend(p, all, own)
 	m.stack.Logits(p, x, last, func(i int, logits []float32) { f(longer[i], logits) })
 	return nil
 }
@@ -97,9 +96,7 @@ func (m *Model) decode(caches []*nn.Cache, ids [][]int32, f func(s int, logits [
 		return err
 	}
 	m.arena.Reset()
-	x := m.arena.Floats(d.T * m.Spec.Dim)
-	op.EmbedForward(m.stack.Embed.Table(), x, t.ids)
-	m.stack.Decode(d, x, t.caches)
+	x := m.stack.Decode(d, t.ids, t.caches)
 	m.stack.DecodeLogits(d, x, func(i int, logits []float32) { f(t.ones[i], logits) })
 	clear(t.caches) // hold on to nobody's memory
 	return nil
@@ -113,11 +110,11 @@ func (m *Model) Logits(ids, positions []int32, f func(i int, logits []float32)) 
 			return fmt.Errorf("model: position %d of a sequence of %d tokens", at, len(ids))
 		}
 	}
-	p, x, err := m.begin(ids, []int32{0, int32(len(ids))})
+	p, err := m.begin(ids, []int32{0, int32(len(ids))})
 	if err != nil {
 		return err
 	}
-	m.stack.Hidden(p, x)
+	x := m.stack.Hidden(p, ids)
 	m.stack.Logits(p, x, positions, f)
 	return nil
 }

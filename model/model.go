@@ -6,7 +6,6 @@ import (
 	"ft/dataset"
 	"ft/internal/kernels"
 	"ft/internal/op"
-	"ft/internal/profile"
 	"ft/nn"
 )
 
@@ -98,7 +97,7 @@ type TrainOptions struct {
 
 // Loss computes a batch's loss without dropout and without gradients.
 func (m *Model) Loss(b *dataset.Batch) (Loss, error) {
-	p, x, err := m.begin(b.IDs, b.Starts)
+	p, err := m.begin(b.IDs, b.Starts)
 	if err != nil {
 		return Loss{}, err
 	}
@@ -106,13 +105,13 @@ func (m *Model) Loss(b *dataset.Batch) (Loss, error) {
 		return Loss{}, err
 	}
 	losses := m.arena.Doubles(len(b.IDs))
-	m.stack.Losses(p, x, b.Labels, losses)
+	m.stack.Losses(p, b.IDs, b.Labels, losses)
 	return summarise(b, losses), nil
 }
 
 // Train computes a batch's loss with dropout and adds its gradients to the parameters in the slots.
 func (m *Model) Train(b *dataset.Batch, o TrainOptions) (Loss, error) {
-	p, x, err := m.begin(b.IDs, b.Starts)
+	p, err := m.begin(b.IDs, b.Starts)
 	if err != nil {
 		return Loss{}, err
 	}
@@ -124,7 +123,7 @@ func (m *Model) Train(b *dataset.Batch, o TrainOptions) (Loss, error) {
 	}
 	p.Train, p.Seed, p.Step, p.Keys = true, o.Seed, o.Step, b.Keys
 	losses := m.arena.Doubles(len(b.IDs))
-	if err := m.stack.Train(p, x, b.Labels, losses, o.Scale); err != nil {
+	if err := m.stack.Train(p, b.IDs, b.Labels, losses, o.Scale); err != nil {
 		return Loss{}, err
 	}
 	return summarise(b, losses), nil
@@ -153,23 +152,22 @@ func summarise(b *dataset.Batch, losses []float64) Loss {
 	return l
 }
 
-// begin starts a pass over packed sequences from their beginnings, and embeds the tokens: x is [T,D].
-func (m *Model) begin(ids, starts []int32) (*op.Pass, []float32, error) {
+// begin starts a pass over packed sequences from their beginnings.
+func (m *Model) begin(ids, starts []int32) (*op.Pass, error) {
 	if len(ids) == 0 || len(starts) < 2 || starts[0] != 0 || int(starts[len(starts)-1]) != len(ids) {
-		return nil, nil, fmt.Errorf("model: a batch of %d tokens with sample bounds %v", len(ids), starts)
+		return nil, fmt.Errorf("model: a batch of %d tokens with sample bounds %v", len(ids), starts)
 	}
 	p := m.newPass(len(ids))
 	p.Starts, p.Pos = starts, m.arena.Ints(len(ids))
 	for s := 0; s+1 < len(starts); s++ {
 		if starts[s+1] <= starts[s] || int(starts[s+1]) > len(ids) {
-			return nil, nil, fmt.Errorf("model: sample %d of a batch has tokens %d to %d of %d", s, starts[s], starts[s+1], len(ids))
+			return nil, fmt.Errorf("model: sample %d of a batch has tokens %d to %d of %d", s, starts[s], starts[s+1], len(ids))
 		}
 		for i := starts[s]; i < starts[s+1]; i++ {
 			p.Pos[i] = i - starts[s]
 		}
 	}
-	x, err := m.embedTokens(p, ids)
-	return p, x, err
+	return p, m.checkTokens(ids, p.Pos)
 }
 
 // newPass takes pass and arena over for t tokens.
@@ -177,17 +175,6 @@ func (m *Model) newPass(t int) *op.Pass {
 	m.arena.Reset()
 	m.pass.Reset(t, m.Precision(), m.arena)
 	return &m.pass
-}
-
-// embedTokens checks ids and positions.
-func (m *Model) embedTokens(p *op.Pass, ids []int32) ([]float32, error) {
-	if err := m.checkTokens(ids, p.Pos); err != nil {
-		return nil, err
-	}
-	x := p.Floats(len(ids) * m.Spec.Dim)
-	defer profile.Start(profile.Embedding).Stop()
-	op.EmbedForward(m.stack.Embed.Table(), x, ids)
-	return x, nil
 }
 
 func (m *Model) checkTokens(ids, pos []int32) error {

@@ -1,6 +1,8 @@
 package nn
 
 import (
+	"slices"
+
 	"ft/internal/kernels"
 	"ft/internal/op"
 	"ft/internal/profile"
@@ -49,7 +51,9 @@ func (b *Block) Linears() []*Linear {
 func (b *Block) Norms() []*Norm { return b.norms }
 
 // trains reports whether a slot of the block has parameters.
-func (b *Block) trains() bool { return trains(b.Q, b.K, b.V, b.O, b.Gate, b.Up, b.Down) }
+func (b *Block) trains() bool {
+	return trains(b.Q, b.K, b.V, b.O, b.Gate, b.Up, b.Down) || trains(b.norms...)
+}
 
 // blockState is what the block's backward pass needs from its forward pass.
 type blockState struct {
@@ -102,7 +106,7 @@ func (b *Block) ownKV(p *op.Pass, k, v []float32) []op.KV {
 // backward turns dx, which holds the gradient of the block's output, into that of its input in place, and
 // adds the slots' gradients. With needDx false the input's gradient is not computed and dx is spoilt.
 func (b *Block) backward(p *op.Pass, st *blockState, dx []float32, needDx bool) {
-	attnTrains := trains(b.Q, b.K, b.V)
+	attnTrains := trains(b.Q, b.K, b.V) || trains(b.norms[0])
 	needMid := needDx || attnTrains || trains(b.O)
 	span := profile.Start(profile.MLPBack)
 	defer func() { span.Stop() }()
@@ -129,13 +133,9 @@ func (b *Block) backward(p *op.Pass, st *blockState, dx []float32, needDx bool) 
 	op.QKVBackward(p, &b.qkv, &st.qkv, dx, dq, dk, dv)
 }
 
-func trains(ls ...*Linear) bool {
-	for _, l := range ls {
-		if len(l.params) > 0 {
-			return true
-		}
-	}
-	return false
+// trains reports whether a slot of one of the parts has parameters.
+func trains[P interface{ Params() []*Param }](parts ...P) bool {
+	return slices.ContainsFunc(parts, func(p P) bool { return len(p.Params()) > 0 })
 }
 
 // Extend adds the block's output to x [T,D] for sequences whose earlier keys and values are in caches, one per sequence

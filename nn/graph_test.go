@@ -135,12 +135,13 @@ func TestTrain_memory(t *testing.T) {
 		s, a := newStack(4, blocks), newArena(t)
 		addSlot(s.Blocks[lowest].Q, false, 0)
 		k := newTask(4, tokens)
-		p, x := k.pass(a)
-		if err := s.Train(p, x, k.labels, make([]float64, tokens), 1); err != nil {
+		p := k.pass(a)
+		first := a.Floats(1)
+		if err := s.Train(p, k.ids, k.labels, make([]float64, tokens), 1); err != nil {
 			t.Fatal(err)
 		}
 		next := a.Floats(1) // lies behind what the pass still holds, in the arena's first chunk
-		return int(uintptr(unsafe.Pointer(&next[0]))-uintptr(unsafe.Pointer(&x[0]))) / 4
+		return int(uintptr(unsafe.Pointer(&next[0]))-uintptr(unsafe.Pointer(&first[0]))) / 4
 	}
 	// A block that is trained keeps at least its two MLP inputs and its queries and attention output.
 	least := tokens * (2*ff + 2*heads*head)
@@ -179,7 +180,7 @@ func TestTrain_recompute(t *testing.T) {
 			}
 		}
 	}
-	p, _ := k.pass(newArena(t))
+	p := k.pass(newArena(t))
 	if few, all := s.StateBytes(p), kept.StateBytes(p); few <= 0 || few >= 2*all/3 {
 		t.Errorf("%d bytes of state, %d when everything is kept", few, all)
 	}
@@ -294,10 +295,10 @@ func TestTrain_dropout(t *testing.T) {
 		for _, l := range s.Linears() {
 			addSlot(l, false, dropout)
 		}
-		p, x := k.pass(newArena(t))
+		p := k.pass(newArena(t))
 		p.Step = step
 		losses := make([]float64, p.T)
-		if err := s.Train(p, x, k.labels, losses, 1); err != nil {
+		if err := s.Train(p, k.ids, k.labels, losses, 1); err != nil {
 			t.Fatal(err)
 		}
 		return losses, s.Blocks[0].Q.Params()[0].Grad

@@ -30,6 +30,13 @@ type decodeLayer struct {
 // decodeChunk is how many rows of logits exist at once while decoding.
 const decodeChunk = 64
 
+// Embed is the embeddings [T,D] of the sequences' tokens.
+func (d *Decoder) Embed(e *Embedding, ids []int32) []float32 {
+	x := d.floats(e.W.Cols)
+	EmbedForward(d.Arena, e, x, ids)
+	return x
+}
+
 // Block adds a block's output to x.
 func (d *Decoder) Block(w *QKV, a *Attention, r *Rope, o *Linear, m *MLP, x []float32) {
 	mark := d.Arena.Mark()

@@ -107,13 +107,3 @@ func gather(dst, x []float32, rows []int32, d int) {
 		copy(dst[i*d:(i+1)*d], x[int(t)*d:(int(t)+1)*d])
 	}
 }
-
-// EmbedForward writes the embeddings of ids into x [T,D]; table is [V,D].
-func EmbedForward(table *kernels.Matrix, x []float32, ids []int32) {
-	d := table.Cols
-	parallelRows(len(ids), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			table.Row(x[i*d:(i+1)*d], int(ids[i]))
-		}
-	})
-}

@@ -24,11 +24,46 @@ func (d *LowRank) matrices(l *Linear) (a, b *kernels.Matrix) {
 	return d.a, d.b
 }
 
-// Linear is a frozen weight with its slots.
+// OutScale multiplies a Linear's output: y = G⊙sum + b, or G⊙(sum + b) with WithBias.
+type OutScale struct {
+	G        []float32 // [Out]
+	DG       []float32 // gradient sink, or nil
+	WithBias bool
+}
+
+// InScale multiplies a Linear's input.
+type InScale struct {
+	G  []float32 // [In]
+	DG []float32 // gradient sink, or nil
+}
+
+// Rows says which rows of a weight (kernels.Matrix.WithRows) are trained.
+type Rows struct {
+	IDs  []int32
+	Grad []float32 // gradient sink [len(IDs),In], or nil
+
+	at map[int32]int // where a row is in IDs
+}
+
+// NewRows makes the Rows of ids, which differ from each other.
+func NewRows(ids []int32, grad []float32) *Rows {
+	r := &Rows{IDs: ids, Grad: grad, at: make(map[int32]int, len(ids))}
+	for i, id := range ids {
+		r.at[id] = i
+	}
+	return r
+}
+
+// Linear is a weight with its slots. The backward stages add to the sinks; where one is nil, the values are frozen.
 type Linear struct {
 	W     *kernels.Matrix // [Out,In]
+	DW    []float32       // gradient sink, or nil
 	Bias  []float32       // [Out] or nil
+	DBias []float32       // gradient sink, or nil
 	Delta *LowRank        // or nil
+	Out   *OutScale       // or nil
+	In    *InScale        // or nil
+	Rows  *Rows           // or nil
 	Key   uint64          // identity of the module, for dropout
 }
 

@@ -276,7 +276,7 @@ func TestEmbedForward(t *testing.T) {
 		ids[i] = int32(f.rand.IntN(vocab))
 	}
 	x := make([]float32, len(ids)*dim)
-	EmbedForward(kernels.FromFloat32(vocab, dim, table), x, ids)
+	EmbedForward(f.p.Arena, &Embedding{W: kernels.FromFloat32(vocab, dim, table)}, x, ids)
 	for i, id := range ids {
 		testkit.Near(t, fmt.Sprintf("token %d", i), x[i*dim:(i+1)*dim], table[int(id)*dim:int(id+1)*dim], 0, 0)
 	}

@@ -91,9 +91,7 @@ func (s Subject) cleared(t *testing.T) {
 		t.Fatalf("the stirred adapter changes the logits by %g of %g only: this test tells nothing", diff, size)
 	}
 	train(t, m)
-	for _, l := range m.Linears() {
-		l.ClearSlots()
-	}
+	m.Stack().ClearSlots()
 	same(t, logits(t, m), base, 0)
 }
 
