@@ -75,8 +75,9 @@ func (m *Model) Size() int {
 // ModelType is Hugging Face's name of the architecture.
 func (m *Model) ModelType() string { return m.Spec.ModelType }
 
-// DefaultTargets are Hugging Face PEFT's default target modules for the architecture.
-func (m *Model) DefaultTargets() []string { return m.family.DefaultTargets }
+// DefaultTargets are the modules that Hugging Face PEFT changes in the architecture when an adapter of this kind names none (see
+// Targets.Of).
+func (m *Model) DefaultTargets(kind string) []string { return m.family.DefaultTargets.Of(kind) }
 
 // Loss is the outcome of a pass.
 type Loss struct {

@@ -387,8 +387,8 @@ func TestModel_layers(t *testing.T) {
 				size += l.In() * l.Out()
 			}
 		}
-		if m.Size() != size || m.ModelType() != "llama" || !slices.Equal(m.DefaultTargets(), []string{"q_proj", "v_proj"}) {
-			t.Errorf("size %d, expected %d; %s %v", m.Size(), size, m.ModelType(), m.DefaultTargets())
+		if m.Size() != size || m.ModelType() != "llama" || !slices.Equal(m.DefaultTargets("lora"), []string{"q_proj", "v_proj"}) {
+			t.Errorf("size %d, expected %d; %s %v", m.Size(), size, m.ModelType(), m.DefaultTargets("lora"))
 		}
 	}
 }
