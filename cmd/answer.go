@@ -129,7 +129,7 @@ func (e *evaluation) sideBySide(ctx context.Context, r *run.Run, prefix string) 
 		return result, errors.Join(err, out.Close())
 	}
 	var base *eval.Result
-	err := e.session.base.Model.WithoutSlots(func() (err error) {
+	err := e.session.untuned(func() (err error) {
 		base, err = answer("answering with the base", basePredictionsFile)
 		return err
 	})
