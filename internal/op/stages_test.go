@@ -259,20 +259,6 @@ func TestHeadLogits(t *testing.T) {
 	}
 }
 
-func TestEmbedForward(t *testing.T) {
-	f := newFixture(t, 1, 1)
-	table := f.floats(vocab*dim, 1)
-	ids := make([]int32, 3*rowBlock+1)
-	for i := range ids {
-		ids[i] = int32(f.rand.IntN(vocab))
-	}
-	x := make([]float32, len(ids)*dim)
-	EmbedForward(f.p.Arena, &Embedding{W: kernels.FromFloat32(vocab, dim, table)}, x, ids)
-	for i, id := range ids {
-		testkit.Near(t, fmt.Sprintf("token %d", i), x[i*dim:(i+1)*dim], table[int(id)*dim:int(id+1)*dim], 0, 0)
-	}
-}
-
 // TestRope_grows asks for tables step by step; values of a position stay.
 func TestRope_grows(t *testing.T) {
 	freq := []float64{1, 0.1, 1e-3}
