@@ -95,14 +95,15 @@ func testProject(f *fixture, bias bool, r int, dropout float32) {
 	for i, v := range ro.apply(a64) {
 		want[i] += v
 	}
-	st, act := ProjectRoom(p, o), f.act(a)
-	ProjectForward(p, o, st, x, act)
+	w, act := &Project{Out: o}, f.act(a)
+	st := w.Room(p)
+	ProjectForward(p, w, &st, x, act)
 	f.near("out", x, want, forwardTol)
 
 	dout := f.floats(len(x), 1)
 	objective := func() float64 { return dot(wide(dout), ro.apply(a64)) }
 	da := make([]float32, len(a))
-	ProjectBackward(p, o, da, dout, act, st)
+	ProjectBackward(p, w, da, dout, act, &st)
 	f.near("da", da, testkit.Gradient(objective, a64, 1e-5), gradTol)
 	f.checkSlot("o", ro, objective)
 	if o.Delta == nil {
@@ -110,7 +111,7 @@ func testProject(f *fixture, bias bool, r int, dropout float32) {
 	}
 	twice := append([]float32(nil), o.Delta.DA...)
 	kernels.Scale(twice, 2)
-	ProjectBackward(p, o, nil, dout, act, st)
+	ProjectBackward(p, w, nil, dout, act, &st)
 	testkit.Near(f.t, "dA after a second pass without da", o.Delta.DA, twice, 1e-6, 0)
 }
 
