@@ -91,8 +91,10 @@ func (l Loss) Mean() float64 { return l.Sum / float64(l.Tokens) }
 // TrainOptions are what a training pass depends on beside the batch.
 type TrainOptions struct {
 	Scale float32 // the gradient is of Scale times the sum: one over the step's labelled tokens
-	Seed  uint64  // of dropout
+	Seed  uint64  // of dropout and noise
 	Step  uint64
+	// NEFTuneAlpha is the strength of the noise on the embeddings (see op.NEFTune); 0 is none.
+	NEFTuneAlpha float64
 }
 
 // Loss computes a batch's loss without dropout and without gradients.
@@ -121,7 +123,7 @@ func (m *Model) Train(b *dataset.Batch, o TrainOptions) (Loss, error) {
 	if len(b.Keys) != len(b.Starts)-1 {
 		return Loss{}, fmt.Errorf("model: %d sample keys for %d samples", len(b.Keys), len(b.Starts)-1)
 	}
-	p.Train, p.Seed, p.Step, p.Keys = true, o.Seed, o.Step, b.Keys
+	p.Train, p.Seed, p.Step, p.Keys, p.Noise = true, o.Seed, o.Step, b.Keys, o.NEFTuneAlpha
 	losses := m.arena.Doubles(p.T)
 	if err := m.stack.Train(p, ids, m.labels(p, b), losses, o.Scale); err != nil {
 		return Loss{}, err

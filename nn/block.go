@@ -80,6 +80,11 @@ func NewBlock(c BlockConfig) *Block {
 // Linears are the block's linear layers, in the order of the Hugging Face model.
 func (b *Block) Linears() []*Linear { return b.linears }
 
+// Heads are the numbers of query heads and of key/value heads, and the features of each.
+func (b *Block) Heads() (heads, kvHeads, headDim int) {
+	return b.attn.Heads, b.attn.KVHeads, b.attn.HeadDim
+}
+
 // Norms are the block's norms, in the order of the Hugging Face model.
 func (b *Block) Norms() []*Norm { return b.norms }
 

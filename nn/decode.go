@@ -9,7 +9,8 @@ func (s *Stack) Decode(d *op.Decoder, ids []int32, caches []*Cache) []float32 {
 		s.derive()
 	}
 	x := d.Arena.Floats(d.T * s.Embed.op.W.Cols)
-	s.place(d.Arena, x, ids, d.Pos)
+	op.EmbedForward(d.Arena, &s.Embed.op, x, ids)
+	s.place(d.Arena, x, d.Pos)
 	for i, b := range s.Blocks {
 		d.KV = d.KV[:0]
 		for _, c := range caches {

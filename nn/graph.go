@@ -101,13 +101,16 @@ func (s *Stack) embed(p *op.Pass, ids []int32) []float32 {
 	s.derive()
 	defer profile.Start(profile.Embedding).Stop()
 	x := p.Floats(p.T * s.Embed.op.W.Cols)
-	s.place(p.Arena, x, ids, p.Pos)
+	op.EmbedForward(p.Arena, &s.Embed.op, x, ids)
+	if p.Noise > 0 {
+		op.NEFTune(p, x, p.Noise)
+	}
+	s.place(p.Arena, x, p.Pos)
 	return x
 }
 
-// place writes the input of the first block, x [T,D], for tokens at positions pos.
-func (s *Stack) place(a *kernels.Arena, x []float32, ids, pos []int32) {
-	op.EmbedForward(a, &s.Embed.op, x, ids)
+// place turns embeddings x [T,D] of tokens at positions pos into the first block's input.
+func (s *Stack) place(a *kernels.Arena, x []float32, pos []int32) {
 	if s.Positions != nil {
 		mark := a.Mark()
 		defer a.Release(mark)
@@ -120,7 +123,7 @@ func (s *Stack) place(a *kernels.Arena, x []float32, ids, pos []int32) {
 	}
 }
 
-// placeBack adds the gradients of the embeddings' slots from dx [T,D], that of place's x, which it spoils.
+// placeBack adds the gradients of the embeddings' slots from dx [T,D], that of the first block's input, which it spoils.
 func (s *Stack) placeBack(p *op.Pass, dx []float32, ids []int32) {
 	if s.InputScale != 0 {
 		kernels.Scale(dx, s.InputScale)

@@ -16,6 +16,7 @@ type Pass struct {
 	Train  bool     // dropout is on
 	Seed   uint64
 	Step   uint64
+	Noise  float64           // alpha of NEFTune, on the embeddings; 0: none
 	Prec   kernels.Precision // of products and of activations between stages
 	Arena  *kernels.Arena
 
