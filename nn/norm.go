@@ -8,8 +8,8 @@ type Norm struct {
 
 	base, op op.Norm   // without and with what is in the slots
 	less1    []float32 // the weight of a norm whose gain is one more, or nil
-	gain     *Param
-	bias     *Param
+	slots    struct{ gain, bias *Param }
+	params   []*Param
 }
 
 // NewNorm makes an RMS norm from a frozen gain [D].
@@ -56,28 +56,36 @@ func (n *Norm) Bias() []float32 { return n.base.Bias }
 
 // SetGain puts g [D] in the place of what Gain gives. A Param without Grad is frozen.
 func (n *Norm) SetGain(g *Param) {
-	n.gain = g
+	n.slots.gain = g
 	n.op.Gain, n.op.DGain = g.Data, g.Grad
 	if n.less1 != nil {
 		n.op.Less1, n.op.Gain = g.Data, make([]float32, len(g.Data))
 	}
+	n.changed()
 }
 
 // SetBias puts b [D] in the place of the bias of a layer norm. A Param without Grad is frozen.
 func (n *Norm) SetBias(b *Param) {
-	n.bias = b
+	n.slots.bias = b
 	n.op.Bias, n.op.DBias = b.Data, b.Grad
+	n.changed()
 }
 
+// changed lists the parameters again.
+func (n *Norm) changed() { n.params = trainable(n.slots.gain, n.slots.bias) }
+
 // ClearSlots takes every method's contribution out: the norm is the base's again.
-func (n *Norm) ClearSlots() { n.op, n.gain, n.bias = n.base, nil, nil }
+func (n *Norm) ClearSlots() {
+	n.op, n.slots.gain, n.slots.bias = n.base, nil, nil
+	n.changed()
+}
 
 // Params are the trainable parameters in the norm's slots.
-func (n *Norm) Params() []*Param { return trainable(n.gain, n.bias) }
+func (n *Norm) Params() []*Param { return n.params }
 
 // suspend empties the slots until the returned function puts back what was in them.
 func (n *Norm) suspend() (restore func()) {
-	filled, gain, bias := n.op, n.gain, n.bias
+	filled, slots, params := n.op, n.slots, n.params
 	n.ClearSlots()
-	return func() { n.op, n.gain, n.bias = filled, gain, bias }
+	return func() { n.op, n.slots, n.params = filled, slots, params }
 }
