@@ -74,6 +74,7 @@ func newRoot(s *ui.Streams) (*cobra.Command, *bool) {
 	root.AddCommand(
 		newTrainCmd(s),
 		newLoraCmd(s),
+		newPromptCmd(s),
 		newEvalCmd(s),
 		newMergeCmd(s),
 		newGenerateCmd(s),
