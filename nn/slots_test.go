@@ -42,8 +42,13 @@ func fillers(s *Stack) (all []filler) {
 	}
 	for i, n := range s.Norms() {
 		add(fmt.Sprint("norm ", i), func(s *Stack, stir bool) {
-			s.Norms()[i].SetGain(around(fmt.Sprint("norm ", i), n.Gain(), stir, dim))
+			s.Norms()[i].SetGain(around(fmt.Sprint("norm ", i), n.Gain(), stir, len(n.Gain())))
 		})
+		if n.Bias() != nil {
+			add(fmt.Sprint("norm bias ", i), func(s *Stack, stir bool) {
+				s.Norms()[i].SetBias(around(fmt.Sprint("norm bias ", i), n.Bias(), stir, len(n.Bias())))
+			})
+		}
 	}
 	rows := func(row func(dst []float32, i int)) (v []float32) {
 		for _, id := range someRows {
@@ -60,6 +65,12 @@ func fillers(s *Stack) (all []filler) {
 	add("embed weight", func(s *Stack, stir bool) {
 		s.Embed.SetWeight(around("embed.weight", table(s.Embed.Table().Row, vocab, dim), stir, vocab, dim))
 	})
+	if s.Positions != nil {
+		add("positions weight", func(s *Stack, stir bool) {
+			at := s.Positions.Table()
+			s.Positions.SetWeight(around("positions.weight", table(at.Row, at.Rows, dim), stir, at.Rows, dim))
+		})
+	}
 	add("embed slot", func(s *Stack, stir bool) {
 		r := newRandom(77)
 		a, b := NewParam("embed.A", 2, vocab), NewParam("embed.B", dim, 2)
@@ -105,7 +116,9 @@ func fillAll(s *Stack, stir bool) {
 
 // params are all parameters in the stack's slots.
 func params(s *Stack) (ps []*Param) {
-	ps = append(ps, s.Embed.Params()...)
+	for _, e := range s.Embeddings() {
+		ps = append(ps, e.Params()...)
+	}
 	for _, l := range s.Linears() {
 		ps = append(ps, l.Params()...)
 	}
