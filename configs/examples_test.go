@@ -10,6 +10,7 @@ import (
 
 	"ft/configs"
 	"ft/lora"
+	"ft/prompttuning"
 )
 
 // Every config beside this file is one that people copy: it must load, and open with the command to run it.
@@ -64,7 +65,11 @@ func TestMedIsDefault(t *testing.T) {
 	}
 }
 
-func method(string) (any, error) {
+func method(kind string) (any, error) {
+	if kind == "prompt" {
+		c := prompttuning.DefaultPrompt()
+		return &c, nil
+	}
 	c := lora.Default()
 	return &c, nil
 }
