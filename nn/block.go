@@ -47,6 +47,11 @@ func (b *Block) Linears() []*Linear {
 	return []*Linear{b.Q, b.K, b.V, b.O, b.Gate, b.Up, b.Down}
 }
 
+// Heads are the numbers of query heads and of key/value heads, and the features of each.
+func (b *Block) Heads() (heads, kvHeads, headDim int) {
+	return b.attn.Heads, b.attn.KVHeads, b.attn.HeadDim
+}
+
 // Norms are the block's norms, in the order of the Hugging Face model.
 func (b *Block) Norms() []*Norm { return b.norms }
 

@@ -31,6 +31,9 @@ func NewEmbedding(name string, table *kernels.Matrix) *Embedding {
 // Table is the frozen table [V,D].
 func (e *Embedding) Table() *kernels.Matrix { return e.base.W }
 
+// Row writes the frozen embedding of a token into dst [D].
+func (e *Embedding) Row(dst []float32, id int32) { e.base.W.Row(dst, int(id)) }
+
 // SetLowRank adds scale·B·A[:,t] to the embedding of token t, with A [R,V] and B [D,R].
 func (e *Embedding) SetLowRank(a, b *Param, scale float32) {
 	e.op.Delta = &op.LowRank{R: a.Shape[0], A: a.Data, B: b.Data, DA: a.Grad, DB: b.Grad, Scale: scale}
