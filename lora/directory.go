@@ -64,7 +64,7 @@ func parse(saved *peft.Saved, h peft.Host) (settings, error) {
 		return settings{}, fmt.Errorf("not supported: %s", strings.Join(unsupported, "; "))
 	}
 	if f.Targets.Empty() {
-		f.Targets.List = h.DefaultTargets()
+		f.Targets.List = h.DefaultTargets("lora")
 		if len(f.Targets.List) == 0 {
 			return settings{}, fmt.Errorf("target_modules is missing and model type %q has no default", h.ModelType())
 		}

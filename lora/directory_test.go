@@ -24,10 +24,10 @@ type bare struct {
 	defaults []string
 }
 
-func (h bare) Linears() []*nn.Linear    { return h.linears }
-func (h bare) Stack() *nn.Stack         { return nil }
-func (h bare) ModelType() string        { return "odd" }
-func (h bare) DefaultTargets() []string { return h.defaults }
+func (h bare) Linears() []*nn.Linear          { return h.linears }
+func (h bare) Stack() *nn.Stack               { return nil }
+func (h bare) ModelType() string              { return "odd" }
+func (h bare) DefaultTargets(string) []string { return h.defaults }
 
 // newBare has layers [4,2] of ones.
 func newBare(paths ...string) bare {

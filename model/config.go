@@ -8,23 +8,26 @@ import (
 
 // Config is the part of a Hugging Face config.json that decoders share. Families embed it beside fields of their own.
 type Config struct {
-	ModelType   string   `json:"model_type"`
-	Vocab       int      `json:"vocab_size"`
-	Dim         int      `json:"hidden_size"`
-	Layers      int      `json:"num_hidden_layers"`
-	Heads       int      `json:"num_attention_heads"`
-	KVHeads     *int     `json:"num_key_value_heads"`
-	HeadDim     *int     `json:"head_dim"`
-	FF          int      `json:"intermediate_size"`
-	Eps         *float64 `json:"rms_norm_eps"`
-	Act         string   `json:"hidden_act"`
-	Context     int      `json:"max_position_embeddings"`
-	Tied        *bool    `json:"tie_word_embeddings"`
-	BOS         *int32   `json:"bos_token_id"`
-	EOS         TokenIDs `json:"eos_token_id"`
-	RopeTheta   *float64 `json:"rope_theta"`
-	RopeScaling *ropeCfg `json:"rope_scaling"`
-	RopeParams  *ropeCfg `json:"rope_parameters"`
+	ModelType  string   `json:"model_type"`
+	Vocab      int      `json:"vocab_size"`
+	Dim        int      `json:"hidden_size"`
+	Layers     int      `json:"num_hidden_layers"`
+	Heads      int      `json:"num_attention_heads"`
+	KVHeads    *int     `json:"num_key_value_heads"`
+	HeadDim    *int     `json:"head_dim"`
+	FF         int      `json:"intermediate_size"`
+	Eps        *float64 `json:"rms_norm_eps"`
+	Act        string   `json:"hidden_act"`
+	Context    int      `json:"max_position_embeddings"`
+	Tied       *bool    `json:"tie_word_embeddings"`
+	BOS        *int32   `json:"bos_token_id"`
+	EOS        TokenIDs `json:"eos_token_id"`
+	Window     *int     `json:"sliding_window"`
+	LayerTypes []string `json:"layer_types"`
+
+	RopeTheta   *float64    `json:"rope_theta"`
+	RopeScaling *RopeConfig `json:"rope_scaling"`
+	RopeParams  *RopeConfig `json:"rope_parameters"`
 }
 
 // TokenIDs are token ids as eos_token_id has them in JSON: one, a list, or null.
@@ -47,8 +50,8 @@ func (t *TokenIDs) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// ropeCfg is rope_parameters (transformers 5) or rope_scaling (before).
-type ropeCfg struct {
+// RopeConfig is rope_parameters (transformers 5) or rope_scaling (before).
+type RopeConfig struct {
 	Type      string   `json:"rope_type"`
 	OldType   string   `json:"type"`
 	Theta     *float64 `json:"rope_theta"`
@@ -91,23 +94,29 @@ func (c *Config) Spec() (Spec, error) {
 	if s.Context == 0 {
 		s.Context = 2048
 	}
-	if c.Act != "" && c.Act != "silu" {
-		return s, fmt.Errorf("config.json: hidden_act %q is not supported (have: silu)", c.Act)
-	}
-	rope, err := c.rope(s.Context)
-	s.Rope = rope
-	return s, err
-}
-
-func (c *Config) rope(context int) (Rope, error) {
-	r := Rope{Kind: "default", Theta: 10000, Original: context, BetaFast: 32, BetaSlow: 1}
-	if c.RopeTheta != nil {
-		r.Theta = *c.RopeTheta
+	if c.Act != "" {
+		act, ok := activations[c.Act]
+		if !ok {
+			return s, fmt.Errorf("config.json: hidden_act %q is not supported (have: silu, gelu_pytorch_tanh, gelu_new)", c.Act)
+		}
+		s.Act = act
 	}
 	p := c.RopeParams
 	if p == nil {
 		p = c.RopeScaling
 	}
+	theta := 10000.0
+	if c.RopeTheta != nil {
+		theta = *c.RopeTheta
+	}
+	rope, err := p.Rope(theta, s.Context)
+	s.Rope = rope
+	return s, err
+}
+
+// Rope is what p, which may be nil, says of a model with a context, whose base of frequencies is theta unless p has another.
+func (p *RopeConfig) Rope(theta float64, context int) (Rope, error) {
+	r := Rope{Kind: "default", Theta: theta, Original: context, BetaFast: 32, BetaSlow: 1}
 	if p == nil {
 		return r, r.check()
 	}
@@ -148,7 +157,7 @@ func (s *Spec) Map() map[string]any {
 	m := map[string]any{
 		"model_type": s.ModelType, "vocab_size": s.Vocab, "hidden_size": s.Dim, "num_hidden_layers": s.Layers,
 		"num_attention_heads": s.Heads, "num_key_value_heads": s.KVHeads, "head_dim": s.HeadDim,
-		"intermediate_size": s.FF, "rms_norm_eps": s.Eps, "hidden_act": "silu", "max_position_embeddings": s.Context,
+		"intermediate_size": s.FF, "rms_norm_eps": s.Eps, "hidden_act": s.Act.String(), "max_position_embeddings": s.Context,
 		"tie_word_embeddings": s.Tied, "rope_theta": s.Rope.Theta,
 	}
 	if s.BOS != NoToken {

@@ -23,6 +23,9 @@ type Rope struct {
 	Divisors        []float32
 }
 
+// NoRope is the Kind of a family without rotary embeddings.
+const NoRope = "none"
+
 // RopeKinds are the scalings that ft computes.
 var RopeKinds = []string{"default", "linear", "dynamic", "llama3", "yarn"}
 

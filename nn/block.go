@@ -47,13 +47,21 @@ func (b *Block) Linears() []*Linear {
 	return []*Linear{b.Q, b.K, b.V, b.O, b.Gate, b.Up, b.Down}
 }
 
+// Heads are the numbers of query heads and of key/value heads, and the features of each.
+func (b *Block) Heads() (heads, kvHeads, headDim int) {
+	return b.attn.Heads, b.attn.KVHeads, b.attn.HeadDim
+}
+
 // Norms are the block's norms, in the order of the Hugging Face model.
 func (b *Block) Norms() []*Norm { return b.norms }
 
 // trains reports whether a slot of the block has parameters.
 func (b *Block) trains() bool {
-	return trains(b.Q, b.K, b.V, b.O, b.Gate, b.Up, b.Down) || trains(b.norms...)
+	return b.prefixTrains() || trains(b.Q, b.K, b.V, b.O, b.Gate, b.Up, b.Down) || trains(b.norms...)
 }
+
+// prefixTrains reports whether the block has a prefix that is not frozen.
+func (b *Block) prefixTrains() bool { return b.attn.Prefix != nil && b.attn.Prefix.DK != nil }
 
 // blockState is what the block's backward pass needs from its forward pass.
 type blockState struct {
@@ -107,7 +115,8 @@ func (b *Block) ownKV(p *op.Pass, k, v []float32) []op.KV {
 // adds the slots' gradients. With needDx false the input's gradient is not computed and dx is spoilt.
 func (b *Block) backward(p *op.Pass, st *blockState, dx []float32, needDx bool) {
 	attnTrains := trains(b.Q, b.K, b.V) || trains(b.norms[0])
-	needMid := needDx || attnTrains || trains(b.O)
+	needAttn := needDx || attnTrains || b.prefixTrains()
+	needMid := needAttn || trains(b.O)
 	span := profile.Start(profile.MLPBack)
 	defer func() { span.Stop() }()
 	op.MLPBackward(p, &b.mlp, &st.mlp, dx, needMid)
@@ -117,7 +126,7 @@ func (b *Block) backward(p *op.Pass, st *blockState, dx []float32, needDx bool) 
 	mark := p.Arena.Mark()
 	defer p.Arena.Release(mark)
 	span = span.Then(profile.ProjectBack)
-	if !needDx && !attnTrains {
+	if !needAttn {
 		op.ProjectBackward(p, &b.O.op, nil, dx, st.att, st.o)
 		return
 	}
@@ -126,6 +135,9 @@ func (b *Block) backward(p *op.Pass, st *blockState, dx []float32, needDx bool) 
 	dq, dk, dv := p.Act(p.T, b.Q.Out()), p.Act(p.T, b.K.Out()), p.Act(p.T, b.V.Out())
 	span = span.Then(profile.AttnBack)
 	op.AttentionBackward(p, &b.attn, b.rope, &st.attn, dq, dk, dv, datt)
+	if !needDx && !attnTrains {
+		return
+	}
 	if !needDx {
 		dx = nil
 	}

@@ -21,6 +21,7 @@ type Stack struct {
 	// one more forward pass for a fraction of the memory. Losses and gradients are the same, bit for bit.
 	Recompute bool
 
+	prefix  *Param    // in front of every sequence; or nil
 	ops     []blockOp // of the last training pass, for reuse
 	derived []Derived
 	stale   bool // a parameter may have changed since derived values were computed
@@ -53,6 +54,7 @@ func (s *Stack) ClearSlots() {
 	for _, n := range s.Norms() {
 		n.ClearSlots()
 	}
+	s.clearPrefix()
 	s.derived = nil
 }
 
@@ -65,6 +67,7 @@ func (s *Stack) WithoutSlots(f func() error) error {
 	for _, n := range s.Norms() {
 		defer n.suspend()()
 	}
+	defer s.clearPrefix()()
 	derived := s.derived
 	s.derived = nil
 	defer func() { s.derived, s.stale = derived, true }()
@@ -79,6 +82,9 @@ func (s *Stack) embed(p *op.Pass, ids []int32) []float32 {
 	defer profile.Start(profile.Embedding).Stop()
 	x := p.Floats(p.T * s.Embed.op.W.Cols)
 	op.EmbedForward(p.Arena, &s.Embed.op, x, ids)
+	if p.Noise > 0 {
+		op.NEFTune(p, x, p.Noise)
+	}
 	return x
 }
 

@@ -12,6 +12,9 @@ type Param struct {
 	Shape []int
 	Data  []float32
 	Grad  []float32 // accumulated by backward passes until ZeroGrad; nil in a slot: the values are frozen
+
+	LRScale float64 // factor on the learning rate; 0 means 1
+	NoDecay bool    // weight decay leaves it alone, as it does biases and norms
 }
 
 // NewParam makes a zero parameter of the given shape.

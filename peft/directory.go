@@ -33,9 +33,10 @@ const (
 	wrapper = "base_model."
 )
 
-// fileName is the name in TensorFile of the tensor that the program calls name.
+// fileName is the name in TensorFile of the tensor that the program calls name. A name without a dot is that of a soft prompt, which
+// belongs to nothing.
 func fileName(name string) string {
-	if strings.HasPrefix(name, wrapper) {
+	if strings.HasPrefix(name, wrapper) || !strings.Contains(name, ".") {
 		return name
 	}
 	return prefix + name

@@ -17,14 +17,15 @@ type Selection struct {
 	LayersPattern Names `json:"layers_pattern"`
 }
 
-// Of is the choice for a base: where the file names no targets, PEFT's own for the base's family.
-func (s Selection) Of(h Host) (Targets, error) {
+// Of is the choice for a base: where the file names no targets, PEFT's own for a method of the given kind (see Host.DefaultTargets)
+// in the base's family.
+func (s Selection) Of(h Host, kind string) (Targets, error) {
 	t := Targets{Modules: s.Targets, Exclude: s.Exclude, Layers: s.Layers, LayersPattern: s.LayersPattern.List}
 	if s.LayersPattern.Expr != "" {
 		t.LayersPattern = []string{s.LayersPattern.Expr}
 	}
 	if t.Modules.Empty() {
-		t.Modules.List = h.DefaultTargets()
+		t.Modules.List = h.DefaultTargets(kind)
 		if len(t.Modules.List) == 0 {
 			return t, fmt.Errorf("target_modules is missing and model type %q has no default", h.ModelType())
 		}

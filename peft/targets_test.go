@@ -13,10 +13,10 @@ import (
 // host is a base model without arithmetic: two blocks of a llama.
 type host struct{ linears []*nn.Linear }
 
-func (h host) Linears() []*nn.Linear    { return h.linears }
-func (h host) Stack() *nn.Stack         { return nil }
-func (h host) ModelType() string        { return "llama" }
-func (h host) DefaultTargets() []string { return []string{"q_proj", "v_proj"} }
+func (h host) Linears() []*nn.Linear          { return h.linears }
+func (h host) Stack() *nn.Stack               { return nil }
+func (h host) ModelType() string              { return "llama" }
+func (h host) DefaultTargets(string) []string { return []string{"q_proj", "v_proj"} }
 
 // newHost has rows of one column: only the paths matter here.
 func newHost(tied bool, paths ...string) host {

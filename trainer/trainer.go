@@ -21,6 +21,8 @@ type Model interface {
 	Train(b *dataset.Batch, o model.TrainOptions) (model.Loss, error)
 	Loss(b *dataset.Batch) (model.Loss, error)
 	SetRecompute(on bool)
+	// Virtual is the number of positions in front of every sample, which count in a pass.
+	Virtual() int
 	// WithoutSlots runs f while the model is the base alone.
 	WithoutSlots(f func() error) error
 }
@@ -193,7 +195,7 @@ func (t *Trainer) newLoop() (*loop, error) {
 	sizes := make([]int, len(t.Params))
 	for i, p := range t.Params {
 		sizes[i] = p.Size()
-		l.tensors = append(l.tensors, optim.Param{Data: p.Data, Grad: p.Grad, Decay: true})
+		l.tensors = append(l.tensors, optim.Param{Data: p.Data, Grad: p.Grad, Decay: !p.NoDecay, LRScale: p.LRScale})
 		l.grads = append(l.grads, p.Grad)
 	}
 	adam := optim.DefaultAdamW()
@@ -308,7 +310,7 @@ func (l *loop) passes(step int, samples []dataset.Sample, labels int) (float64, 
 	sum := 0.0
 	for _, b := range l.pack(samples) {
 		out, err := l.Model.Train(&b, model.TrainOptions{
-			Scale: 1 / float32(labels), Seed: l.Config.Seed, Step: uint64(step),
+			Scale: 1 / float32(labels), Seed: l.Config.Seed, Step: uint64(step), NEFTuneAlpha: l.Config.NEFTuneAlpha,
 		})
 		if err != nil {
 			return 0, fmt.Errorf("trainer: step %d: %w", step, err)
@@ -325,9 +327,9 @@ func (l *loop) passes(step int, samples []dataset.Sample, labels int) (float64, 
 
 func (l *loop) pack(samples []dataset.Sample) []dataset.Batch {
 	if l.Pack {
-		return dataset.Passes(samples, l.Config.MicroTokens)
+		return dataset.Passes(samples, l.Config.MicroTokens, l.Model.Virtual())
 	}
-	return dataset.Passes(samples, 1)
+	return dataset.Passes(samples, 1, 0)
 }
 
 // epochAt is how many times the training rows were gone over after a step.

@@ -44,7 +44,7 @@ func parse(saved *peft.Saved, h peft.Host) (settings, error) {
 		return settings{}, fmt.Errorf("not supported: %s", strings.Join(unsupported, "; "))
 	}
 	s := settings{rank: f.R, dInitial: f.DInitial, dropout: f.Dropout, key: f.Key, saves: f.Saves}
-	if s.targets, err = f.Of(h); err != nil {
+	if s.targets, err = f.Of(h, "vera"); err != nil {
 		return settings{}, err
 	}
 	var errs []error

@@ -11,14 +11,18 @@ import (
 
 // Llama is the architecture of Llama 1 to 3 and its many relatives (SmolLM, TinyLlama, …).
 var Llama = model.Family{
-	ModelType:      "llama",
-	Arch:           "llama",
-	DefaultTargets: []string{"q_proj", "v_proj"},
-	FromConfig:     llamaFromConfig,
-	FromGGUF:       func(md model.Metadata) (model.Spec, error) { return model.GGUFSpec(md, "llama", "llama") },
-	ToConfig:       llamaToConfig,
-	ToGGUF:         llamaToGGUF,
-	Interleaved:    []string{"self_attn.q_proj", "self_attn.k_proj"},
+	ModelType: "llama",
+	Names:     model.LlamaNames(),
+	Arch:      "llama",
+	DefaultTargets: model.Targets{
+		LoRA: []string{"q_proj", "v_proj"}, AdaLoRA: []string{"q_proj", "v_proj"},
+		IA3: []string{"k_proj", "v_proj", "down_proj"}, IA3FeedForward: []string{"down_proj"},
+	},
+	FromConfig:  llamaFromConfig,
+	FromGGUF:    func(md model.Metadata) (model.Spec, error) { return model.GGUFSpec(md, "llama", "llama") },
+	ToConfig:    llamaToConfig,
+	ToGGUF:      llamaToGGUF,
+	Interleaved: []string{"self_attn.q_proj", "self_attn.k_proj"},
 	Tensors: [][2]string{
 		{"model.embed_tokens.weight", "token_embd.weight"},
 		{"model.layers.{i}.input_layernorm.weight", "blk.{i}.attn_norm.weight"},

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ft/dataset"
+	"ft/generate"
 	"ft/internal/kernels"
 	"ft/internal/testkit"
 	"ft/model"
@@ -25,6 +26,8 @@ const filePrefix = "base_model.model."
 type Golden struct {
 	Methods []string
 	Load    func(peft.Host, *peft.Saved) (peft.Adapter, error)
+	// Begin puts the first adapter, in the directory init of a case, on a base, where files of PEFT do not hold all that is trained; optional.
+	Begin func(t *testing.T, h peft.Host, init string) peft.Adapter
 	// Stepped looks at an adapter behind step t, 0 the first, of the case in dir; optional.
 	Stepped func(t *testing.T, dir string, a peft.Adapter, step int)
 }
@@ -87,6 +90,7 @@ type reference struct {
 		IDs        []int32 `json:"input_ids"`
 		LogitsFrom int32   `json:"logits_from"`
 		Logits     [][]float64
+		Greedy     []int32
 	}
 	Merged struct {
 		Last []float64 `json:"last_logits"`
@@ -133,16 +137,31 @@ func (c *goldenCase) load(t *testing.T, at string) (*model.Model, peft.Adapter) 
 	return m, a
 }
 
-// begin loads the reference's first adapter and tells it how many steps there will be.
+// begin opens the base and puts the reference's first adapter on it.
 func (c *goldenCase) begin(t *testing.T) (*model.Model, peft.Adapter) {
 	t.Helper()
-	m, a := c.load(t, c.path("init"))
+	var m *model.Model
+	var a peft.Adapter
+	if c.Begin == nil {
+		m, a = c.load(t, c.path("init"))
+	} else {
+		m = Open(t, c.base)
+		a = c.Begin(t, m, c.path("init"))
+	}
 	if h, ok := a.(hooked); ok {
 		if err := h.Begin(len(c.ref.LRs)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return m, a
+}
+
+// named is the tensor of a reference file for a parameter, whose name there may begin with PEFT's wrapper.
+func named(tensors map[string]testkit.Tensor, name string) testkit.Tensor {
+	if x, ok := tensors[filePrefix+name]; ok {
+		return x
+	}
+	return tensors[name]
 }
 
 // step adds the gradient of a batch's loss per label token, and of the method's own term, to the parameters and returns the loss.
@@ -180,7 +199,7 @@ func (c *goldenCase) gradients(t *testing.T) {
 		t.Errorf("%d gradients, the reference has %d", len(a.Params()), len(want))
 	}
 	for _, p := range a.Params() {
-		testkit.Near(t, p.Name, p.Grad, want[filePrefix+p.Name].Data, 1e-4, 1e-6)
+		testkit.Near(t, p.Name, p.Grad, named(want, p.Name).Data, 1e-4, 1e-6)
 	}
 }
 
@@ -201,7 +220,7 @@ func (c *goldenCase) reduced(t *testing.T) {
 	want := testkit.Tensors(t, c.path("grads.safetensors"))
 	var diff, size float64
 	for _, p := range a.Params() {
-		d, s := apart(p.Grad, want[filePrefix+p.Name].Data)
+		d, s := apart(p.Grad, named(want, p.Name).Data)
 		diff, size = diff+d, size+s
 		if rel := math.Sqrt(d / s); math.Sqrt(s) > 1e-3*c.ref.GradsNorm && !(rel <= 0.2) {
 			t.Errorf("%s differs by %g of its norm", p.Name, rel)
@@ -247,8 +266,19 @@ func (c *goldenCase) training(t *testing.T) {
 			testkit.Near(t, name, got.Data, want[name].Data, 1e-4, 1e-4)
 		}
 	}
+	if _, err := os.Stat(c.path(encoderFile)); err == nil {
+		want := testkit.Tensors(t, c.path(encoderFile))
+		for _, p := range a.Params() {
+			if _, noisy := c.ref.Shadow.Noisy[p.Name]; !noisy {
+				testkit.Near(t, p.Name, p.Data, want[p.Name].Data, 1e-4, 1e-4)
+			}
+		}
+	}
 	c.probe(t, m)
 }
+
+// encoderFile holds what a soft prompt was trained through, which PEFT does not save.
+const encoderFile = "final/prompt_encoder.safetensors"
 
 // steps takes the reference's steps and returns the loss and the gradient's norm of each.
 func (c *goldenCase) steps(t *testing.T, m *model.Model, a peft.Adapter, stepped func(*testing.T, string, peft.Adapter, int)) (losses, norms []float64) {
@@ -298,6 +328,16 @@ func (c *goldenCase) probe(t *testing.T, m *model.Model) {
 	for i := range got {
 		testkit.Near(t, "logits", got[i], f.Logits[i], 1e-4, 0)
 	}
+	o := generate.Options{MaxNew: len(f.Greedy), Batch: 1}
+	err := generate.Greedy(t.Context(), m, [][]int32{f.IDs}, o, func(_ int, ids []int32) error {
+		if !slices.Equal(ids, f.Greedy) {
+			t.Errorf("goes on with %v, the reference with %v", ids, f.Greedy)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // save writes an adapter and returns its directory.
@@ -332,6 +372,9 @@ func (c *goldenCase) final(t *testing.T) {
 		t.Errorf("%d tensors are saved, %d were loaded", len(ours), len(theirs))
 	}
 
+	if len(c.ref.Merged.Last) == 0 {
+		return // soft prompts cannot be merged
+	}
 	merged := Merged(t, c.base, a.Merge)
 	last := c.ref.Final.IDs
 	err := merged.Logits(last, []int32{int32(len(last) - 1)}, func(_ int, l []float32) {
