@@ -132,7 +132,7 @@ func (e *evaluation) sideBySide(ctx context.Context, r *run.Run, prefix string) 
 	}
 	base, err := e.copyBase(r, prefix)
 	if err == nil && base == nil {
-		err = e.session.base.Model.WithoutSlots(func() (err error) {
+		err = e.session.untuned(func() (err error) {
 			base, err = answer("answering with the base", basePredictionsFile)
 			return err
 		})

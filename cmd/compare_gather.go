@@ -3,6 +3,7 @@ package cmd
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -54,8 +55,13 @@ func (g *gathering) add(e configs.Entry, r *run.Run, s *ui.Streams) error {
 	if sum.Scores != nil {
 		row.Metrics = sum.Scores.Metrics
 	}
-	if row.Size, err = tensorBytes(r.Path(run.AdapterDir)); err != nil {
-		return err
+	for _, dir := range []string{run.AdapterDir, run.ModelDir} {
+		if row.Size, err = tensorBytes(r.Path(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if row.Size != nil {
+			break
+		}
 	}
 	if err := curves(r, &row); err != nil {
 		return err

@@ -153,8 +153,8 @@ func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, 
 		e.maxNew = eval.Default().MaxNewTokens
 	}
 	var base *eval.Result
-	if session.adapter != nil {
-		err := session.base.Model.WithoutSlots(func() (err error) {
+	if session.tuned() {
+		err := session.untuned(func() (err error) {
 			base, err = e.run(ctx, "answering with the base", nil)
 			return err
 		})

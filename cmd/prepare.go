@@ -74,7 +74,7 @@ func (p *prepared) fill() error {
 			return usageError{err}
 		}
 	}
-	return nil
+	return p.checkWhole()
 }
 
 // hooks are what an adapter does around the optimizer's steps, nil if nothing.
