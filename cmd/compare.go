@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -24,7 +25,7 @@ func newCompareCmd(s *ui.Streams) *cobra.Command {
 		Use:   "compare --config FILE.yaml",
 		Short: "Train several methods on one base and one split, and show them side by side",
 		Long: `Train several methods on one base, one split and one budget, one after another, and show them side by side: trainable parameters, the
-memory of the optimizer, peak memory, time, validation loss, scores on the test part and the adapter's size, the base as the first row. The
+memory of the optimizer, peak memory, time, validation loss, scores on the test part and the size on disk, the base as the first row. The
 same is written as an HTML page with the curves, which needs no network.
 
 The config has the usual sections but method, and a list: each entry has a method, and may have a name and a train section with what
@@ -126,6 +127,7 @@ func (o *compareFlags) check(entries []configs.Entry, s ui.Streams) error {
 		}
 		p.close()
 	}
+	debug.FreeOSMemory() // the runs need it
 	if o.dryRun && len(errs) == 0 {
 		s.Note("dry run: nothing was trained or written")
 	}

@@ -37,7 +37,7 @@ func TestTable(t *testing.T) {
 	if err := sample().Table(&b); err != nil {
 		t.Fatal(err)
 	}
-	want := `method         trainable  optimizer  peak memory   time  val loss   bleu  rougeL  adapter
+	want := `method         trainable  optimizer  peak memory   time  val loss   bleu  rougeL  on disk
 base                   0        0 B            -      -    3.5000   1.00   30.00        -
 lora           1,234,567    9.4 MiB      3.0 GiB  1m11s    1.2500  12.35   20.00  5.0 MiB
 prompt            11,520          -            -      -    2.0000  12.35       -        -
