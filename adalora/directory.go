@@ -104,7 +104,7 @@ func Load(h peft.Host, saved *peft.Saved) (peft.Adapter, error) {
 	for _, p := range a.Params() {
 		want[p.Name] = p.Shape
 	}
-	if err := saved.Fits(want); err != nil {
+	if err := saved.FitsOn(targets, want); err != nil {
 		return fail(err)
 	}
 	for _, p := range a.Params() {
