@@ -160,8 +160,14 @@ func (t *training) fit(ctx context.Context) error {
 		t.streams.Note("stopped at step %d: no better %s in %d evaluations", result.Steps, c.Eval.Best, c.Train.Patience)
 	}
 	t.tellBest(result)
+	if a, ok := t.session.adapter.(remarker); ok {
+		t.streams.Note("%s", a.Remark())
+	}
 	return nil
 }
+
+// remarker is an adapter that has something to say of itself when it is trained.
+type remarker interface{ Remark() string }
 
 // tellBest says which weights were kept.
 func (t *training) tellBest(r trainer.Result) {
