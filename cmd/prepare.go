@@ -11,6 +11,7 @@ import (
 	"ft/internal/tokencache"
 	"ft/internal/ui"
 	"ft/peft"
+	"ft/trainer"
 )
 
 // prepared is everything that a training run needs, checked, before anything is written.
@@ -65,8 +66,21 @@ func (p *prepared) fill() error {
 	if r, ok := method.(reader); ok && p.session.base.Tokenizer != nil {
 		method = r.Tokenized(func(text string) []int32 { return p.session.base.Tokenizer.Encode(text, true) })
 	}
-	p.session.adapter, err = method.Attach(p.session.base.Model)
-	return err
+	if p.session.adapter, err = method.Attach(p.session.base.Model); err != nil {
+		return err
+	}
+	if h := hooks(p.session.adapter); h != nil {
+		if err := h.Begin(c.Train.TotalSteps(p.data.Train.Len())); err != nil {
+			return usageError{err}
+		}
+	}
+	return p.checkWhole()
+}
+
+// hooks are what an adapter does around the optimizer's steps, nil if nothing.
+func hooks(a peft.Adapter) trainer.Hooks {
+	h, _ := a.(trainer.Hooks)
+	return h
 }
 
 func (p *prepared) readData() error {

@@ -19,7 +19,8 @@ type Embedding struct {
 type embeddingSlots struct {
 	a, b, weight, rows, prompt *Param
 
-	ids []int32 // of rows
+	values *kernels.Matrix // of weight
+	ids    []int32         // of rows
 }
 
 // NewEmbedding makes an embedding from a frozen table [V,D].
@@ -44,7 +45,13 @@ func (e *Embedding) SetLowRank(a, b *Param, scale float32) {
 // SetWeight puts w [V,D] in the place of the table. A head that is tied to the table keeps the base's: fill its slot with the same
 // Param, which then gets both gradients.
 func (e *Embedding) SetWeight(w *Param) {
-	e.slots.weight = w
+	e.SetWeightAs(w, kernels.FromFloat32(e.base.W.Rows, e.base.W.Cols, w.Data))
+}
+
+// SetWeightAs is SetWeight with a matrix of its own that is read, such as a rounded copy that the method keeps in step with w. The
+// gradient goes to w.
+func (e *Embedding) SetWeightAs(w *Param, values *kernels.Matrix) {
+	e.slots.weight, e.slots.values = w, values
 	e.weigh()
 }
 
@@ -69,7 +76,7 @@ func (e *Embedding) prompt() int { return len(e.op.Prompt) / e.op.W.Cols }
 func (e *Embedding) weigh() {
 	e.op.W, e.op.DW, e.op.Rows = e.base.W, nil, nil
 	if w := e.slots.weight; w != nil {
-		e.op.W, e.op.DW = kernels.FromFloat32(e.base.W.Rows, e.base.W.Cols, w.Data), w.Grad
+		e.op.W, e.op.DW = e.slots.values, w.Grad
 	}
 	if r := e.slots.rows; r != nil {
 		e.op.W = e.op.W.WithRows(e.slots.ids, r.Data)

@@ -84,7 +84,7 @@ func Load(h peft.Host, saved *peft.Saved) (peft.Adapter, error) {
 			want[p.Name] = p.Shape
 		}
 	}
-	if err := saved.Fits(want); err != nil {
+	if err := saved.FitsOn(targets, want); err != nil {
 		return fail(err)
 	}
 	if s.saves {

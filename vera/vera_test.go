@@ -27,16 +27,24 @@ var variants = map[string]func(*vera.Config){
 	"excluded": func(c *vera.Config) { c.Exclude = peft.Names{List: []string{"k_proj"}} },
 }
 
-func TestMethod(t *testing.T) {
+func subjects() map[string]pefttest.Subject {
+	out := map[string]pefttest.Subject{}
 	for name, change := range variants {
-		t.Run(name, func(t *testing.T) {
-			c := vera.Default()
-			c.Rank, c.DInitial = 16, 0.5
-			change(&c)
-			pefttest.Run(t, pefttest.Subject{Method: vera.Method{Config: c}, Load: vera.Load})
-		})
+		c := vera.Default()
+		c.Rank, c.DInitial = 16, 0.5
+		change(&c)
+		out[name] = pefttest.Subject{Method: vera.Method{Config: c}, Load: vera.Load}
+	}
+	return out
+}
+
+func TestMethod(t *testing.T) {
+	for name, s := range subjects() {
+		t.Run(name, func(t *testing.T) { pefttest.Run(t, s) })
 	}
 }
+
+func TestPEFT(t *testing.T) { pefttest.PEFT(t, subjects()) }
 
 func TestConfig_Validate(t *testing.T) {
 	if err := vera.Default().Validate(); err != nil {

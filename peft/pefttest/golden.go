@@ -134,29 +134,26 @@ func (c *goldenCase) load(t *testing.T, at string) (*model.Model, peft.Adapter) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.hook(t, a)
 	return m, a
 }
 
 // begin opens the base and puts the reference's first adapter on it.
 func (c *goldenCase) begin(t *testing.T) (*model.Model, peft.Adapter) {
 	t.Helper()
+	var m *model.Model
+	var a peft.Adapter
 	if c.Begin == nil {
-		return c.load(t, c.path("init"))
+		m, a = c.load(t, c.path("init"))
+	} else {
+		m = Open(t, c.base)
+		a = c.Begin(t, m, c.path("init"))
 	}
-	m := Open(t, c.base)
-	a := c.Begin(t, m, c.path("init"))
-	c.hook(t, a)
-	return m, a
-}
-
-func (c *goldenCase) hook(t *testing.T, a peft.Adapter) {
-	t.Helper()
 	if h, ok := a.(hooked); ok {
 		if err := h.Begin(len(c.ref.LRs)); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return m, a
 }
 
 // named is the tensor of a reference file for a parameter, whose name there may begin with PEFT's wrapper.
