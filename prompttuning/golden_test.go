@@ -22,9 +22,7 @@ func TestGolden_conformance(t *testing.T) {
 }
 
 func TestGolden_smollm2Conformance(t *testing.T) {
-	// The head's gradient sums over a vocabulary of 49152 in one chain of float32, and 30 blocks carry the rounding down to the embeddings, where
-	// it comes to 1.1e-4; with sums in float64 there it is 2e-6.
-	pefttest.Smol{Case: "prompt_tuning", Load: prompttuning.Load, Norm: 1.5e-4}.Run(t)
+	pefttest.Smol{Case: "prompt_tuning", Load: prompttuning.Load}.Run(t)
 }
 
 // begin puts a reference's first adapter on a base, together with the network that makes its prompt. An adapter without one is
