@@ -114,6 +114,42 @@ func (c *Config) Spec() (Spec, error) {
 	return s, err
 }
 
+// Layers says which layers have the window: those that types, config.json's layer_types, call sliding_attention or, where it is absent,
+// those that slides picks. window is nil or 0 for none.
+func Layers(n int, types []string, window *int, slides func(i int) bool) ([]Layer, error) {
+	layers := make([]Layer, n)
+	if types != nil && len(types) != n {
+		return nil, fmt.Errorf("config.json: layer_types has %d entries for %d layers", len(types), n)
+	}
+	for i := range layers {
+		in := slides(i)
+		if types != nil {
+			if in = types[i] == "sliding_attention"; !in && types[i] != "full_attention" {
+				return nil, fmt.Errorf("config.json: layer_types: %q is not supported (have: full_attention, sliding_attention)", types[i])
+			}
+		}
+		if !in {
+			continue
+		}
+		layers[i].Local = true
+		if window != nil {
+			layers[i].Window = *window
+		}
+	}
+	return layers, nil
+}
+
+// Kind is the kind of scaling that p names.
+func (p *RopeConfig) Kind() string {
+	switch {
+	case p.Type != "":
+		return p.Type
+	case p.OldType != "":
+		return p.OldType
+	}
+	return "default"
+}
+
 // Rope is what p, which may be nil, says of a model with a context, whose base of frequencies is theta unless p has another.
 func (p *RopeConfig) Rope(theta float64, context int) (Rope, error) {
 	r := Rope{Kind: "default", Theta: theta, Original: context, BetaFast: 32, BetaSlow: 1}
@@ -126,12 +162,7 @@ func (p *RopeConfig) Rope(theta float64, context int) (Rope, error) {
 	if p.Theta != nil {
 		r.Theta = *p.Theta
 	}
-	if r.Kind = p.Type; r.Kind == "" {
-		r.Kind = p.OldType
-	}
-	if r.Kind == "" {
-		r.Kind = "default"
-	}
+	r.Kind = p.Kind()
 	if p.Original != 0 {
 		r.Original = p.Original
 	}

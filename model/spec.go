@@ -45,7 +45,7 @@ type Spec struct {
 type Layer struct {
 	Window int  // positions that a query sees, its own included; 0: all
 	NoRope bool // queries and keys are not rotated
-	Local  bool // LocalRope instead of Rope
+	Local  bool // LocalRope instead of Rope, if the model has one
 }
 
 // Activation is the function in a MLP.
