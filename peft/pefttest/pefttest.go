@@ -44,6 +44,11 @@ func Run(t *testing.T, s Subject) {
 func (s Subject) attach(t *testing.T, stir bool) (*model.Model, peft.Adapter) {
 	t.Helper()
 	m := tiny(t)
+	return m, s.attachTo(t, m, stir)
+}
+
+func (s Subject) attachTo(t *testing.T, m *model.Model, stir bool) peft.Adapter {
+	t.Helper()
 	a, err := s.Method.Attach(m)
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +61,7 @@ func (s Subject) attach(t *testing.T, stir bool) (*model.Model, peft.Adapter) {
 			}
 		}
 	}
-	return m, a
+	return a
 }
 
 func (s Subject) fresh(t *testing.T) {

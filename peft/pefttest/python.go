@@ -20,17 +20,25 @@ import (
 // the same modules, compute the same logits, merge to the same, and write what ft loads. The test is skipped without a Python that has PEFT: FT_PYTHON, or
 // python3.
 func PEFT(t *testing.T, variants map[string]Subject) {
+	t.Helper()
+	PEFTOn(t, tinyDir(t), variants)
+}
+
+// PEFTOn is PEFT on the model in a directory.
+func PEFTOn(t *testing.T, base string, variants map[string]Subject) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("starts Python")
 	}
 	interpreter := python(t)
-	base, out := tinyDir(t), t.TempDir()
+	out := t.TempDir()
 	names := slices.Sorted(maps.Keys(variants))
 	var dirs []string
 	var want [][]float32
 	var targets [][]string
 	for _, name := range names {
-		m, a := variants[name].attach(t, true)
+		m := Open(t, base)
+		a := variants[name].attachTo(t, m, true)
 		dirs, want, targets = append(dirs, save(t, a)), append(want, logits(t, m)), append(targets, slices.Sorted(slices.Values(a.Targets())))
 	}
 	job := map[string]any{"base": base, "ids": prompt, "out": out, "adapters": dirs}
@@ -47,7 +55,7 @@ func PEFT(t *testing.T, variants map[string]Subject) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m := tiny(t)
+			m := Open(t, base)
 			if _, err := variants[names[i]].Load(m, saved); err != nil {
 				t.Fatal(err)
 			}
