@@ -123,13 +123,15 @@ func (b *builder) linear(module string, in int, bias bool, sizes ...int) *nn.Lin
 	if bias {
 		bv = b.vector(module+".bias", out)
 	}
-	switch {
-	case b.err != nil:
+	if b.err != nil {
 		return nil
-	case len(sizes) > 1:
-		return nn.NewFused(module, w, bv, sizes...)
 	}
-	return nn.NewLinear(module, w, bv)
+	l := nn.NewLinear(module, w, bv)
+	if len(sizes) > 1 {
+		l = nn.NewFused(module, w, bv, sizes...)
+	}
+	l.Transposed = b.family.IsTransposed(module + ".weight")
+	return l
 }
 
 // tensor finds a tensor by its Hugging Face name and checks its shape.

@@ -16,6 +16,9 @@ type Linear struct {
 	Head bool   // the output head: "all-linear" leaves it out
 	Tied bool   // W is the embedding's weight: changing it would change the embedding too
 
+	// Transposed says that Hugging Face's model has Wᵀ [In,Out] in this layer (Conv1D), which PEFT calls fan_in_fan_out.
+	Transposed bool
+
 	base, op op.Linear // without and with what is in the slots
 	parts    []linearPart
 	slots    linearSlots
