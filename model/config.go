@@ -3,6 +3,7 @@ package model
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"sort"
 )
 
@@ -66,6 +67,9 @@ type RopeConfig struct {
 	MScaleAll float64  `json:"mscale_all_dim"`
 	Truncate  *bool    `json:"truncate"`
 	Partial   *float64 `json:"partial_rotary_factor"`
+
+	Short []float64 `json:"short_factor"`
+	Long  []float64 `json:"long_factor"`
 }
 
 // Spec turns the shared fields into a Spec. Defaults are transformers' for the llama family.
@@ -111,6 +115,9 @@ func (c *Config) Spec() (Spec, error) {
 	}
 	rope, err := p.Rope(theta, s.Context)
 	s.Rope = rope
+	if rope.Kind == "longrope" {
+		s.Context = rope.Original
+	}
 	return s, err
 }
 
@@ -168,7 +175,7 @@ func (p *RopeConfig) Rope(theta float64, context int) (Rope, error) {
 	}
 	if p.Factor != nil {
 		r.Factor = *p.Factor
-	} else if r.Kind == "yarn" {
+	} else if r.Kind == "yarn" || r.Kind == "longrope" {
 		r.Factor = float64(context) / float64(r.Original)
 	}
 	r.LowFreqFactor, r.HighFreqFactor = p.Low, p.High
@@ -179,6 +186,7 @@ func (p *RopeConfig) Rope(theta float64, context int) (Rope, error) {
 		r.BetaSlow = p.BetaSlow
 	}
 	r.AttentionFactor, r.MScale, r.MScaleAllDim = p.Attention, p.MScale, p.MScaleAll
+	r.Short, r.Long = p.Short, p.Long
 	r.NoTruncate = p.Truncate != nil && !*p.Truncate
 	return r, r.check()
 }
@@ -204,6 +212,9 @@ func (s *Spec) Map() map[string]any {
 	if sc := s.Rope.scaling(); sc != nil {
 		m["rope_scaling"] = sc
 	}
+	if s.Rope.Kind == "longrope" {
+		m["max_position_embeddings"] = int(math.Round(s.Rope.Factor * float64(s.Rope.Original)))
+	}
 	return m
 }
 
@@ -221,6 +232,9 @@ func (r *Rope) scaling() map[string]any {
 		if r.NoTruncate {
 			m["truncate"] = false
 		}
+	case "longrope":
+		m["short_factor"], m["long_factor"], m["original_max_position_embeddings"] = r.Short, r.Long, r.Original
+		m["attention_factor"] = r.longAttention()
 	default:
 		return nil
 	}

@@ -123,6 +123,9 @@ func (s *Spec) checkRope() error {
 		if r.Divisors != nil && len(r.Divisors) != s.HeadDim/2 {
 			return fmt.Errorf("model: %d rotary divisors, expected %d", len(r.Divisors), s.HeadDim/2)
 		}
+		if r.Kind == "longrope" && len(r.Short) != s.HeadDim/2 {
+			return fmt.Errorf("model: short_factor has %d numbers, expected %d", len(r.Short), s.HeadDim/2)
+		}
 	}
 	return nil
 }

@@ -69,8 +69,8 @@ func llamaToGGUF(s *model.Spec) ([]model.KV, error) {
 	switch {
 	case s.Act != model.SiLU:
 		return nil, fmt.Errorf("model: GGUF has no field for hidden_act %v of a llama: merge into a safetensors directory instead", s.Act)
-	case s.Rope.Kind == "dynamic":
-		return nil, fmt.Errorf("model: GGUF has no field for dynamic rope scaling: merge into a safetensors directory instead")
+	case s.Rope.Kind == "dynamic" || s.Rope.Kind == "longrope":
+		return nil, fmt.Errorf("model: GGUF has no field for %s rope scaling of a llama: merge into a safetensors directory instead", s.Rope.Kind)
 	case s.Rope.Kind == "yarn" && (s.Rope.BetaFast != 32 || s.Rope.BetaSlow != 1 || s.Rope.AttentionFactor != 0 || s.Rope.MScale != 0 || s.Rope.NoTruncate):
 		return nil, fmt.Errorf("model: GGUF has no field for these yarn options of config.json: merge into a safetensors directory instead")
 	}

@@ -18,7 +18,7 @@ var Phi3 = model.Family{
 			if p == nil {
 				continue
 			}
-			if t := p.Kind(); t == "su" || t == "yarn" { // what older files say
+			if k := p.Kind(); k == "su" || k == "yarn" { // what older files say
 				p.Type = "longrope"
 			}
 			if p.Original == 0 {
