@@ -29,6 +29,9 @@ func NewEmbedding(name string, table *kernels.Matrix) *Embedding {
 	return &Embedding{Name: name, base: base, op: base}
 }
 
+// Multiply has tokens' embeddings, slots included, multiplied with a factor that belongs to the base.
+func (e *Embedding) Multiply(factor float32) { e.base.Times, e.op.Times = factor, factor }
+
 // Table is the frozen table [V,D].
 func (e *Embedding) Table() *kernels.Matrix { return e.base.W }
 

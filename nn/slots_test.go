@@ -159,12 +159,12 @@ func TestStack_stateBytes(t *testing.T) {
 	s := newStack(1, 2)
 	base := s.StateBytes(p)
 	g := NewParam("g", ff)
-	s.Blocks[1].Gate.SetOutScale(g, false)
+	s.Blocks[1].linears[4].SetOutScale(g, false)
 	if more := s.StateBytes(p) - base; more < 64*4*ff || more > 2*64*4*ff {
 		t.Errorf("%d bytes more for [64,%d]", more, ff)
 	}
 	g.Grad = nil
-	s.Blocks[1].Gate.SetOutScale(g, false)
+	s.Blocks[1].linears[4].SetOutScale(g, false)
 	if more := s.StateBytes(p) - base; more != 0 {
 		t.Errorf("%d bytes more for a frozen scale", more)
 	}
@@ -224,7 +224,7 @@ func TestTrain_lowestSlot(t *testing.T) {
 		{func(s *Stack) { s.Blocks[1].Norms()[0].SetGain(NewParam("g", dim)) }, []string{"layers.1.q", "layers.2.q"}, []string{"layers.0.q", "layers.0.down"}},
 		{func(s *Stack) { s.Blocks[1].Norms()[1].SetGain(NewParam("g", dim)) }, []string{"layers.1.gate", "layers.2.q"}, []string{"layers.0.down", "layers.1.q", "layers.1.o"}},
 		{func(s *Stack) { s.Norm.SetGain(NewParam("g", dim)) }, []string{"lm_head"}, []string{"layers.2.down"}},
-		{func(s *Stack) { s.Blocks[2].Down.SetInScale(NewParam("g", ff)) }, []string{"layers.2.down"}, []string{"layers.2.o", "layers.1.down"}},
+		{func(s *Stack) { s.Blocks[2].linears[6].SetInScale(NewParam("g", ff)) }, []string{"layers.2.down"}, []string{"layers.2.o", "layers.1.down"}},
 		{func(s *Stack) { s.Embed.SetWeight(NewParam("w", vocab, dim)) }, []string{"layers.0.q", "layers.2.q"}, nil},
 	} {
 		s := newStack(15, 3)
@@ -380,7 +380,7 @@ func TestParam_frozen(t *testing.T) {
 	for _, p := range params(fixed) {
 		p.Grad = nil
 	}
-	l, e, n := fixed.Blocks[0].Q, fixed.Embed, fixed.Norm
+	l, e, n := fixed.Blocks[0].linears[0], fixed.Embed, fixed.Norm
 	l.SetLowRank(l.slots.a, l.slots.b, 1.5, 0)
 	l.SetOutScale(l.slots.outScale, true)
 	l.SetInScale(l.slots.inScale)

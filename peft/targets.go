@@ -228,6 +228,12 @@ func (m *matcher) refuseEmbeddings(h Host, picked *nn.Embedding) error {
 	return nil
 }
 
+// FanInFanOut is what PEFT writes under that name for an adapter's modules, of which linear gives the layers: whether one of them has its
+// weight transposed.
+func FanInFanOut[M any](modules []M, linear func(M) *nn.Linear) bool {
+	return slices.ContainsFunc(modules, func(m M) bool { return linear(m).Transposed })
+}
+
 func isOrEndsIn(path, name string) bool { return path == name || strings.HasSuffix(path, "."+name) }
 
 // matcher is a compiled Targets.

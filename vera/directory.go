@@ -106,7 +106,7 @@ func Load(h peft.Host, saved *peft.Saved) (peft.Adapter, error) {
 func (a *adapter) State() (peft.State, error) {
 	s := &a.settings
 	config := map[string]any{
-		"bias": s.bias, "d_initial": s.dInitial, "fan_in_fan_out": false, "init_weights": true, "modules_to_save": nil,
+		"bias": s.bias, "d_initial": s.dInitial, "fan_in_fan_out": peft.FanInFanOut(a.modules, (*module).layer), "init_weights": true, "modules_to_save": nil,
 		"projection_prng_key": s.key, "r": s.rank, "save_projection": s.saves, "vera_dropout": s.dropout,
 	}
 	s.targets.Keys(config)

@@ -75,6 +75,8 @@ type module struct {
 	sums  []float64 // [rank], for Backward
 }
 
+func (m *module) layer() *nn.Linear { return m.linear }
+
 // The names of the shared pair: it belongs to no module.
 const (
 	nameA = "base_model.vera_A"

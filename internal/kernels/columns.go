@@ -28,6 +28,15 @@ func ColumnSums(dst []float32, a Act) {
 	})
 }
 
+// ColumnSumsRows is ColumnSums for float32 rows x [T,F].
+func ColumnSumsRows(dst, x []float32) {
+	d := len(dst)
+	sumColumns(dst, nil, len(x)/d, func(v *group, t, n int) {
+		*v = group{}
+		copy(v[:], x[t*d+n*PanelCols:t*d+min(d, (n+1)*PanelCols)])
+	})
+}
+
 // ColumnDots adds the inner product of each of a's and b's columns [T,F], times factors [F] unless they are nil, to dst [F].
 func ColumnDots(dst, factors []float32, a, b Act) {
 	same("ColumnDots", a.F, len(dst), b.F)

@@ -192,7 +192,9 @@ func (w *work) turnBack(g *attendGrad, dst kernels.Act, c []float32, skip, lo, h
 	w.q = kernels.Grow(w.q, kernels.StripRows*g.HeadDim)
 	w.Rows(w.q, g.HeadDim, c, skip+hi-lo, g.HeadDim)
 	rows := w.q[skip*g.HeadDim:]
-	kernels.RoPE(rows, hi-lo, 1, g.HeadDim, g.HeadDim, g.p.Pos[lo:hi], g.cos, g.sin, true)
+	if g.cos != nil {
+		kernels.RoPE(rows, hi-lo, 1, g.HeadDim, g.HeadDim, g.p.Pos[lo:hi], g.cos, g.sin, true)
+	}
 	w.put(g, dst, rows, lo, hi, h)
 }
 

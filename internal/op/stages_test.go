@@ -103,17 +103,18 @@ func testProject(f *fixture, k kind) {
 	for i, v := range ro.apply(a64) {
 		want[i] += v
 	}
-	st, act := ProjectRoom(p, o), f.act(a)
-	ProjectForward(p, o, st, x, act)
+	w, act := &Project{Out: o}, f.act(a)
+	st := w.Room(p)
+	ProjectForward(p, w, &st, x, act)
 	f.near("out", x, want, forwardTol)
 
 	dout := f.floats(len(x), 1)
 	objective := func() float64 { return dot(wide(dout), ro.apply(a64)) }
 	da := make([]float32, len(a))
-	ProjectBackward(p, o, da, dout, act, st)
+	ProjectBackward(p, w, da, dout, act, &st)
 	f.near("da", da, testkit.Gradient(objective, a64, 1e-5), gradTol)
 	f.checkSlots("o", ro, objective)
-	f.same("without da", sinks(nil, o), func() { ProjectBackward(p, o, nil, dout, act, st) })
+	f.same("without da", sinks(nil, o), func() { ProjectBackward(p, w, nil, dout, act, &st) })
 }
 
 func TestMLP(t *testing.T) { eachKind(t, []int{3, 4, 2}, testMLP) }
