@@ -42,6 +42,14 @@ func NewBiases(h Host, key string, targets []*nn.Linear) *Biases {
 		}
 		b.add(l.Name, name, l.Bias(), l.SetBias)
 	}
+	if key != BiasAll {
+		return b
+	}
+	for _, n := range h.Stack().Norms() {
+		if n.Bias() != nil {
+			b.add(n.Name, n.Name+".bias", n.Bias(), n.SetBias)
+		}
+	}
 	return b
 }
 
@@ -61,6 +69,11 @@ func (b *Biases) Join(h Host, targets []*nn.Linear) []string {
 	for _, l := range h.Linears() {
 		if changed[l.Name] || slices.Contains(targets, l) {
 			paths = append(paths, l.Name)
+		}
+	}
+	for _, n := range h.Stack().Norms() {
+		if changed[n.Name] {
+			paths = append(paths, n.Name)
 		}
 	}
 	return paths

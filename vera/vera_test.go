@@ -1,6 +1,7 @@
 package vera_test
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -26,30 +27,45 @@ var variants = map[string]func(*vera.Config){
 		c.Targets, c.Layers = peft.Names{List: []string{"q_proj", "down_proj"}}, []int{1}
 	},
 	"excluded": func(c *vera.Config) { c.Exclude = peft.Names{List: []string{"k_proj"}} },
-	"biases of targets": func(c *vera.Config) {
-		c.Bias, c.Targets = "vera_only", peft.Names{List: []string{"v_proj", "up_proj"}}
-	},
-	"all biases": func(c *vera.Config) { c.Bias, c.Targets = "all", peft.Names{List: []string{"q_proj", "down_proj"}} },
 }
 
-func subjects() map[string]pefttest.Subject {
+// biased are settings for bases that have biases: a llama with some on its linear layers, and the reference set's GPT-2, which has them on
+// layer norms too and stores its weights transposed.
+var biased = map[string]func(*vera.Config){
+	"biases of targets": func(c *vera.Config) { c.Bias = "vera_only" },
+	"all biases":        func(c *vera.Config) { c.Bias = "all" },
+}
+
+func subjects(t *testing.T) map[string]pefttest.Subject {
 	out := map[string]pefttest.Subject{}
-	for name, change := range variants {
+	add := func(name, base string, changes ...func(*vera.Config)) {
 		c := vera.Default()
 		c.Rank, c.DInitial = 16, 0.5
-		change(&c)
-		out[name] = pefttest.Subject{Method: vera.Method{Config: c}, Load: vera.Load, Bias: c.Bias != "none"}
+		for _, change := range changes {
+			change(&c)
+		}
+		out[name] = pefttest.Subject{Method: vera.Method{Config: c}, Load: vera.Load, Base: base}
+	}
+	for name, change := range variants {
+		add(name, "", change)
+	}
+	llama := t.TempDir()
+	testkit.TinyLlama{Seed: 1, Dim: 24, HeadDim: 6, FF: 36, Bias: true}.Write(t, llama)
+	gpt2 := filepath.Join(testkit.Root(), "testdata", "conformance", "golden", "models", "gpt2")
+	for name, change := range biased {
+		add(name, llama, change, func(c *vera.Config) { c.Targets = peft.Names{List: []string{"q_proj", "down_proj"}} })
+		add(name+" of GPT-2", gpt2, change, func(c *vera.Config) { c.Targets = peft.Names{List: []string{"c_attn", "mlp.c_proj"}} })
 	}
 	return out
 }
 
 func TestMethod(t *testing.T) {
-	for name, s := range subjects() {
+	for name, s := range subjects(t) {
 		t.Run(name, func(t *testing.T) { pefttest.Run(t, s) })
 	}
 }
 
-func TestPEFT(t *testing.T) { pefttest.PEFT(t, subjects()) }
+func TestPEFT(t *testing.T) { pefttest.PEFT(t, subjects(t)) }
 
 func TestConfig_Validate(t *testing.T) {
 	if err := vera.Default().Validate(); err != nil {

@@ -21,7 +21,7 @@ import (
 type Subject struct {
 	Method peft.Method // without dropout, which would differ between two passes
 	Load   func(peft.Host, *peft.Saved) (peft.Adapter, error)
-	Bias   bool // the base's linear layers have biases
+	Base   string // directory of the base; empty for the suite's own
 	// Soft says that the method puts virtual positions in front of the text: a fresh adapter changes what the base says, and none can
 	// be merged.
 	Soft bool

@@ -22,8 +22,11 @@ func (s Subject) base(t *testing.T) *model.Model {
 
 func (s Subject) dir(t *testing.T) string {
 	t.Helper()
+	if s.Base != "" {
+		return s.Base
+	}
 	dir := t.TempDir()
-	testkit.TinyLlama{Seed: 1, Dim: 24, HeadDim: 6, FF: 36, Untied: true, Bias: s.Bias}.Write(t, dir)
+	testkit.TinyLlama{Seed: 1, Dim: 24, HeadDim: 6, FF: 36, Untied: true}.Write(t, dir)
 	return dir
 }
 
