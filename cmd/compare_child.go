@@ -48,7 +48,7 @@ func (o *compareFlags) child(c *cobra.Command, entry string, baseRun *run.Run, s
 	case errors.As(err, &exit) && exit.ExitCode() < 0:
 		return fmt.Errorf("the run was ended from outside (%v); was there too little memory?", exit)
 	case errors.As(err, &exit):
-		return fmt.Errorf("the run failed, as told above (exit code %d)", exit.ExitCode())
+		return fmt.Errorf("the run failed (exit code %d)", exit.ExitCode())
 	}
 	return err
 }

@@ -89,7 +89,7 @@ func TestCompare_failure(t *testing.T) {
 		}
 	}
 	page, err := os.ReadFile(filepath.Join(dir, "runs", "compare.html"))
-	if err != nil || !strings.Contains(string(page), "the run failed, as told above") {
+	if err != nil || !strings.Contains(string(page), "the run failed (exit code 1)") {
 		t.Errorf("%v; the page does not tell of the failure", err)
 	}
 }

@@ -1,6 +1,6 @@
 """Loads adapters with Hugging Face PEFT and says what it made of them.
 
-Reads from stdin {"base": dir, "ids": [...], "adapters": [dir, ...], "out": dir} and prints one JSON object per
+Reads from stdin {"adapters": [dir, ...], "bases": [dir, ...], "ids": [...], "out": dir} and prints one JSON object per
 adapter: the modules that carry it, all logits of the ids, and those after merging (null where the method cannot
 merge). PEFT's own save of each adapter goes to out/0, out/1, ...
 """
@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM
 job = json.load(sys.stdin)
 ids = torch.tensor([job["ids"]])
 for i, adapter in enumerate(job["adapters"]):
-    base = AutoModelForCausalLM.from_pretrained(job["base"], dtype=torch.float32)
+    base = AutoModelForCausalLM.from_pretrained(job["bases"][i], dtype=torch.float32)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         model = PeftModel.from_pretrained(base, adapter).eval()
