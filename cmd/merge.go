@@ -26,7 +26,9 @@ func newMergeCmd(s *ui.Streams) *cobra.Command {
 		Short: "Write base and adapter as one standalone model, and prove it",
 		Long: `Write base and adapter as one standalone model: a .gguf file with tokenizer and chat template inside, or a Hugging Face
 directory. Weights are changed in float32 and rounded once. Then the result is read back: every value is checked, every
-targeted tensor must have changed, and its logits on prompts are compared with those of base and adapter.`,
+targeted tensor must have changed, and its logits on prompts are compared with those of base and adapter.
+
+A run that trained a whole model needs no merge: its model is converted to what --out and --type say.`,
 		Example: `  ft merge --adapter runs/latest --out med.gguf
   ft merge --adapter runs/latest --out med-hf --type bf16
   ft merge --adapter some/peft/adapter --base model.gguf --out merged.gguf --type q8_0`,
@@ -34,7 +36,7 @@ targeted tensor must have changed, and its logits on prompts are compared with t
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), *s) },
 	}
 	f := c.Flags()
-	f.StringVar(&o.adapter, "adapter", "", "adapter directory, or a run directory, meaning its best adapter")
+	f.StringVar(&o.adapter, "adapter", "", "adapter directory, or a run directory, meaning its best adapter or model")
 	f.StringVar(&o.base, "base", "", "base model (default: the one the adapter was trained on)")
 	f.StringVar(&o.out, "out", "", "the .gguf file or directory to write")
 	f.StringVar(&o.typ, "type", "", "number type of the weights: f32, f16, bf16, q8_0 (default: the base's, f16 if that cannot be written)")
@@ -83,6 +85,9 @@ func (o *mergeFlags) run(ctx context.Context, s ui.Streams) error {
 	} else if other != "" {
 		s.Warn("%s", other)
 	}
+	if session.adapter == nil {
+		s.Note("%s is a whole model already (%s): it is converted", o.adapter, session.base.Path)
+	}
 	m := merge.Options{Base: session.base, Adapter: session.adapter, Out: o.out, Type: want, Force: o.force}
 	if o.typ == "" {
 		m.Type = merge.DefaultType(session.base, o.out)
@@ -128,10 +133,12 @@ func (o *mergeFlags) report(s ui.Streams, m merged) error {
 	if o.json {
 		return writeJSON(s.Out, m)
 	}
-	_, err := fmt.Fprintf(s.Out, `%s  %s, %s
-changed tensors  %d of %d targeted, %s values, each the exact one rounded once
-logits           differ by at most %.3g over %d positions (bound %.3g, largest logit %.1f)
-`, ui.EscapeLine(m.Out), m.Type, ui.Bytes(m.Bytes), m.Changed, m.Targets, ui.Count(m.Elements), m.MaxDiff, m.Positions, m.Bound, m.MaxLogit)
+	fmt.Fprintf(s.Out, "%s  %s, %s\n", ui.EscapeLine(m.Out), m.Type, ui.Bytes(m.Bytes))
+	if m.Targets > 0 {
+		fmt.Fprintf(s.Out, "changed tensors  %d of %d targeted, %s values, each the exact one rounded once\n", m.Changed, m.Targets, ui.Count(m.Elements))
+	}
+	_, err := fmt.Fprintf(s.Out, "logits           differ by at most %.3g over %d positions (bound %.3g, largest logit %.1f)\n",
+		m.MaxDiff, m.Positions, m.Bound, m.MaxLogit)
 	return err
 }
 
@@ -188,7 +195,7 @@ func (s *session) proofIDs() [][]int32 {
 // runQuestions are the first questions that a run answered, or the general ones.
 func runQuestions(adapter string) []string {
 	dir := adapter
-	if filepath.Base(filepath.Clean(dir)) == run.AdapterDir {
+	if name := filepath.Base(filepath.Clean(dir)); name == run.AdapterDir || name == run.ModelDir {
 		dir = filepath.Dir(filepath.Clean(dir))
 	}
 	data, err := os.ReadFile(filepath.Join(dir, run.PredictionsFile))

@@ -11,6 +11,7 @@ import (
 	"ft/internal/tokencache"
 	"ft/internal/ui"
 	"ft/peft"
+	"ft/trainer"
 )
 
 // prepared is everything that a training run needs, checked, before anything is written.
@@ -65,8 +66,21 @@ func (p *prepared) fill() error {
 	if r, ok := method.(reader); ok && p.session.base.Tokenizer != nil {
 		method = r.Tokenized(func(text string) []int32 { return p.session.base.Tokenizer.Encode(text, true) })
 	}
-	p.session.adapter, err = method.Attach(p.session.base.Model)
-	return err
+	if p.session.adapter, err = method.Attach(p.session.base.Model); err != nil {
+		return err
+	}
+	if h := hooks(p.session.adapter); h != nil {
+		if err := h.Begin(c.Train.TotalSteps(p.data.Train.Len())); err != nil {
+			return usageError{err}
+		}
+	}
+	return p.checkWhole()
+}
+
+// hooks are what an adapter does around the optimizer's steps, nil if nothing.
+func hooks(a peft.Adapter) trainer.Hooks {
+	h, _ := a.(trainer.Hooks)
+	return h
 }
 
 func (p *prepared) readData() error {
@@ -94,6 +108,9 @@ func (p *prepared) settle() error {
 	return p.makeData()
 }
 
+// lowForPrompts is a train.lr below which a soft prompt hardly learns.
+const lowForPrompts = 1e-3
+
 // summary tells what the run is about to do.
 func (p *prepared) summary(s ui.Streams) {
 	c, d := p.config, p.data
@@ -109,6 +126,9 @@ func (p *prepared) summary(s ui.Streams) {
 		s.Note("         %s", n)
 	}
 	s.Note("training %d steps of %d samples, about %s tokens an epoch", c.Train.TotalSteps(d.Train.Len()), c.Train.Batch, ui.Count(d.Tokens))
+	if p.session.base.Model.Virtual() > 0 && c.Train.LR < lowForPrompts {
+		s.Note("         train.lr %g is low for a soft prompt, which little would move; 1e-2 to 1e-1 is usual", c.Train.LR)
+	}
 	if strings.TrimSpace(p.session.base.Chat.Source) != "" {
 		s.Detail("an answer ends with %q", p.session.format.End)
 	}

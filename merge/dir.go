@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -63,6 +64,7 @@ func (m *merger) smallFiles() (map[string][]byte, error) {
 	if err == nil && generation != nil {
 		files["generation_config.json"] = generation
 	}
+	maps.Copy(files, m.Files)
 	return files, err
 }
 

@@ -29,6 +29,8 @@ type Options struct {
 	Out     string       // a .gguf file, or else a directory
 	Type    quant.Type   // F32, F16, BF16, or Q8_0 in a .gguf file; norms and biases are F32 always
 	Force   bool         // replace what is there
+
+	Files map[string][]byte // more files for a directory, by name
 }
 
 // Types are the number types a merge can write.
@@ -80,6 +82,20 @@ func Write(ctx context.Context, o Options) error {
 		err = m.writeGGUF(m.Out, m.write)
 	} else {
 		err = m.writeDir()
+	}
+	if err != nil {
+		return fmt.Errorf("merge: %w", err)
+	}
+	return nil
+}
+
+// Check is an error if a merge with these options could not be written whatever the weights, in so far as that shows before.
+func Check(o Options) error {
+	m, err := newMerger(context.Background(), o)
+	if err == nil && isGGUF(m.Out) {
+		_, err = m.metadata()
+	} else if err == nil {
+		_, err = m.smallFiles()
 	}
 	if err != nil {
 		return fmt.Errorf("merge: %w", err)

@@ -35,7 +35,8 @@ type linearPart struct {
 type linearSlots struct {
 	a, b, outScale, inScale, bias, weight, rows *Param
 
-	ids []int32 // of rows
+	values *kernels.Matrix // of weight
+	ids    []int32         // of rows
 }
 
 // NewLinear makes a layer from a frozen weight [Out,In] and an optional bias [Out].
@@ -113,8 +114,12 @@ func (l *Linear) SetBias(b *Param) {
 }
 
 // SetWeight puts w [Out,In] in the place of the weight.
-func (l *Linear) SetWeight(w *Param) {
-	l.slots.weight = w
+func (l *Linear) SetWeight(w *Param) { l.SetWeightAs(w, kernels.FromFloat32(l.Out(), l.In(), w.Data)) }
+
+// SetWeightAs is SetWeight with a matrix of its own that the products read, such as a rounded copy that the method keeps in step with w
+// (Derived). The gradient goes to w.
+func (l *Linear) SetWeightAs(w *Param, values *kernels.Matrix) {
+	l.slots.weight, l.slots.values = w, values
 	l.weigh()
 }
 
@@ -129,7 +134,7 @@ func (l *Linear) SetRows(ids []int32, rows *Param) {
 func (l *Linear) weigh() {
 	l.op.W, l.op.DW, l.op.Rows = l.base.W, nil, nil
 	if w := l.slots.weight; w != nil {
-		l.op.W, l.op.DW = kernels.FromFloat32(l.Out(), l.In(), w.Data), w.Grad
+		l.op.W, l.op.DW = l.slots.values, w.Grad
 	}
 	if r := l.slots.rows; r != nil {
 		l.op.W = l.op.W.WithRows(l.slots.ids, r.Data)
