@@ -22,15 +22,23 @@ var variants = map[string]func(*Config){
 	"excluded": func(c *Config) { c.Exclude = peft.Names{List: []string{"k_proj"}} },
 }
 
-func TestMethod(t *testing.T) {
+func subjects() map[string]pefttest.Subject {
+	out := map[string]pefttest.Subject{}
 	for name, change := range variants {
-		t.Run(name, func(t *testing.T) {
-			c := small()
-			change(&c)
-			pefttest.Run(t, pefttest.Subject{Method: Method{Config: c, Seed: 1}, Load: Load})
-		})
+		c := small()
+		change(&c)
+		out[name] = pefttest.Subject{Method: Method{Config: c, Seed: 1}, Load: Load}
+	}
+	return out
+}
+
+func TestMethod(t *testing.T) {
+	for name, s := range subjects() {
+		t.Run(name, func(t *testing.T) { pefttest.Run(t, s) })
 	}
 }
+
+func TestPEFT(t *testing.T) { pefttest.PEFT(t, subjects()) }
 
 // small are settings without dropout for a tiny model.
 func small() Config {

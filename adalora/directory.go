@@ -104,7 +104,7 @@ func Load(h peft.Host, saved *peft.Saved) (peft.Adapter, error) {
 	for _, p := range a.Params() {
 		want[p.Name] = p.Shape
 	}
-	if err := saved.Fits(want); err != nil {
+	if err := saved.FitsOn(targets, want); err != nil {
 		return fail(err)
 	}
 	for _, p := range a.Params() {
@@ -179,6 +179,23 @@ func (a *adapter) State() (peft.State, error) {
 	}
 	config["rank_pattern"] = patterns
 	return s, nil
+}
+
+// Remark tells the ranks that are left: when the best weights are from before the last cut, they are above the target.
+func (a *adapter) Remark() string {
+	n := 0
+	for _, m := range a.modules {
+		for _, e := range m.e.Data {
+			if e != 0 {
+				n++
+			}
+		}
+	}
+	text := fmt.Sprintf("ranks    %d of %d triplets are left, %.1f a layer", n, len(a.modules)*a.config.InitRank, float64(n)/float64(len(a.modules)))
+	if n > len(a.modules)*a.config.TargetRank {
+		text += fmt.Sprintf(", above the target of %d: the best weights are from before the last cut", a.config.TargetRank)
+	}
+	return text
 }
 
 // cut is a copy of the module with the triplets whose E is not zero.

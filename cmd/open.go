@@ -162,14 +162,17 @@ func loadConfig(file string, set []string, needBase bool) (*configs.Config, erro
 }
 
 func readConfig(o configs.Options) (*configs.Config, error) {
-	o.Method = func(kind string) (any, error) {
-		m, err := methodOf(kind)
-		if err != nil {
-			return nil, err
-		}
-		return m.config(), nil
-	}
+	o.Method = methodConfig
 	return configs.Load(o)
+}
+
+// methodConfig is a kind's settings at their defaults.
+func methodConfig(kind string) (any, error) {
+	m, err := methodOf(kind)
+	if err != nil {
+		return nil, err
+	}
+	return m.config(), nil
 }
 
 // loadRunConfig reads the resolved config of a run. Environment and flags do not change it.

@@ -75,6 +75,7 @@ func newRoot(s *ui.Streams) (*cobra.Command, *bool) {
 		newTrainCmd(s),
 		newLoraCmd(s),
 		newPromptCmd(s),
+		newCompareCmd(s),
 		newEvalCmd(s),
 		newMergeCmd(s),
 		newGenerateCmd(s),

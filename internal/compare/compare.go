@@ -44,7 +44,8 @@ type Row struct {
 	Tokens  int64              `json:"tokens,omitempty"`   // trained on
 	ValLoss *float64           `json:"val_loss,omitempty"` // the best, in nats per label token
 	Metrics map[string]float64 `json:"metrics,omitempty"`  // on the test part, in percent
-	Size    *int64             `json:"adapter_bytes,omitempty"`
+	// Size is that of the tensor files which the run left: an adapter's, or those of a whole model.
+	Size *int64 `json:"adapter_bytes,omitempty"`
 
 	Settings string  `json:"-"` // the run's config
 	Train    []Point `json:"-"` // loss by step
@@ -70,7 +71,7 @@ func (r *Report) metrics() []string {
 
 // header are the columns' names.
 func (r *Report) header() []string {
-	return slices.Concat([]string{"method", "trainable", "optimizer", "peak memory", "time", "val loss"}, r.metrics(), []string{"adapter"})
+	return slices.Concat([]string{"method", "trainable", "optimizer", "peak memory", "time", "val loss"}, r.metrics(), []string{"on disk"})
 }
 
 // cells are a row of the table.

@@ -26,7 +26,7 @@ func sample() *Report {
 				Seconds: ptr(71.0), Steps: 300, ValLoss: ptr(1.25), Metrics: map[string]float64{"bleu": 12.345, "rougeL": 20}, Size: ptr(int64(5 << 20)),
 				Train: train, Val: []Point{{100, 2}, {200, 1.25}, {300, 1.5}}, Settings: "method: <lora>",
 			},
-			{Name: "prompt", Method: "prompt", Trainable: ptr(int64(11520)), ValLoss: ptr(2.0), Val: []Point{{300, 2}}, Metrics: map[string]float64{"bleu": 8}},
+			{Name: "prompt", Method: "prompt", Trainable: ptr(int64(11520)), ValLoss: ptr(2.0), Val: []Point{{300, 2}}, Metrics: map[string]float64{"bleu": 12.3451}},
 			{Name: "full", Method: "full", Error: "killed"},
 		},
 	}
@@ -37,10 +37,10 @@ func TestTable(t *testing.T) {
 	if err := sample().Table(&b); err != nil {
 		t.Fatal(err)
 	}
-	want := `method         trainable  optimizer  peak memory   time  val loss   bleu  rougeL  adapter
+	want := `method         trainable  optimizer  peak memory   time  val loss   bleu  rougeL  on disk
 base                   0        0 B            -      -    3.5000   1.00   30.00        -
 lora           1,234,567    9.4 MiB      3.0 GiB  1m11s    1.2500  12.35   20.00  5.0 MiB
-prompt            11,520          -            -      -    2.0000   8.00       -        -
+prompt            11,520          -            -      -    2.0000  12.35       -        -
 full (failed)          -          -            -      -         -      -       -        -
 `
 	if b.String() != want {
@@ -63,8 +63,8 @@ func TestPage(t *testing.T) {
 			t.Errorf("the page has no %q", want)
 		}
 	}
-	if n := strings.Count(text, `class="best"`); n != 3 {
-		t.Errorf("%d cells are marked, want 3", n)
+	if n := strings.Count(text, `class="best"`); n != 4 {
+		t.Errorf("%d cells are marked, want 4", n)
 	}
 	for _, bad := range []string{"http:", "https:", "<script", "<link", "@import", "url(", "NaN", "Inf", "ZgotmplZ"} {
 		if strings.Contains(text, bad) {

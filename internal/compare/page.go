@@ -48,7 +48,7 @@ func (r *Report) HTML(w io.Writer) error {
 // firstScore is the place of the validation loss among a row's cells, and of the scores behind it.
 const firstScore = 4
 
-// markBest marks the lowest validation loss and the highest scores.
+// markBest marks the lowest validation loss and the highest scores, all of those that look the same.
 func (r *Report) markBest(rows []pageRow) {
 	for c, name := range append([]string{""}, r.metrics()...) {
 		best := -1
@@ -64,8 +64,8 @@ func (r *Report) markBest(rows []pageRow) {
 				best, most = i, v
 			}
 		}
-		if best >= 0 {
-			rows[best].Best[firstScore+c] = true
+		for i := range rows {
+			rows[i].Best[firstScore+c] = best >= 0 && rows[i].Cells[firstScore+c] == rows[best].Cells[firstScore+c]
 		}
 	}
 }

@@ -1,8 +1,10 @@
 package pefttest
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"ft/internal/testkit"
@@ -11,15 +13,18 @@ import (
 	"ft/weights/safetensors"
 )
 
-// tiny is the suite's base model, always with the same weights. Its widths are no multiples of 32, which backends
+// base is the suite's base model, always with the same weights. Its widths are no multiples of 32, which backends
 // that round products to bfloat16 leave to float32: the suite's tolerances hold on all of them.
-func tiny(t *testing.T) *model.Model {
+func (s Subject) base(t *testing.T) *model.Model {
 	t.Helper()
-	return Open(t, tinyDir(t))
+	return Open(t, s.dir(t))
 }
 
-func tinyDir(t *testing.T) string {
+func (s Subject) dir(t *testing.T) string {
 	t.Helper()
+	if s.Base != "" {
+		return s.Base
+	}
 	dir := t.TempDir()
 	testkit.TinyLlama{Seed: 1, Dim: 24, HeadDim: 6, FF: 36, Untied: true}.Write(t, dir)
 	return dir
@@ -31,8 +36,8 @@ func Open(t *testing.T, dir string) *model.Model {
 	return build(t, dir, source(t, dir))
 }
 
-// Merged builds the model in a Hugging Face directory with the weights of its linear layers changed by merge, which is
-// an adapter's Merge or something around it.
+// Merged builds the model in a Hugging Face directory with its tensors changed by merge, which is an adapter's Merge or something around it:
+// first those of each linear layer, weight and bias, then the others.
 func Merged(t *testing.T, dir string, merge func(tensor string, w []float32, out, in int) (bool, error)) *model.Model {
 	t.Helper()
 	src, f := source(t, dir), familyOf(t, dir)
@@ -44,22 +49,28 @@ func Merged(t *testing.T, dir string, merge func(tensor string, w []float32, out
 		}
 		tensors[name] = safetensors.Floats{Shape: x.Shape, Data: x.Floats()}
 	}
+	names := slices.Sorted(maps.Keys(tensors))
+	var order []string
 	for _, l := range build(t, dir, src).Linears() {
-		if l.Tied {
-			continue // the weight is the embedding's
+		order = append(order, l.Name+".weight", l.Name+".bias")
+	}
+	for _, name := range append(order, slices.DeleteFunc(names, func(n string) bool { return slices.Contains(order, n) })...) {
+		x, ok := tensors[name]
+		if !ok {
+			continue // a bias that the base lacks, or the weight of a tied head
 		}
-		name := l.Name + ".weight"
-		w, transposed := tensors[name], f.IsTransposed(name)
-		if transposed {
-			w.Data = transpose(w.Data, l.In(), l.Out())
+		out := x.Shape[0]
+		if f.IsTransposed(name) {
+			out = x.Shape[1]
+			x.Data = transpose(x.Data, len(x.Data)/out, out)
 		}
-		if _, err := merge(name, w.Data, l.Out(), l.In()); err != nil {
+		if _, err := merge(name, x.Data, out, len(x.Data)/out); err != nil {
 			t.Fatal(err)
 		}
-		if transposed {
-			w.Data = transpose(w.Data, l.Out(), l.In())
+		if f.IsTransposed(name) {
+			x.Data = transpose(x.Data, out, len(x.Data)/out)
 		}
-		tensors[name] = w
+		tensors[name] = x
 	}
 	merged := t.TempDir()
 	if err := safetensors.Save(filepath.Join(merged, "model.safetensors"), tensors, nil); err != nil {
