@@ -77,7 +77,7 @@ func Load(h peft.Host, saved *peft.Saved) (peft.Adapter, error) {
 	if err != nil {
 		return fail(fmt.Errorf("%s: %w", peft.ConfigFile, err))
 	}
-	t, err := f.Of(h)
+	t, err := f.Of(h, "adalora")
 	if err != nil {
 		return fail(fmt.Errorf("%s: %w", peft.ConfigFile, err))
 	}
