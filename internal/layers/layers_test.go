@@ -29,7 +29,7 @@ var order = [][]string{
 	{"model"},
 	{"model/family", "peft", "generate"},
 	{"base", "trainer"}, // and the methods
-	{"merge", "configs"},
+	{"merge", "configs", "lora/arith"},
 	{"cmd"},
 	{".", "bench"}, // programs
 }
