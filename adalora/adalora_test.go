@@ -274,3 +274,23 @@ func TestLoad_refuses(t *testing.T) {
 		}
 	}
 }
+
+// TestUpdated_allocations: a step in steady state allocates next to nothing.
+func TestUpdated_allocations(t *testing.T) {
+	_, a := tiny(t, small())
+	if err := a.Begin(1000); err != nil {
+		t.Fatal(err)
+	}
+	step := 200
+	a.Updated(step)
+	n := testing.AllocsPerRun(20, func() {
+		step++
+		a.Forward()
+		a.Backward()
+		a.Penalty()
+		a.Updated(step)
+	})
+	if n > 10 {
+		t.Errorf("%g allocations a step", n)
+	}
+}
