@@ -35,8 +35,13 @@ func (e *Embedding) Multiply(factor float32) { e.base.Times, e.op.Times = factor
 // Table is the frozen table [V,D].
 func (e *Embedding) Table() *kernels.Matrix { return e.base.W }
 
-// Row writes the frozen embedding of a token into dst [D].
-func (e *Embedding) Row(dst []float32, id int32) { e.base.W.Row(dst, int(id)) }
+// Row writes the base's embedding of a token into dst [D].
+func (e *Embedding) Row(dst []float32, id int32) {
+	e.base.W.Row(dst, int(id))
+	if e.base.Times != 0 {
+		kernels.Scale(dst, e.base.Times)
+	}
+}
 
 // SetLowRank adds scale·B·A[:,t] to the embedding of token t, with A [R,V] and B [D,R].
 func (e *Embedding) SetLowRank(a, b *Param, scale float32) {

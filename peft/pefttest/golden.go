@@ -159,20 +159,31 @@ func named(tensors map[string]testkit.Tensor, name string) testkit.Tensor {
 // step adds the gradient of a batch's loss per label token, and of the method's own term, to the parameters and returns the loss.
 func (c *goldenCase) step(t *testing.T, m *model.Model, a peft.Adapter, batch int) float64 {
 	t.Helper()
-	var samples []dataset.Sample
-	for i, r := range c.ref.Batches[batch] {
-		samples = append(samples, dataset.Sample{Key: uint64(i), IDs: r.IDs, Labels: r.Labels})
-	}
-	b := dataset.Pack(samples)
-	l, err := m.Train(&b, model.TrainOptions{Scale: 1 / float32(b.LabelTokens())})
-	if err != nil {
-		t.Fatal(err)
-	}
-	loss := l.Mean()
+	loss := pass(t, m, c.ref.Batches[batch])
 	if h, ok := a.(hooked); ok {
 		loss += h.Penalty()
 	}
 	return loss
+}
+
+// pack puts sequences into one pass.
+func pack(rows []sequence) dataset.Batch {
+	var samples []dataset.Sample
+	for i, r := range rows {
+		samples = append(samples, dataset.Sample{Key: uint64(i), IDs: r.IDs, Labels: r.Labels})
+	}
+	return dataset.Pack(samples)
+}
+
+// pass adds the gradient of the sequences' loss per label token to the parameters and returns that loss.
+func pass(t *testing.T, m *model.Model, rows []sequence) float64 {
+	t.Helper()
+	b := pack(rows)
+	l, err := m.Train(&b, model.TrainOptions{Scale: 1 / float32(b.LabelTokens())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l.Mean()
 }
 
 func grads(ps []*nn.Param) (gs [][]float32) {
