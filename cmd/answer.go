@@ -30,7 +30,7 @@ func (s *session) answer(ctx context.Context, rows []dataset.Row, system string,
 		if err != nil {
 			return err
 		}
-		if len(ids) == 0 || len(ids) >= s.base.Model.Spec.Context {
+		if len(ids) == 0 || len(ids) >= s.base.Model.Room() {
 			if err := done(i, ""); err != nil {
 				return err
 			}
@@ -56,7 +56,7 @@ func (s *session) answer(ctx context.Context, rows []dataset.Row, system string,
 // decoding bounds answers of at most maxNew tokens.
 func (s *session) decoding(maxNew int) generate.Options {
 	return generate.Options{
-		MaxNew: maxNew, Stops: s.base.Stops(s.format), Context: s.base.Model.Spec.Context, Batch: answerBatch,
+		MaxNew: maxNew, Stops: s.base.Stops(s.format), Context: s.base.Model.Room(), Batch: answerBatch,
 	}
 }
 

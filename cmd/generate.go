@@ -214,8 +214,8 @@ func (q question) check(s *session) error {
 	if len(q.ids) == 0 {
 		return fmt.Errorf("%s: the prompt has no tokens", q.at)
 	}
-	if len(q.ids) >= spec.Context {
-		return fmt.Errorf("%s: the prompt has %d tokens, which leaves no room for an answer in the model's %d positions", q.at, len(q.ids), spec.Context)
+	if len(q.ids) >= s.base.Model.Room() {
+		return fmt.Errorf("%s: the prompt has %d tokens, which leaves no room for an answer in %s", q.at, len(q.ids), s.positions())
 	}
 	for _, id := range q.ids {
 		if id < 0 || int(id) >= spec.Vocab {

@@ -48,6 +48,12 @@ type mergeFlags struct {
 	force, json             bool
 }
 
+// unmergeable is an adapter that no merge can put into the base's weights.
+type unmergeable interface {
+	// CannotMerge says why, and what to do instead.
+	CannotMerge() error
+}
+
 // merged is what `ft merge` prints.
 type merged struct {
 	Out   string `json:"out"`
@@ -69,6 +75,9 @@ func (o *mergeFlags) run(ctx context.Context, s ui.Streams) error {
 		return err
 	}
 	defer session.close()
+	if a, ok := session.adapter.(unmergeable); ok {
+		return usageError{fmt.Errorf("%s: %w", o.adapter, a.CannotMerge())}
+	}
 	if other, err := session.otherBase(); err != nil {
 		return err
 	} else if other != "" {

@@ -82,9 +82,9 @@ func openFormat(c *configs.Config, streams ui.Streams) (*session, error) {
 	if c.Data.Template == "plain" {
 		b.UseTemplate("")
 	}
-	if n := b.Model.Spec.Context; c.Data.MaxTokens > n {
-		streams.Note("%s has %d positions: data.max_tokens is %d instead of %d", c.Base, n, n, c.Data.MaxTokens)
-		c.Data.MaxTokens = n
+	if err := fitContext(c, b.Model.Spec.Context, streams); err != nil {
+		b.Close()
+		return nil, err
 	}
 	s := &session{base: b}
 	if s.format, err = b.Format(); err != nil {

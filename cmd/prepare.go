@@ -61,7 +61,11 @@ func (p *prepared) fill() error {
 	if err != nil {
 		return err
 	}
-	p.session.adapter, err = m.fresh(c.Method.Config, c.Train.Seed).Attach(p.session.base.Model)
+	method := m.fresh(c.Method.Config, c.Train.Seed)
+	if r, ok := method.(reader); ok && p.session.base.Tokenizer != nil {
+		method = r.Tokenized(func(text string) []int32 { return p.session.base.Tokenizer.Encode(text, true) })
+	}
+	p.session.adapter, err = method.Attach(p.session.base.Model)
 	return err
 }
 
@@ -95,7 +99,11 @@ func (p *prepared) summary(s ui.Streams) {
 	c, d := p.config, p.data
 	s.Note("base     %s: %s, %d layers, width %d, %s parameters", c.Base, p.session.base.Family.ModelType,
 		p.session.base.Model.Spec.Layers, p.session.base.Model.Spec.Dim, ui.Count(p.session.base.Model.Size()))
-	s.Note("method   %s: %s trainable parameters in %d modules", c.Method.Kind, ui.Count(trainable(p.session.adapter)), len(p.session.adapter.Targets()))
+	where := fmt.Sprintf("%d modules", len(p.session.adapter.Targets()))
+	if n := p.session.base.Model.Virtual(); n > 0 {
+		where = fmt.Sprintf("front of the text, at %d virtual positions", n)
+	}
+	s.Note("method   %s: %s trainable parameters in %s", c.Method.Kind, ui.Count(trainable(p.session.adapter)), where)
 	s.Note("data     %d rows: train %d, val %d, test %d; %s", d.Report.Rows, d.Train.Len(), d.Val.Len(), d.Rows.Test, dropped(d.Report))
 	for _, n := range notes(d.Report) {
 		s.Note("         %s", n)

@@ -73,6 +73,7 @@ func newRoot(s *ui.Streams) (*cobra.Command, *bool) {
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return setUp(s, threads, cpu, kernels.Notice()) }
 	root.AddCommand(
 		newLoraCmd(s),
+		newPromptCmd(s),
 		newEvalCmd(s),
 		newMergeCmd(s),
 		newGenerateCmd(s),

@@ -67,6 +67,8 @@ type module struct {
 	a, b   *nn.Param // [rank,In], [Out,rank]
 }
 
+func (m *module) layer() *nn.Linear { return m.linear }
+
 // newAdapter works out the rank and scale of every target. The modules have no parameters yet.
 func newAdapter(s settings, targets []*nn.Linear) (*adapter, error) {
 	a := &adapter{settings: s, byName: map[string]*module{}}

@@ -24,6 +24,9 @@ func (m *merger) metadata() ([]gguf.KV, error) {
 		{Key: "general.file_type", Value: fileTypes[m.Type]},
 		{Key: "general.quantization_version", Value: uint32(2)},
 	}
+	if m.Base.Family.ToGGUF == nil {
+		return nil, fmt.Errorf("models of type %s cannot be written as GGUF: merge into a safetensors directory instead", m.Base.Family.ModelType)
+	}
 	arch, err := m.Base.Family.ToGGUF(&m.Base.Model.Spec)
 	if err != nil {
 		return nil, err

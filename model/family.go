@@ -2,6 +2,7 @@ package model
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -24,8 +25,11 @@ type KV struct {
 // holds tables and field names, no arithmetic.
 type Family struct {
 	ModelType      string   // Hugging Face's model_type
+	Aliases        []string // other model_types whose text model this is
+	Names          Names    // of its modules
+	Transposed     []string // modules whose weights Hugging Face stores [in,out]
 	Arch           string   // GGUF's general.architecture
-	DefaultTargets []string // Hugging Face PEFT's default target modules
+	DefaultTargets Targets  // of methods, where an adapter names none
 
 	// FromConfig reads a config.json. It refuses by name every option that ft does not compute.
 	FromConfig func(config []byte) (Spec, error)
@@ -40,6 +44,35 @@ type Family struct {
 	Tensors [][2]string
 	// Interleaved are the Hugging Face modules whose rows GGUF stores in llama.cpp's rotary order.
 	Interleaved []string
+}
+
+// Targets are the modules that Hugging Face PEFT 0.21 changes in a family when an adapter names none (peft/utils/constants.py). nil
+// stands for a family that PEFT has no entry for: an adapter must name its modules then.
+type Targets struct {
+	LoRA           []string // and VeRA
+	AdaLoRA        []string
+	IA3            []string
+	IA3FeedForward []string // those of IA3 whose input is scaled, not their output
+}
+
+// Of are the modules for a method of a kind: lora, vera, adalora, ia3; or "ia3_feedforward", a part of those of ia3.
+func (t *Targets) Of(kind string) []string {
+	switch kind {
+	case "lora", "vera":
+		return t.LoRA
+	case "adalora":
+		return t.AdaLoRA
+	case "ia3":
+		return t.IA3
+	case "ia3_feedforward":
+		return t.IA3FeedForward
+	}
+	return nil
+}
+
+// Is reports whether a config.json with this model_type describes a model of the family.
+func (f *Family) Is(modelType string) bool {
+	return f.ModelType == modelType || slices.Contains(f.Aliases, modelType)
 }
 
 var blockNumber = regexp.MustCompile(`\.(\d+)\.`)
@@ -66,6 +99,16 @@ func (f *Family) rename(name string, from, to int) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// IsTransposed reports whether Hugging Face's files have this tensor [in,out]. GGUF has it [out,in] like all others.
+func (f *Family) IsTransposed(hf string) bool {
+	for _, m := range f.Transposed {
+		if strings.HasSuffix(hf, m+".weight") {
+			return true
+		}
+	}
+	return false
 }
 
 // IsInterleaved reports whether GGUF stores the rows of this Hugging Face tensor in llama.cpp's rotary order.

@@ -2,19 +2,26 @@ package nn
 
 import "ft/internal/op"
 
-// Decode runs one token of each of d's sequences through all blocks: x [T,D] holds their embeddings and then the residual
-// stream before the final norm. caches are the sequences', whose lengths are d.Pos.
-func (s *Stack) Decode(d *op.Decoder, x []float32, caches []*Cache) {
+// Decode runs one token of each of d's sequences through all blocks and returns the residual stream [T,D] before the final
+// norm, in d's arena. caches are the sequences', whose lengths are d.Pos.
+func (s *Stack) Decode(d *op.Decoder, ids []int32, caches []*Cache) []float32 {
+	if s.stale {
+		s.derive()
+	}
+	x := d.Arena.Floats(d.T * s.Embed.op.W.Cols)
+	op.EmbedForward(d.Arena, &s.Embed.op, x, ids)
+	s.place(d.Arena, x, d.Pos)
 	for i, b := range s.Blocks {
 		d.KV = d.KV[:0]
 		for _, c := range caches {
 			d.KV = append(d.KV, c.grow(i, 1))
 		}
-		d.Block(&b.qkv, &b.attn, b.rope, &b.O.op, &b.mlp, x)
+		d.Block(&b.qkv, &b.attn, b.rope, &b.out, &b.mlp, x)
 	}
 	for _, c := range caches {
 		c.Advance(1)
 	}
+	return x
 }
 
 // DecodeLogits calls f with the logits [V] of every row of Decode's result, perhaps in parallel (see op.HeadLogits).

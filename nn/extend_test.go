@@ -19,7 +19,8 @@ type piece struct{ seq, lo, hi int }
 // sequences are inputs with their caches and collected results.
 type sequences struct {
 	s      *Stack
-	x, out [][]float32
+	ids    [][]int32
+	out    [][]float32
 	caches []*Cache
 	arena  *kernels.Arena
 
@@ -30,7 +31,11 @@ func newSequences(t *testing.T, s *Stack, lengths ...int) *sequences {
 	q := &sequences{s: s, arena: newArena(t)}
 	r := newRandom(77)
 	for _, n := range lengths {
-		q.x = append(q.x, r.floats(n*dim, 0, 1))
+		ids := make([]int32, n)
+		for i := range ids {
+			ids[i] = int32(r.IntN(vocab))
+		}
+		q.ids = append(q.ids, ids)
 		q.out = append(q.out, make([]float32, n*dim))
 		q.caches = append(q.caches, NewCache(len(s.Blocks), kvHeads*head, kernels.F32))
 	}
@@ -42,7 +47,7 @@ func (q *sequences) extend(t *testing.T, pieces ...piece) {
 	t.Helper()
 	q.arena.Reset()
 	p := &op.Pass{Starts: []int32{0}, Arena: q.arena}
-	var all []float32
+	var all []int32
 	var caches []*Cache
 	for _, c := range pieces {
 		if q.caches[c.seq].Len() != c.lo {
@@ -51,14 +56,12 @@ func (q *sequences) extend(t *testing.T, pieces ...piece) {
 		for i := c.lo; i < c.hi; i++ {
 			p.Pos = append(p.Pos, int32(i))
 		}
-		all = append(all, q.x[c.seq][c.lo*dim:c.hi*dim]...)
+		all = append(all, q.ids[c.seq][c.lo:c.hi]...)
 		caches = append(caches, q.caches[c.seq])
 		p.T += c.hi - c.lo
 		p.Starts = append(p.Starts, int32(p.T))
 	}
-	x := p.Floats(len(all))
-	copy(x, all)
-	q.s.Extend(p, x, caches)
+	x := q.s.Extend(p, all, caches)
 	for i, c := range pieces {
 		copy(q.out[c.seq][c.lo*dim:c.hi*dim], x[int(p.Starts[i])*dim:int(p.Starts[i+1])*dim])
 	}
@@ -81,11 +84,11 @@ func TestExtend(t *testing.T) {
 		}
 		q.extend(t, piece{0, 88, 89})
 		q.extend(t, piece{0, 89, 90})
-		for i, x := range q.x {
-			k := task{lengths: []int{len(x) / dim}, x: x}
-			p, in := k.pass(q.arena)
+		for i, ids := range q.ids {
+			k := task{lengths: []int{len(ids)}, ids: ids}
+			p := k.pass(q.arena)
 			p.Train = false
-			if s.Hidden(p, in); !slices.Equal(q.out[i], in) {
+			if !slices.Equal(q.out[i], s.Hidden(p, ids)) {
 				t.Errorf("sequence %d differs", i)
 			}
 		}
@@ -114,15 +117,14 @@ func TestDecode(t *testing.T) {
 			}
 			q.decode(at, both...)
 		}
-		for i, x := range q.x {
+		for i, ids := range q.ids {
 			if !slices.Equal(q.out[i], alone.out[i]) {
 				t.Errorf("sequence %d: other states beside others", i)
 			}
-			k := task{lengths: []int{lengths[i]}, x: x}
-			p, in := k.pass(q.arena)
+			k := task{lengths: []int{lengths[i]}, ids: ids}
+			p := k.pass(q.arena)
 			p.Train = false
-			s.Hidden(p, in)
-			testkit.Near(t, fmt.Sprintf("sequence %d", i), q.out[i], in, 1e-5, 0)
+			testkit.Near(t, fmt.Sprintf("sequence %d", i), q.out[i], s.Hidden(p, ids), 1e-5, 0)
 		}
 	})
 }
@@ -132,14 +134,14 @@ func (q *sequences) decode(at int, which ...int) {
 	q.arena.Reset()
 	d := &q.decoder
 	d.T, d.Arena, d.Pos = len(which), q.arena, nil
-	x := q.arena.Floats(len(which) * dim)
+	var ids []int32
 	var caches []*Cache
-	for i, s := range which {
+	for _, s := range which {
 		d.Pos = append(d.Pos, int32(at))
 		caches = append(caches, q.caches[s])
-		copy(x[i*dim:(i+1)*dim], q.x[s][at*dim:])
+		ids = append(ids, q.ids[s][at])
 	}
-	q.s.Decode(d, x, caches)
+	x := q.s.Decode(d, ids, caches)
 	for i, s := range which {
 		copy(q.out[s][at*dim:(at+1)*dim], x[i*dim:])
 	}
@@ -150,8 +152,9 @@ func TestDecodeLogits(t *testing.T) {
 	s := newStack(10, 1)
 	addSlot(s.Head, false, 0)
 	k := newTask(10, 150)
-	p, x := k.pass(newArena(t))
+	p := k.pass(newArena(t))
 	p.Train = false
+	x := s.Hidden(p, k.ids)
 	want := make([][]float32, 150)
 	rows := make([]int32, 150)
 	for i := range rows {
@@ -215,9 +218,9 @@ func TestCache_bf16(t *testing.T) {
 func TestLogits(t *testing.T) {
 	s := newStack(10, 1)
 	k := newTask(10, 6)
-	p, x := k.pass(newArena(t))
+	p := k.pass(newArena(t))
 	p.Train = false
-	s.Hidden(p, x)
+	x := s.Hidden(p, k.ids)
 	one := make([][]float32, 6)
 	s.Logits(p, x, []int32{0, 1, 2, 3, 4, 5}, func(i int, logits []float32) { one[i] = slices.Clone(logits) })
 	s.Logits(p, x, []int32{4}, func(_ int, logits []float32) {

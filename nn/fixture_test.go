@@ -44,11 +44,12 @@ func newStack(seed uint64, blocks int) *Stack {
 			AttnNorm: NewNorm("attn", r.floats(dim, 1, 0.1), 1e-5), MLPNorm: NewNorm("mlp", r.floats(dim, 1, 0.1), 1e-5),
 		}
 		l := func(name string, out, in int) *Linear { return r.linear(fmt.Sprintf("layers.%d.%s", i, name), out, in) }
-		s.Blocks = append(s.Blocks, NewBlock(c,
-			l("q", heads*head, dim), l("k", kvHeads*head, dim), l("v", kvHeads*head, dim), l("o", dim, heads*head),
-			l("gate", ff, dim), l("up", ff, dim), l("down", dim, ff)))
+		c.Q, c.K, c.V, c.O = l("q", heads*head, dim), l("k", kvHeads*head, dim), l("v", kvHeads*head, dim), l("o", dim, heads*head)
+		c.Gate, c.Up, c.Down = l("gate", ff, dim), l("up", ff, dim), l("down", dim, ff)
+		s.Blocks = append(s.Blocks, NewBlock(c))
 	}
 	s.Head = r.linear("lm_head", vocab, dim)
+	s.Embed = NewEmbedding("embed", kernels.FromFloat32(vocab, dim, r.floats(vocab*dim, 0, 1)))
 	return s
 }
 
@@ -65,10 +66,10 @@ func addSlot(l *Linear, zeroB bool, dropout float32) {
 	l.SetLowRank(a, b, 1.5, dropout)
 }
 
-// task is a packed pass with its input.
+// task is a packed pass with its tokens.
 type task struct {
 	lengths []int
-	x       []float32 // [T,dim]
+	ids     []int32
 	labels  []int32
 }
 
@@ -80,8 +81,8 @@ func newTask(seed uint64, lengths ...int) task {
 		n += l
 	}
 	r := newRandom(seed)
-	k.x = r.floats(n*dim, 0, 1)
 	for i := range n {
+		k.ids = append(k.ids, int32(r.IntN(vocab)))
 		k.labels = append(k.labels, int32(r.IntN(vocab)))
 		if i%3 == 2 {
 			k.labels[i] = -100
@@ -95,14 +96,14 @@ func (k task) split() []task {
 	var out []task
 	at := 0
 	for _, n := range k.lengths {
-		out = append(out, task{[]int{n}, k.x[at*dim : (at+n)*dim], k.labels[at : at+n]})
+		out = append(out, task{[]int{n}, k.ids[at : at+n], k.labels[at : at+n]})
 		at += n
 	}
 	return out
 }
 
-// pass makes the op.Pass, without dropout keys, and the input in a buffer of its own.
-func (k task) pass(a *kernels.Arena) (*op.Pass, []float32) {
+// pass makes the op.Pass.
+func (k task) pass(a *kernels.Arena) *op.Pass {
 	a.Reset()
 	p := &op.Pass{Starts: []int32{0}, Train: true, Arena: a}
 	for s, n := range k.lengths {
@@ -112,9 +113,7 @@ func (k task) pass(a *kernels.Arena) (*op.Pass, []float32) {
 		p.T += n
 		p.Starts, p.Keys = append(p.Starts, int32(p.T)), append(p.Keys, uint64(s))
 	}
-	x := p.Floats(len(k.x))
-	copy(x, k.x)
-	return p, x
+	return p
 }
 
 func newArena(t testing.TB) *kernels.Arena {
@@ -138,17 +137,17 @@ func mustTrain(t testing.TB, s *Stack, k task, scale float32) []float64 {
 }
 
 func tryTrain(t testing.TB, s *Stack, k task, scale float32) ([]float64, error) {
-	p, x := k.pass(newArena(t))
+	p := k.pass(newArena(t))
 	losses := make([]float64, p.T)
-	return losses, s.Train(p, x, k.labels, losses, scale)
+	return losses, s.Train(p, k.ids, k.labels, losses, scale)
 }
 
 // loss is the sum of the losses, without gradients.
 func loss(t testing.TB, s *Stack, k task) float64 {
-	p, x := k.pass(newArena(t))
+	p := k.pass(newArena(t))
 	p.Train = false
 	losses := make([]float64, p.T)
-	s.Losses(p, x, k.labels, losses)
+	s.Losses(p, k.ids, k.labels, losses)
 	sum := 0.0
 	for _, l := range losses {
 		sum += l

@@ -133,14 +133,15 @@ func TestTrain_memory(t *testing.T) {
 	const blocks, tokens = 6, 40
 	held := func(lowest int) int {
 		s, a := newStack(4, blocks), newArena(t)
-		addSlot(s.Blocks[lowest].Q, false, 0)
+		addSlot(s.Blocks[lowest].linears[0], false, 0)
 		k := newTask(4, tokens)
-		p, x := k.pass(a)
-		if err := s.Train(p, x, k.labels, make([]float64, tokens), 1); err != nil {
+		p := k.pass(a)
+		first := a.Floats(1)
+		if err := s.Train(p, k.ids, k.labels, make([]float64, tokens), 1); err != nil {
 			t.Fatal(err)
 		}
 		next := a.Floats(1) // lies behind what the pass still holds, in the arena's first chunk
-		return int(uintptr(unsafe.Pointer(&next[0]))-uintptr(unsafe.Pointer(&x[0]))) / 4
+		return int(uintptr(unsafe.Pointer(&next[0]))-uintptr(unsafe.Pointer(&first[0]))) / 4
 	}
 	// A block that is trained keeps at least its two MLP inputs and its queries and attention output.
 	least := tokens * (2*ff + 2*heads*head)
@@ -179,7 +180,7 @@ func TestTrain_recompute(t *testing.T) {
 			}
 		}
 	}
-	p, _ := k.pass(newArena(t))
+	p := k.pass(newArena(t))
 	if few, all := s.StateBytes(p), kept.StateBytes(p); few <= 0 || few >= 2*all/3 {
 		t.Errorf("%d bytes of state, %d when everything is kept", few, all)
 	}
@@ -241,7 +242,7 @@ func TestTrain_panic(t *testing.T) {
 			return func() { s.Blocks[1].mlp.Norm.Gain = gain }
 		}},
 		{"backward", "block 0, backward", func(s *Stack) func() {
-			d := s.Blocks[0].K.op.Delta
+			d := s.Blocks[0].linears[1].op.Delta
 			sink := d.DA
 			d.DA = sink[1:]
 			return func() { d.DA = sink }
@@ -294,13 +295,13 @@ func TestTrain_dropout(t *testing.T) {
 		for _, l := range s.Linears() {
 			addSlot(l, false, dropout)
 		}
-		p, x := k.pass(newArena(t))
+		p := k.pass(newArena(t))
 		p.Step = step
 		losses := make([]float64, p.T)
-		if err := s.Train(p, x, k.labels, losses, 1); err != nil {
+		if err := s.Train(p, k.ids, k.labels, losses, 1); err != nil {
 			t.Fatal(err)
 		}
-		return losses, s.Blocks[0].Q.Params()[0].Grad
+		return losses, s.Blocks[0].linears[0].Params()[0].Grad
 	}
 	l, g := run(0.5, 1)
 	for _, c := range []struct {

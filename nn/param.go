@@ -11,7 +11,10 @@ type Param struct {
 	Name  string // Hugging Face PEFT's tensor name, without the "base_model.model." prefix
 	Shape []int
 	Data  []float32
-	Grad  []float32 // accumulated by backward passes until ZeroGrad
+	Grad  []float32 // accumulated by backward passes until ZeroGrad; nil in a slot: the values are frozen
+
+	LRScale float64 // factor on the learning rate; 0 means 1
+	NoDecay bool    // weight decay leaves it alone, as it does biases and norms
 }
 
 // NewParam makes a zero parameter of the given shape.
@@ -25,6 +28,17 @@ func NewParam(name string, shape ...int) *Param {
 
 // Size is the number of values.
 func (p *Param) Size() int { return len(p.Data) }
+
+// trainable are those of ps that are there and have a gradient.
+func trainable(ps ...*Param) []*Param {
+	var out []*Param
+	for _, p := range ps {
+		if p != nil && p.Grad != nil {
+			out = append(out, p)
+		}
+	}
+	return out
+}
 
 // ZeroGrad clears the gradient.
 func (p *Param) ZeroGrad() { clear(p.Grad) }

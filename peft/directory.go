@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"ft/internal/atomicfile"
 	"ft/internal/plainjson"
@@ -25,8 +26,21 @@ const (
 	readme     = "README.md"
 )
 
-// prefix stands before every module path in TensorFile: PEFT's wrapper and the model inside it.
-const prefix = "base_model.model."
+// prefix stands before every module path in TensorFile: PEFT's wrapper and the model inside it. What belongs to the wrapper
+// and no module has a name that begins with wrapper alone.
+const (
+	prefix  = wrapper + "model."
+	wrapper = "base_model."
+)
+
+// fileName is the name in TensorFile of the tensor that the program calls name. A name without a dot is that of a soft prompt, which
+// belongs to nothing.
+func fileName(name string) string {
+	if strings.HasPrefix(name, wrapper) || !strings.Contains(name, ".") {
+		return name
+	}
+	return prefix + name
+}
 
 // Meta is what ft knows of an adapter and PEFT has no place for. It lies in MetaFile.
 type Meta struct {
@@ -95,7 +109,7 @@ func save(dir string, s State, m Meta) error {
 func writeTensors(path string, s State) (*weights.Writer, error) {
 	infos := make([]safetensors.Info, len(s.Params))
 	for i, p := range s.Params {
-		infos[i] = safetensors.Info{Name: prefix + p.Name, DType: "F32", Shape: p.Shape}
+		infos[i] = safetensors.Info{Name: fileName(p.Name), DType: "F32", Shape: p.Shape}
 	}
 	w, err := safetensors.NewWriter(path, infos, map[string]string{"format": "pt"})
 	if err != nil {

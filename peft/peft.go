@@ -10,8 +10,9 @@ type Host interface {
 	Stack() *nn.Stack
 	// ModelType is the family's name in Hugging Face's config.json, such as "llama".
 	ModelType() string
-	// DefaultTargets are the module names that PEFT changes in this family when an adapter names none.
-	DefaultTargets() []string
+	// DefaultTargets are the module names that PEFT changes in this family when an adapter of a kind (lora, vera, adalora, ia3) names
+	// none, nil where PEFT has none; for "ia3_feedforward", those of ia3 whose input is scaled.
+	DefaultTargets(kind string) []string
 }
 
 // Method puts a fresh adapter on a base model. What a fresh adapter holds depends on the method's settings,
@@ -30,7 +31,7 @@ type Adapter interface {
 	// reports whether the adapter changes that tensor. Vectors (biases, norms) are [out,1]. It takes one tensor at
 	// a time, and not the model, because a merge of a large base must never hold all of it in float32.
 	Merge(tensor string, w []float32, out, in int) (bool, error)
-	// State is what Save writes. Its tensors are the live ones of Params.
+	// State is what Save writes. Tensors that are saved as they are trained are the live ones of Params.
 	State() (State, error)
 }
 

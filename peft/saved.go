@@ -15,21 +15,24 @@ var common = []string{
 	"auto_mapping", "base_model_name_or_path", "inference_mode", "peft_type", "peft_version", "revision", "task_type",
 }
 
-// Decode reads the config's keys into the fields of the struct that dst points to, by their json tags; fields whose
-// key is missing or null keep their value. A key that is neither a field nor inert (without influence on what the
+// Decode reads the config's keys into the fields of the struct that dst points to, those of embedded structs among them, by their
+// json tags; fields whose key is missing or null keep their value. A key that is neither a field nor inert (without influence on what the
 // adapter computes) belongs to a feature that the method does not know; it is returned as "key: value" unless it is
 // null, false, 0, or empty.
 func (s *Saved) Decode(dst any, inert ...string) (unknown []string, err error) {
 	fields := reflect.ValueOf(dst).Elem()
 	known := map[string]bool{}
-	for i := range fields.NumField() {
-		key := fields.Type().Field(i).Tag.Get("json")
+	for _, field := range reflect.VisibleFields(fields.Type()) {
+		if field.Anonymous {
+			continue
+		}
+		key := field.Tag.Get("json")
 		known[key] = true
 		raw, ok := s.config[key]
 		if !ok || isNull(raw) {
 			continue
 		}
-		if err := json.Unmarshal(raw, fields.Field(i).Addr().Interface()); err != nil {
+		if err := json.Unmarshal(raw, fields.FieldByIndex(field.Index).Addr().Interface()); err != nil {
 			return nil, fmt.Errorf("%s: %w (found %s)", key, err, brief(raw))
 		}
 	}

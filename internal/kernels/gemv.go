@@ -117,6 +117,11 @@ func (j *rowJob) Task(i int) {
 	} else {
 		j.be.rows(j.be, p.Dst, p.X, j.t, p.W, part.lo, part.hi, tmp)
 	}
+	for r, v := range p.W.replaced {
+		if r := int(r); r >= part.lo && r < part.hi {
+			j.be.dots(p.Dst[r:], p.W.Rows, p.X, p.W.Cols, j.t, v, p.W.Cols, 1, p.W.Cols)
+		}
+	}
 	rowTmps.Put(tmp)
 }
 

@@ -3,6 +3,7 @@ package kernels
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
 	"unsafe"
 
@@ -18,7 +19,8 @@ type Matrix struct {
 	Data       []byte
 	Perm       []int32 // logical row r is stored row Perm[r]; nil is the identity
 
-	floats []float32 // Data as values, where memory allows that view
+	floats   []float32           // Data as values, where memory allows that view
+	replaced map[int32][]float32 // logical rows that are these values instead
 }
 
 // NewMatrix describes a weight [rows,cols] stored in data as type t. It returns an error if ft cannot read
@@ -57,6 +59,46 @@ func FromFloat32(rows, cols int, w []float32) *Matrix {
 	return m
 }
 
+// WithRows is m with the rows of rows [len(ids),Cols] in the place of its logical rows ids. It shares memory with both and sees
+// later changes of rows.
+func (m *Matrix) WithRows(ids []int32, rows []float32) *Matrix {
+	if len(rows) != len(ids)*m.Cols {
+		panic(fmt.Sprintf("kernels: WithRows: %d values for %d rows of [%d,%d]", len(rows), len(ids), m.Rows, m.Cols))
+	}
+	w := *m
+	w.replaced = make(map[int32][]float32, len(ids))
+	maps.Copy(w.replaced, m.replaced)
+	for i, id := range ids {
+		if id < 0 || int(id) >= m.Rows {
+			panic(fmt.Sprintf("kernels: WithRows: row %d of [%d,%d]", id, m.Rows, m.Cols))
+		}
+		w.replaced[id] = rows[i*m.Cols : (i+1)*m.Cols]
+	}
+	return &w
+}
+
+// Slice is rows lo to hi of m, which shares m's memory. m must have no Perm.
+func (m *Matrix) Slice(lo, hi int) *Matrix {
+	if m.Perm != nil || lo < 0 || lo > hi || hi > m.Rows {
+		panic(fmt.Sprintf("kernels: Slice: rows %d to %d of [%d,%d], permuted %v", lo, hi, m.Rows, m.Cols, m.Perm != nil))
+	}
+	w, row := *m, m.Type.RowBytes(m.Cols)
+	w.Rows, w.Data, w.replaced = hi-lo, m.Data[lo*row:hi*row], nil
+	if m.floats != nil {
+		w.floats = m.floats[lo*m.Cols : hi*m.Cols]
+	}
+	for r, v := range m.replaced {
+		if int(r) < lo || int(r) >= hi {
+			continue
+		}
+		if w.replaced == nil {
+			w.replaced = map[int32][]float32{}
+		}
+		w.replaced[r-int32(lo)] = v
+	}
+	return &w
+}
+
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 // viewFloats is data read as little-endian float32 in place, or nil where alignment or byte order forbid it.
@@ -85,6 +127,11 @@ func (m *Matrix) Row(dst []float32, r int) {
 // part is columns lo to hi of logical row r: a view where the values lie in memory as they are, else
 // dequantised into tmp. lo and hi are block boundaries.
 func (m *Matrix) part(be *backend, tmp []float32, r, lo, hi int) []float32 {
+	if m.replaced != nil {
+		if v, ok := m.replaced[int32(r)]; ok {
+			return v[lo:hi]
+		}
+	}
 	if m.floats == nil {
 		tmp = tmp[:hi-lo]
 		be.dequantize(tmp, m.Type, m.stored(r, lo, hi))

@@ -175,7 +175,7 @@ func (o *Operand) plain() (f []float32, ld int) {
 	if o.w == nil {
 		return o.f, o.ld
 	}
-	if o.w.Perm == nil {
+	if o.w.Perm == nil && o.w.replaced == nil {
 		return o.w.floats, o.w.Cols
 	}
 	return nil, 0

@@ -28,7 +28,7 @@ var order = [][]string{
 	{"nn"},
 	{"model"},
 	{"model/family", "peft", "generate"},
-	{"base", "lora", "prompttuning", "trainer"},
+	{"base", "lora", "vera", "adalora", "prompttuning", "trainer"},
 	{"merge", "configs"},
 	{"cmd"},
 	{".", "bench"}, // programs

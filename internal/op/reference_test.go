@@ -1,6 +1,7 @@
 package op
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -24,6 +25,8 @@ type fixture struct {
 	t    testing.TB
 	p    *Pass
 	rand *rand.Rand
+
+	scaled bool // values and gradients are rounded to bfloat16 before and after a scale: twice as often
 }
 
 // newFixture makes a pass over samples of the given lengths.
@@ -67,19 +70,65 @@ func (f *fixture) gain(n int) []float32 {
 	return v
 }
 
-// linear makes a layer; r = 0 is one without a slot.
-func (f *fixture) linear(name string, out, in, r int, bias bool, dropout float32) *Linear {
+// kind is a way that a layer comes. r = 0 is one without the low-rank slot.
+type kind struct {
+	name         string
+	bias         bool // in the base
+	r            int
+	dropout      float32
+	out, in      bool // scales
+	withBias     bool // of the output scale
+	tuned        bool // the bias and the norm's gain are trained
+	weight, rows bool // the weight, three rows of it, are trained
+	onlyA        bool // all but A is frozen
+}
+
+// linear makes a layer of the given kind.
+func (f *fixture) linear(name string, out, in int, k kind) *Linear {
 	l := &Linear{W: kernels.FromFloat32(out, in, f.floats(out*in, 1/math.Sqrt(float64(in)))), Key: ModuleKey(name)}
-	if bias {
+	sink := func(n int) []float32 {
+		if k.onlyA {
+			return nil
+		}
+		return make([]float32, n)
+	}
+	f.scaled = f.scaled || k.out || k.in
+	if k.bias || k.tuned {
 		l.Bias = f.floats(out, 0.5)
 	}
-	if r > 0 {
+	if k.tuned {
+		l.DBias = sink(out)
+	}
+	if k.r > 0 {
 		l.Delta = &LowRank{
-			R: r, A: f.floats(r*in, 0.4), B: f.floats(out*r, 0.4), DA: make([]float32, r*in), DB: make([]float32, out*r),
-			Scale: 1.5, Dropout: dropout,
+			R: k.r, A: f.floats(k.r*in, 0.4), B: f.floats(out*k.r, 0.4), DA: make([]float32, k.r*in), DB: sink(out * k.r),
+			Scale: 1.5, Dropout: k.dropout,
 		}
 	}
+	if k.out {
+		l.Out = &OutScale{G: f.gain(out), DG: sink(out), WithBias: k.withBias}
+	}
+	if k.in {
+		l.In = &InScale{G: f.gain(in), DG: sink(in)}
+	}
+	if k.weight {
+		l.DW = sink(out * in)
+	}
+	if k.rows {
+		ids := []int32{int32(out) - 1, 0, 7}
+		l.W = l.W.WithRows(ids, f.floats(len(ids)*in, 0.3))
+		l.Rows = NewRows(ids, sink(len(ids)*in))
+	}
 	return l
+}
+
+// norm makes a norm, trained if the kind's are.
+func (f *fixture) norm(k kind, eps float32) *Norm {
+	n := &Norm{Gain: f.gain(dim), Eps: eps}
+	if k.tuned && !k.onlyA {
+		n.DGain = make([]float32, dim)
+	}
+	return n
 }
 
 func wide(v []float32) []float64 {
@@ -94,6 +143,7 @@ func wide(v []float32) []float64 {
 type ref struct {
 	out, in, r    int
 	w, bias, a, b []float64
+	gout, gin     []float64 // output and input scales, or nil
 	scale         float64
 	mask          []float64 // [T,in] what dropout multiplies the slot's input with; nil without
 	l             *Linear
@@ -111,6 +161,12 @@ func (f *fixture) reference(p *Pass, l *Linear) *ref {
 	if l.Bias != nil {
 		r.bias = wide(l.Bias)
 	}
+	if l.Out != nil {
+		r.gout = wide(l.Out.G)
+	}
+	if l.In != nil {
+		r.gin = wide(l.In.G)
+	}
 	if d := l.Delta; d != nil {
 		r.r, r.a, r.b, r.scale = d.R, wide(d.A), wide(d.B), float64(d.Scale)
 		if p.Train && d.Dropout > 0 {
@@ -120,35 +176,48 @@ func (f *fixture) reference(p *Pass, l *Linear) *ref {
 	return r
 }
 
-// apply is x·Wᵀ + b + scale·drop(x)·Aᵀ·Bᵀ.
+// apply is the layer's output, by the formula of its slots.
 func (r *ref) apply(x []float64) []float64 {
 	t := len(x) / r.in
 	y := make([]float64, t*r.out)
 	for i := range t {
-		xi, yi := x[i*r.in:(i+1)*r.in], y[i*r.out:(i+1)*r.out]
+		xi, yi := append([]float64(nil), x[i*r.in:(i+1)*r.in]...), y[i*r.out:(i+1)*r.out]
+		for j := range r.gin {
+			xi[j] *= r.gin[j]
+		}
 		for o := range yi {
+			yi[o] = dot(xi, r.w[o*r.in:(o+1)*r.in])
+		}
+		r.addSlot(yi, xi, i)
+		for o := range yi {
+			bias, g := 0.0, 1.0
 			if r.bias != nil {
-				yi[o] = r.bias[o]
+				bias = r.bias[o]
 			}
-			yi[o] += dot(xi, r.w[o*r.in:])
-		}
-		if r.r == 0 {
-			continue
-		}
-		xd := append([]float64(nil), xi...)
-		for j := range xd {
-			if r.mask != nil {
-				xd[j] *= r.mask[i*r.in+j]
+			if r.gout != nil {
+				g = r.gout[o]
 			}
-		}
-		for k := range r.r {
-			u := dot(xd, r.a[k*r.in:])
-			for o := range yi {
-				yi[o] += r.scale * u * r.b[o*r.r+k]
+			if r.gout != nil && r.l.Out.WithBias {
+				yi[o] = g * (yi[o] + bias)
+			} else {
+				yi[o] = g*yi[o] + bias
 			}
 		}
 	}
 	return y
+}
+
+// addSlot adds scale·drop(x)·Aᵀ·Bᵀ for the pass's i-th token.
+func (r *ref) addSlot(y, x []float64, i int) {
+	for j := range r.mask[:min(len(r.mask), r.in)] {
+		x[j] *= r.mask[i*r.in+j]
+	}
+	for k := range r.r {
+		u := dot(x, r.a[k*r.in:(k+1)*r.in])
+		for o := range y {
+			y[o] += r.scale * u * r.b[o*r.r+k]
+		}
+	}
 }
 
 func dot(a, b []float64) (s float64) {
@@ -158,7 +227,7 @@ func dot(a, b []float64) (s float64) {
 	return s
 }
 
-func refNorm(x []float64, gain []float32, eps float32) []float64 {
+func refNorm[G float32 | float64](x []float64, gain []G, eps float32) []float64 {
 	d := len(gain)
 	out := make([]float64, len(x))
 	for i := 0; i < len(x); i += d {
@@ -278,15 +347,85 @@ const (
 	bf16Tol    = 1.5e-2 // of the norm
 )
 
-// checkSlot compares the gradients in a layer's sinks with those of objective, which computes with r.
-func (f *fixture) checkSlot(name string, r *ref, objective func() float64) {
+// checkSlots compares the gradients in a layer's sinks with those of objective, which computes with r.
+func (f *fixture) checkSlots(name string, r *ref, objective func() float64) {
 	f.t.Helper()
-	d := r.l.Delta
-	if d == nil {
+	l := r.l
+	if d := l.Delta; d != nil {
+		f.checkSink(name+" dA", d.DA, r.a, objective)
+		f.checkSink(name+" dB", d.DB, r.b, objective)
+	}
+	if l.Out != nil {
+		f.checkSink(name+" d of the output scale", l.Out.DG, r.gout, objective)
+	}
+	if l.In != nil {
+		f.checkSink(name+" d of the input scale", l.In.DG, r.gin, objective)
+	}
+	f.checkSink(name+" dbias", l.DBias, r.bias, objective)
+	f.checkSink(name+" dW", l.DW, r.w, objective)
+	if l.Rows != nil && l.Rows.Grad != nil {
+		for i, id := range l.Rows.IDs {
+			f.checkSink(name+" drows", l.Rows.Grad[i*r.in:(i+1)*r.in], r.w[int(id)*r.in:int(id+1)*r.in], objective)
+		}
+	}
+}
+
+// sinks are the places of the sinks that there are.
+func sinks(n *Norm, ls ...*Linear) (all []*[]float32) {
+	add := func(s *[]float32) {
+		if *s != nil {
+			all = append(all, s)
+		}
+	}
+	if n != nil {
+		add(&n.DGain)
+	}
+	for _, l := range ls {
+		add(&l.DBias)
+		add(&l.DW)
+		if l.Delta != nil {
+			add(&l.Delta.DA)
+			add(&l.Delta.DB)
+		}
+		if l.Out != nil {
+			add(&l.Out.DG)
+		}
+		if l.In != nil {
+			add(&l.In.DG)
+		}
+		if l.Rows != nil {
+			add(&l.Rows.Grad)
+		}
+	}
+	return all
+}
+
+// same fails unless run puts the same gradients into empty sinks as are in them.
+func (f *fixture) same(what string, all []*[]float32, run func()) {
+	f.t.Helper()
+	var before [][]float32
+	for _, s := range all {
+		before = append(before, *s)
+		*s = make([]float32, len(*s))
+	}
+	run()
+	for i, s := range all {
+		testkit.Near(f.t, fmt.Sprintf("sink %d, %s", i, what), *s, before[i], 0, 0)
+	}
+}
+
+// checkSink compares one sink with the gradient with respect to v, in 100 places at most. Nil sinks are of frozen values.
+func (f *fixture) checkSink(name string, sink []float32, v []float64, objective func() float64) {
+	f.t.Helper()
+	if sink == nil {
 		return
 	}
-	f.near(name+" dA", d.DA, testkit.Gradient(objective, r.a, 1e-5), gradTol)
-	f.near(name+" dB", d.DB, testkit.Gradient(objective, r.b, 1e-5), gradTol)
+	places := f.some(len(sink), 100)
+	got := make([]float32, len(places))
+	for i, at := range places {
+		got[i] = sink[at]
+	}
+	f.near(name, got, testkit.Gradient(objective, v, 1e-5, places...), gradTol)
 }
 
 // near compares with the reference: in float32 each value within tol of the largest, in bfloat16 all together. A value
@@ -303,7 +442,11 @@ func (f *fixture) near(name string, got []float32, want []float64, tol float64) 
 		d := float64(got[i]) - w
 		diff, size = diff+d*d, size+w*w
 	}
-	if rel := math.Sqrt(diff / size); !(rel < bf16Tol) || len(got) != len(want) {
-		f.t.Errorf("%s: %d values for %d, off by %g of their norm, allowed %g", name, len(got), len(want), rel, bf16Tol)
+	allowed := bf16Tol
+	if f.scaled {
+		allowed *= 3
+	}
+	if rel := math.Sqrt(diff / size); !(rel < allowed) || len(got) != len(want) {
+		f.t.Errorf("%s: %d values for %d, off by %g of their norm, allowed %g", name, len(got), len(want), rel, allowed)
 	}
 }

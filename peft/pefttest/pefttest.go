@@ -21,16 +21,23 @@ import (
 type Subject struct {
 	Method peft.Method // without dropout, which would differ between two passes
 	Load   func(peft.Host, *peft.Saved) (peft.Adapter, error)
+	// Soft says that the method puts virtual positions in front of the text: a fresh adapter changes what the base says, and none can
+	// be merged.
+	Soft bool
 }
 
 // Run runs the suite.
 func Run(t *testing.T, s Subject) {
-	t.Run("fresh adapter changes nothing", s.fresh)
+	if s.Soft {
+		t.Run("cannot be merged", s.unmerged)
+	} else {
+		t.Run("fresh adapter changes nothing", s.fresh)
+		t.Run("merge", s.merged)
+	}
 	t.Run("parameters", s.parameters)
 	t.Run("slots can be cleared", s.cleared)
 	t.Run("gradients", s.gradients)
 	t.Run("save and load", s.saved)
-	t.Run("merge", s.merged)
 }
 
 // attach puts the method on a new tiny model. With stir every parameter then gets a random value, as after training.
@@ -77,7 +84,7 @@ func (s Subject) parameters(t *testing.T) {
 	}
 	for _, l := range m.Linears() {
 		for _, p := range l.Params() {
-			if !slices.Contains(ps, p) {
+			if derived := p.Name == ""; !derived && !slices.Contains(ps, p) {
 				t.Errorf("layer %s trains %v, which is not the adapter's", l.Name, p)
 			}
 		}
@@ -91,9 +98,7 @@ func (s Subject) cleared(t *testing.T) {
 		t.Fatalf("the stirred adapter changes the logits by %g of %g only: this test tells nothing", diff, size)
 	}
 	train(t, m)
-	for _, l := range m.Linears() {
-		l.ClearSlots()
-	}
+	m.Stack().ClearSlots()
 	same(t, logits(t, m), base, 0)
 }
 
@@ -190,6 +195,23 @@ func (s Subject) merged(t *testing.T) {
 	same(t, logits(t, plain), logits(t, m), 1e-4)
 	if _, err := a.Merge(targets[0]+".weight", make([]float32, 3), 3, 1); err == nil {
 		t.Error("merging into a weight of another shape is no error")
+	}
+}
+
+// unmerged asks that a merge changes nothing, and that the adapter says why none should be tried.
+func (s Subject) unmerged(t *testing.T) {
+	_, a := s.attach(t, true)
+	Merged(t, tinyDir(t), func(tensor string, w []float32, out, in int) (bool, error) {
+		before := slices.Clone(w)
+		did, err := a.Merge(tensor, w, out, in)
+		if did || !slices.Equal(before, w) {
+			t.Errorf("%s: merged", tensor)
+		}
+		return did, err
+	})
+	why, ok := a.(interface{ CannotMerge() error })
+	if !ok || !strings.Contains(why.CannotMerge().Error(), "ft generate --adapter") {
+		t.Error("the adapter does not say why it cannot be merged and what to do instead")
 	}
 }
 

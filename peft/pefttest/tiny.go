@@ -25,17 +25,17 @@ func tinyDir(t *testing.T) string {
 	return dir
 }
 
-// Open builds the llama in a Hugging Face directory, which needs no tokenizer. The model lives until the test ends.
+// Open builds the model in a Hugging Face directory, which needs no tokenizer. The model lives until the test ends.
 func Open(t *testing.T, dir string) *model.Model {
 	t.Helper()
 	return build(t, dir, source(t, dir))
 }
 
-// Merged builds the llama in a Hugging Face directory with the weights of its linear layers changed by merge, which is
+// Merged builds the model in a Hugging Face directory with the weights of its linear layers changed by merge, which is
 // an adapter's Merge or something around it.
 func Merged(t *testing.T, dir string, merge func(tensor string, w []float32, out, in int) (bool, error)) *model.Model {
 	t.Helper()
-	src := source(t, dir)
+	src, f := source(t, dir), familyOf(t, dir)
 	tensors := map[string]safetensors.Floats{}
 	for _, name := range src.Names() {
 		x, err := src.Tensor(name)
@@ -48,15 +48,35 @@ func Merged(t *testing.T, dir string, merge func(tensor string, w []float32, out
 		if l.Tied {
 			continue // the weight is the embedding's
 		}
-		if _, err := merge(l.Name+".weight", tensors[l.Name+".weight"].Data, l.Out(), l.In()); err != nil {
+		name := l.Name + ".weight"
+		w, transposed := tensors[name], f.IsTransposed(name)
+		if transposed {
+			w.Data = transpose(w.Data, l.In(), l.Out())
+		}
+		if _, err := merge(name, w.Data, l.Out(), l.In()); err != nil {
 			t.Fatal(err)
 		}
+		if transposed {
+			w.Data = transpose(w.Data, l.Out(), l.In())
+		}
+		tensors[name] = w
 	}
 	merged := t.TempDir()
 	if err := safetensors.Save(filepath.Join(merged, "model.safetensors"), tensors, nil); err != nil {
 		t.Fatal(err)
 	}
 	return build(t, dir, source(t, merged))
+}
+
+// transpose is w [rows,cols] with rows and columns exchanged.
+func transpose(w []float32, rows, cols int) []float32 {
+	out := make([]float32, len(w))
+	for r := range rows {
+		for c := range cols {
+			out[c*rows+r] = w[r*cols+c]
+		}
+	}
+	return out
 }
 
 func source(t *testing.T, dir string) *safetensors.File {
@@ -69,6 +89,20 @@ func source(t *testing.T, dir string) *safetensors.File {
 	return src
 }
 
+// familyOf is the family that dir's config.json names.
+func familyOf(t *testing.T, dir string) *model.Family {
+	t.Helper()
+	var config struct {
+		Type string `json:"model_type"`
+	}
+	testkit.ReadJSON(t, filepath.Join(dir, "config.json"), &config)
+	f := family.Of(config.Type)
+	if f == nil {
+		t.Fatalf("%s: no family %q", dir, config.Type)
+	}
+	return f
+}
+
 // build makes the model that dir's config.json describes from the tensors in src.
 func build(t *testing.T, dir string, src *safetensors.File) *model.Model {
 	t.Helper()
@@ -76,11 +110,12 @@ func build(t *testing.T, dir string, src *safetensors.File) *model.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec, err := family.Llama.FromConfig(config)
+	f := familyOf(t, dir)
+	spec, err := f.FromConfig(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Build(spec, &family.Llama, src, false)
+	m, err := model.Build(spec, f, src, false)
 	if err != nil {
 		t.Fatal(err)
 	}
