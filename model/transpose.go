@@ -15,9 +15,13 @@ func transpose(data []byte, rows, cols, size int) []byte {
 	move := func(to, from int) { copy(out[to*size:(to+1)*size], data[from*size:]) }
 	switch size { // values of these sizes are moved in one instruction
 	case 2:
-		move = func(to, from int) { binary.NativeEndian.PutUint16(out[2*to:], binary.NativeEndian.Uint16(data[2*from:])) }
+		move = func(to, from int) {
+			binary.NativeEndian.PutUint16(out[2*to:], binary.NativeEndian.Uint16(data[2*from:]))
+		}
 	case 4:
-		move = func(to, from int) { binary.NativeEndian.PutUint32(out[4*to:], binary.NativeEndian.Uint32(data[4*from:])) }
+		move = func(to, from int) {
+			binary.NativeEndian.PutUint32(out[4*to:], binary.NativeEndian.Uint32(data[4*from:]))
+		}
 	}
 	kernels.Parallel((cols+transposeBlock-1)/transposeBlock, func(i int) {
 		for r0 := 0; r0 < rows; r0 += transposeBlock {
