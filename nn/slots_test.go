@@ -26,24 +26,22 @@ func fillers(s *Stack) (all []filler) {
 	for i, n := range s.Norms() {
 		name := fmt.Sprint("norm ", i)
 		all = append(all, filler{name, func(s *Stack, stir bool) {
-			n := s.Norms()[i]
-			n.SetGain(around(name, n.Gain(), stir, len(n.Gain())))
+			s.Norms()[i].SetGain(around(name, n.Gain(), stir, len(n.Gain())))
 		}})
-		if n.Bias() == nil {
-			continue
+		if n.Bias() != nil {
+			all = append(all, filler{name + " bias", func(s *Stack, stir bool) {
+				s.Norms()[i].SetBias(around(name+" bias", n.Bias(), stir, len(n.Bias())))
+			}})
 		}
-		all = append(all, filler{name + " bias", func(s *Stack, stir bool) {
-			n := s.Norms()[i]
-			n.SetBias(around(name+" bias", n.Bias(), stir, len(n.Bias())))
-		}})
 	}
+	all = append(all, tokenFillers()...)
 	if s.Positions != nil {
 		all = append(all, filler{"positions weight", func(s *Stack, stir bool) {
 			at := s.Positions.Table()
 			s.Positions.SetWeight(around("positions.weight", table(at.Row, at.Rows, dim), stir, at.Rows, dim))
 		}})
 	}
-	return append(all, tokenFillers()...)
+	return all
 }
 
 // linearFillers are the slots of the i-th linear layer.
