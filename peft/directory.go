@@ -48,6 +48,9 @@ type Meta struct {
 	System   string `json:"system,omitempty"`    // system text of the training data
 	Base     string `json:"base,omitempty"`      // the base model as the run's config names it
 	BaseHash string `json:"base_hash,omitempty"` // hash of the base's files, as the run's record has it
+
+	// Foreign tells that the adapter was not trained by ft, so that nothing is known of template and system text: it has no MetaFile.
+	Foreign bool `json:"-"`
 }
 
 // Save writes an adapter to the directory dir, which is made if need be. All files are complete and beside their
@@ -73,6 +76,12 @@ func save(dir string, s State, m Meta) error {
 		name  string
 		value any
 	}{{MetaFile, m}, {ConfigFile, s.config(m)}}
+	if m.Foreign {
+		texts = texts[1:]
+		if err := os.Remove(filepath.Join(dir, MetaFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
 	var staged []*atomicfile.File
 	for _, t := range texts {
 		text, err := plainjson.Marshal(t.value, "  ")
@@ -211,6 +220,7 @@ func (s *Saved) load() error {
 func ReadMeta(dir string) (m Meta, ok bool, err error) {
 	text, err := os.ReadFile(filepath.Join(dir, MetaFile))
 	if errors.Is(err, fs.ErrNotExist) {
+		m.Foreign = true
 		return m, false, nil
 	} else if err != nil {
 		return m, false, err

@@ -10,6 +10,7 @@ import (
 	"ft/peft"
 	"ft/peft/pefttest"
 	"ft/vera"
+	"ft/weights/safetensors"
 )
 
 func TestBackend(t *testing.T) { backend.Check(t) }
@@ -99,5 +100,80 @@ func TestAttach_noBias(t *testing.T) {
 		if len(l.Params()) > 0 {
 			t.Errorf("something was left in %s", l.Name)
 		}
+	}
+}
+
+// saved writes an adapter with these settings and reads its files.
+func saved(t *testing.T, base string, change func(*vera.Config)) *peft.Saved {
+	t.Helper()
+	c := vera.Default()
+	c.Rank = 8
+	change(&c)
+	a, err := vera.Method{Config: c}.Attach(pefttest.Open(t, base))
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := a.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := peft.Save(dir, state, peft.Meta{}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := peft.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestLoad: what PEFT may store besides, and what does not fit, which leaves the base as it was.
+func TestLoad(t *testing.T) {
+	base := t.TempDir()
+	testkit.TinyLlama{Untied: true}.Write(t, base)
+	head := func(c *vera.Config) { c.Targets = peft.Names{List: []string{"q_proj", "lm_head"}} }
+	weight := testkit.Tensors(t, filepath.Join(base, "model.safetensors"))["lm_head.weight"]
+	for name, c := range map[string]struct {
+		change func(*vera.Config)
+		spoil  func(*peft.Saved)
+		want   string
+	}{
+		"a copy of the head": {head, func(s *peft.Saved) {
+			s.Tensors["lm_head.base_layer.weight"] = safetensors.Floats{Shape: weight.Shape, Data: weight.Data}
+		}, ""},
+		"a copy of another head": {head, func(s *peft.Saved) {
+			s.Tensors["lm_head.base_layer.weight"] = safetensors.Floats{Shape: weight.Shape, Data: make([]float32, len(weight.Data))}
+		}, "the adapter is for another base"},
+		"no pair":           {head, func(s *peft.Saved) { delete(s.Tensors, "base_model.vera_A") }, "base_model.vera_A: missing"},
+		"no pair is needed": {func(c *vera.Config) { c.SaveProjection = false }, func(*peft.Saved) {}, ""},
+		"a pair all the same": {func(c *vera.Config) { c.SaveProjection = false }, func(s *peft.Saved) {
+			s.Tensors["base_model.vera_A"] = safetensors.Floats{Shape: []int{8, 48}, Data: make([]float32, 8*48)}
+		}, ""},
+		"another rank": {head, func(s *peft.Saved) {
+			s.Tensors["lm_head.vera_lambda_d"] = safetensors.Floats{Shape: []int{7}, Data: make([]float32, 7)}
+		}, "lm_head.vera_lambda_d: expected [8], found [7]"},
+		"another type": {head, func(s *peft.Saved) { s.Type = "LORA" }, `peft_type is "LORA", not "VERA"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := saved(t, base, c.change)
+			c.spoil(s)
+			m := pefttest.Open(t, base)
+			_, err := vera.Load(m, s)
+			if c.want == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one with %q", err, c.want)
+			}
+			for _, l := range m.Linears() {
+				if len(l.Params()) > 0 {
+					t.Fatalf("a refused adapter left something in %s", l.Name)
+				}
+			}
+		})
 	}
 }

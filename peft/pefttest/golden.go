@@ -67,44 +67,6 @@ type goldenCase struct {
 	ref       reference
 }
 
-// reference is train.json.
-type reference struct {
-	Model, Method string
-	Optimizer     struct {
-		Betas       [2]float64
-		Eps         float64
-		WeightDecay float64 `json:"weight_decay"`
-		Clip        float64
-	}
-	Batches     [][]sequence
-	BatchOfStep []int   `json:"batch_of_step"`
-	GradsBatch  int     `json:"grads_batch"`
-	GradsLoss   float64 `json:"grads_loss"`
-	GradsNorm   float64 `json:"grads_norm"`
-	LRs         []float64
-	LRFactor    map[string]float64 `json:"lr_factor"`
-	Losses      []float64
-	GradNorms   []float64 `json:"grad_norms"`
-	Final       struct {
-		IDs        []int32 `json:"input_ids"`
-		LogitsFrom int32   `json:"logits_from"`
-		Logits     [][]float64
-		Greedy     []int32
-	}
-	Merged struct {
-		Last []float64 `json:"last_logits"`
-	}
-	Shadow struct {
-		Noisy map[string]any `json:"noisy_tensors"`
-	} `json:"float64_shadow"`
-}
-
-// sequence is one row of a reference batch.
-type sequence struct {
-	IDs    []int32 `json:"input_ids"`
-	Labels []int32 `json:"labels"`
-}
-
 func (c *goldenCase) path(name string) string { return filepath.Join(c.dir, name) }
 
 func (c *goldenCase) run(t *testing.T) {
@@ -129,7 +91,7 @@ func (c *goldenCase) load(t *testing.T, at string) (*model.Model, peft.Adapter) 
 	return m, a
 }
 
-// begin opens the base and puts the reference's first adapter on it.
+// begin opens the base, puts the reference's first adapter on it and tells it how many steps there will be.
 func (c *goldenCase) begin(t *testing.T) (*model.Model, peft.Adapter) {
 	t.Helper()
 	var m *model.Model
