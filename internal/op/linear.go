@@ -61,11 +61,7 @@ func (r *Rows) slice(lo, hi int) *Rows {
 	if r == nil {
 		return nil
 	}
-	if !slices.IsSorted(r.IDs) {
-		panic("op: trained rows of a layer that is used in parts are not in ascending order")
-	}
-	from, _ := slices.BinarySearch(r.IDs, int32(lo))
-	end, _ := slices.BinarySearch(r.IDs, int32(hi))
+	from, end := kernels.Between(r.IDs, lo, hi)
 	if from == end {
 		return nil
 	}
