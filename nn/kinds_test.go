@@ -139,6 +139,29 @@ func TestKinds_alone(t *testing.T) {
 	})
 }
 
+// TestKinds_logits: logits of a pass and of decoding agree, and their losses are those of training.
+func TestKinds_logits(t *testing.T) {
+	eachKind(t, func(t *testing.T, kind kind) {
+		s, k := newKind(5, 1, kind), newTask(5, 20)
+		fillAll(s, true)
+		p := k.pass(newArena(t))
+		p.Train = false
+		x, rows := s.Hidden(p, k.ids), make([]int32, p.T)
+		want := make([][]float32, p.T)
+		for i := range rows {
+			rows[i] = int32(i)
+		}
+		s.Logits(p, x, rows, func(i int, l []float32) { want[i] = slices.Clone(l) })
+		d := &op.Decoder{T: p.T, Arena: p.Arena}
+		s.DecodeLogits(d, x, func(i int, l []float32) { testkit.Near(t, fmt.Sprint("row ", i), l, want[i], 1e-5, 1e-5) })
+		for i, loss := range mustTrain(t, s, k, 1) {
+			if label := k.labels[i]; label >= 0 {
+				testkit.Near(t, fmt.Sprint("loss ", i), []float64{loss}, []float64{kernels.CrossEntropyRow(want[i], int(label), 1)}, 1e-5, 1e-6)
+			}
+		}
+	})
+}
+
 // TestFused_rows: single rows of a layer of several parts are used, and have the gradients that they have in a whole weight.
 func TestFused_rows(t *testing.T) {
 	ids, k := []int32{1, 25, 26, ff + 3, 2*ff - 1}, newTask(4, 9, 30)
