@@ -205,17 +205,6 @@ func (b *builder) matrix(hf string, rows, cols int) *kernels.Matrix {
 	return m
 }
 
-// transpose is a matrix [rows,cols] of values of size bytes with rows and columns exchanged.
-func transpose(data []byte, rows, cols, size int) []byte {
-	out := make([]byte, len(data))
-	for r := range rows {
-		for c := range cols {
-			copy(out[(c*rows+r)*size:][:size], data[(r*cols+c)*size:])
-		}
-	}
-	return out
-}
-
 // norm reads the norm of a module over d values; nil for no module.
 func (b *builder) norm(module string, d int) *nn.Norm {
 	if module == "" {

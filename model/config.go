@@ -38,7 +38,7 @@ type TokenIDs []int32
 func (t *TokenIDs) UnmarshalJSON(b []byte) error {
 	var one int32
 	if json.Unmarshal(b, &one) == nil {
-		if string(b) != "null" {
+		if *t = nil; string(b) != "null" {
 			*t = TokenIDs{one}
 		}
 		return nil

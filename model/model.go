@@ -62,7 +62,10 @@ func (m *Model) Close() error { return m.arena.Close() }
 
 // Size is the number of weights in the model's matrices, a tied head counted once.
 func (m *Model) Size() int {
-	n := m.Spec.Vocab * m.Spec.Dim
+	n := 0
+	for _, e := range m.stack.Embeddings() {
+		n += e.Table().Rows * e.Table().Cols
+	}
 	for _, l := range m.Linears() {
 		if !l.Tied {
 			n += l.In() * l.Out()

@@ -139,6 +139,55 @@ func TestKinds_alone(t *testing.T) {
 	})
 }
 
+// TestKinds_logits: logits of a pass and of decoding agree, and their losses are those of training.
+func TestKinds_logits(t *testing.T) {
+	eachKind(t, func(t *testing.T, kind kind) {
+		s, k := newKind(5, 1, kind), newTask(5, 20)
+		fillAll(s, true)
+		p := k.pass(newArena(t))
+		p.Train = false
+		x, rows := s.Hidden(p, k.ids), make([]int32, p.T)
+		want := make([][]float32, p.T)
+		for i := range rows {
+			rows[i] = int32(i)
+		}
+		s.Logits(p, x, rows, func(i int, l []float32) { want[i] = slices.Clone(l) })
+		d := &op.Decoder{T: p.T, Arena: p.Arena}
+		s.DecodeLogits(d, x, func(i int, l []float32) { testkit.Near(t, fmt.Sprint("row ", i), l, want[i], 1e-5, 1e-5) })
+		for i, loss := range mustTrain(t, s, k, 1) {
+			if label := k.labels[i]; label >= 0 {
+				testkit.Near(t, fmt.Sprint("loss ", i), []float64{loss}, []float64{kernels.CrossEntropyRow(want[i], int(label), 1)}, 1e-5, 1e-6)
+			}
+		}
+	})
+}
+
+// TestFused_rows: single rows of a layer of several parts are used, and have the gradients that they have in a whole weight.
+func TestFused_rows(t *testing.T) {
+	ids, k := []int32{1, 25, 26, ff + 3, 2*ff - 1}, newTask(4, 9, 30)
+	make := func(fill func(l *Linear)) *Stack {
+		s := newKind(2, 2, kinds["one layer for gate and up, some layers not rotated"])
+		fill(s.Blocks[1].linears[4])
+		return s
+	}
+	whole, rows := NewParam("whole", 2*ff, dim), NewParam("rows", len(ids), dim)
+	copy(rows.Data, newRandom(6).floats(rows.Size(), 0, 0.3))
+	a := make(func(l *Linear) {
+		copy(whole.Data, table(l.Weight().Row, 2*ff, dim))
+		for i, id := range ids {
+			copy(whole.Data[int(id)*dim:int(id+1)*dim], rows.Data[i*dim:])
+		}
+		l.SetWeight(whole)
+	})
+	b := make(func(l *Linear) { l.SetRows(ids, rows) })
+	if got, want := mustTrain(t, b, k, 1), mustTrain(t, a, k, 1); !slices.Equal(got, want) {
+		t.Error("other losses")
+	}
+	for i, id := range ids {
+		testkit.Near(t, fmt.Sprint("row ", id), rows.Grad[i*dim:(i+1)*dim], whole.Grad[int(id)*dim:int(id+1)*dim], 1e-5, 1e-8)
+	}
+}
+
 // TestKinds_reduced: with products in bfloat16 all gradients together are those of float32 to within 0.03 of their norm, more than twice what was measured.
 func TestKinds_reduced(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind kind) {
@@ -169,32 +218,39 @@ func TestKinds_reduced(t *testing.T) {
 	})
 }
 
-// TestKinds_extend: sequences cut into pieces, and token by token, have the states of a pass over each of them.
+// TestKinds_extend: sequences cut into pieces have the states of a pass over each of them, bit for bit, and token by token they have them
+// but for rounding.
 func TestKinds_extend(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind kind) {
 		backend.Each(t, func(t *testing.T) {
-			s := newKind(9, 2, kind)
-			fillAll(s, true)
-			q, single := newSequences(t, s, 60, 40), newSequences(t, s, 60, 40)
-			q.extend(t, piece{0, 0, 20})
-			q.extend(t, piece{1, 0, 1}, piece{0, 20, 21})
-			q.extend(t, piece{0, 21, 60}, piece{1, 1, 40})
-			for at := range 60 {
-				if at < 40 {
-					single.decode(at, 0, 1)
-				} else {
-					single.decode(at, 0)
-				}
-			}
-			for i, ids := range q.ids {
-				p := task{lengths: []int{len(ids)}, ids: ids}.pass(q.arena)
-				p.Train = false
-				want := slices.Clone(s.Hidden(p, ids))
-				if !slices.Equal(q.out[i], want) {
-					t.Errorf("sequence %d differs in pieces", i)
-				}
-				testkit.Near(t, fmt.Sprintf("sequence %d, decoded", i), single.out[i], want, 2e-5, 0)
-			}
+			testExtended(t, kind, kernels.F32, 2e-5)
+			testExtended(t, kind, kernels.BF16, 0.05)
 		})
 	})
+}
+
+func testExtended(t *testing.T, kind kind, prec kernels.Precision, tol float64) {
+	s := newKind(9, 2, kind)
+	fillAll(s, prec == kernels.F32)
+	q, single := newSequences(t, s, 60, 40), newSequences(t, s, 60, 40)
+	q.prec, single.prec = prec, prec
+	q.extend(t, piece{0, 0, 20})
+	q.extend(t, piece{1, 0, 1}, piece{0, 20, 21})
+	q.extend(t, piece{0, 21, 60}, piece{1, 1, 40})
+	for at := range 60 {
+		if at < 40 {
+			single.decode(at, 0, 1)
+		} else {
+			single.decode(at, 0)
+		}
+	}
+	for i, ids := range q.ids {
+		p := task{lengths: []int{len(ids)}, ids: ids}.pass(q.arena)
+		p.Train, p.Prec = false, prec
+		want := slices.Clone(s.Hidden(p, ids))
+		if !slices.Equal(q.out[i], want) {
+			t.Errorf("%v: sequence %d differs in pieces", prec, i)
+		}
+		testkit.Near(t, fmt.Sprintf("%v: sequence %d, decoded", prec, i), single.out[i], want, tol, 0)
+	}
 }

@@ -124,7 +124,7 @@ func (l *Linear) SetWeightAs(w *Param, values *kernels.Matrix) {
 }
 
 // SetRows puts the rows of rows [n,In] in the place of the weight's rows ids, which differ from each other: for an output head, the
-// logits of these tokens. Of a weight in SetWeight's slot those rows have no part and no gradient.
+// logits of these tokens. Those of a layer of several parts are in ascending order. Of a weight in SetWeight's slot those rows have no part and no gradient.
 func (l *Linear) SetRows(ids []int32, rows *Param) {
 	l.slots.ids, l.slots.rows = ids, rows
 	l.weigh()

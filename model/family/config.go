@@ -27,7 +27,8 @@ func write(s *model.Spec, class string, fields map[string]any) ([]byte, error) {
 	if s.Rope.Divisors != nil {
 		return nil, fmt.Errorf("model: this GGUF stores its rope scaling as divisors, which config.json has no field for: merge into a .gguf instead")
 	}
-	m := s.Map()
+	m := map[string]any{"bos_token_id": nil, "eos_token_id": nil} // said, because classes have defaults for what is left out
+	maps.Copy(m, s.Map())
 	m["architectures"] = []string{class}
 	maps.Copy(m, fields)
 	return json.MarshalIndent(m, "", "  ")
