@@ -67,7 +67,9 @@ func (b *builder) block(i int, rope *op.Rope) *nn.Block {
 		if b.err != nil {
 			return nil
 		}
-		return nn.NewLinear(name, w, bv)
+		l := nn.NewLinear(name, w, bv)
+		l.Transposed = b.family.IsTransposed(name + ".weight")
+		return l
 	}
 	c := nn.BlockConfig{
 		Heads: s.Heads, KVHeads: s.KVHeads, HeadDim: s.HeadDim,

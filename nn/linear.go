@@ -15,6 +15,8 @@ type Linear struct {
 	Name string // Hugging Face module path, such as "model.layers.0.self_attn.q_proj"
 	Head bool   // the output head: "all-linear" leaves it out
 	Tied bool   // W is the embedding's weight: changing it would change the embedding too
+	// Transposed tells that Hugging Face's files have W as [In,Out].
+	Transposed bool
 
 	base, op op.Linear // without and with what is in the slots
 	parts    []linearPart
