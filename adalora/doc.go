@@ -13,4 +13,6 @@
 //
 // Formulas and files are those of Hugging Face PEFT, but that the penalty counts once a step, however many passes it takes. What is
 // saved holds the triplets that are left.
+//
+// E starts at zero between small A and B, so learning begins slowly: rates of 1e-3 and more are usual.
 package adalora

@@ -74,7 +74,7 @@ func (p *prepared) fill() error {
 			return usageError{err}
 		}
 	}
-	return nil
+	return p.checkWhole()
 }
 
 // hooks are what an adapter does around the optimizer's steps, nil if nothing.
@@ -108,6 +108,9 @@ func (p *prepared) settle() error {
 	return p.makeData()
 }
 
+// lowForPrompts is a train.lr below which a soft prompt hardly learns.
+const lowForPrompts = 1e-3
+
 // summary tells what the run is about to do.
 func (p *prepared) summary(s ui.Streams) {
 	c, d := p.config, p.data
@@ -123,6 +126,9 @@ func (p *prepared) summary(s ui.Streams) {
 		s.Note("         %s", n)
 	}
 	s.Note("training %d steps of %d samples, about %s tokens an epoch", c.Train.TotalSteps(d.Train.Len()), c.Train.Batch, ui.Count(d.Tokens))
+	if p.session.base.Model.Virtual() > 0 && c.Train.LR < lowForPrompts {
+		s.Note("         train.lr %g is low for a soft prompt, which little would move; 1e-2 to 1e-1 is usual", c.Train.LR)
+	}
 	if strings.TrimSpace(p.session.base.Chat.Source) != "" {
 		s.Detail("an answer ends with %q", p.session.format.End)
 	}

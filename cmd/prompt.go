@@ -21,8 +21,8 @@ tuned model. The model's weights stay as they are; what learns are virtual posit
   method: {kind: prefix, tokens: 20, projection: false}    keys and values in every block
   method: {kind: p_tuning, tokens: 20, encoder: mlp}       embeddings made by a network (mlp or lstm)
 
-They count in the model's context. A soft prompt is far smaller than a LoRA adapter, and it wants a larger train.lr: 1e-2 to 3e-1 for
-kind prompt, 1e-3 to 1e-2 for the others. It cannot be merged into the model: use it with ft generate --adapter.
+They count in the model's context. A soft prompt is far smaller than a LoRA adapter, and it wants a larger train.lr: 1e-2 to 1e-1, or
+1e-3 to 1e-2 where a network makes it. It cannot be merged into the model: use it with ft generate --adapter.
 
 A run's directory is that of ft lora.`,
 		Example: `  ft prompt --config configs/prompt.yaml

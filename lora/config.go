@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"ft/internal/suggest"
 	"ft/peft"
 )
 
@@ -29,8 +30,9 @@ type Config struct {
 	RankStabilized bool `yaml:"rank_stabilized"`
 	// DoRA trains the length of each row of the adapted weights apart from its direction. Kind dora is lora with it on.
 	DoRA bool `yaml:"dora"`
-	// Init is how training begins: default (A uniform, B zero), gaussian (A normal with deviation 1/rank, B zero), orthogonal (A and B
-	// random with product zero), or random (A and B uniform, which changes the model at once and is for debugging).
+	// Init is how A and B begin: default (A uniform, B zero), gaussian (A normal with deviation 1/rank, B zero), orthogonal (both
+	// random, their product zero), random (both uniform, which changes the model at once and is for debugging), or with a part of the
+	// base's weight, which the base then counts without: pissa (its principal part) or olora (an orthonormal one).
 	Init string `yaml:"init"`
 	// Bias trains biases of the base too: none, lora_only (those of the targets), or all.
 	Bias string `yaml:"bias"`
@@ -60,14 +62,6 @@ type Pattern struct {
 // maxRank is far above every layer's width; a larger rank is a slip that would only exhaust the memory.
 const maxRank = 1 << 16
 
-// Values of Init.
-const (
-	initDefault    = "default"
-	initGaussian   = "gaussian"
-	initOrthogonal = "orthogonal"
-	initRandom     = "random"
-)
-
 // Values of Bias, which are PEFT's.
 const (
 	biasNone = "none"
@@ -75,10 +69,7 @@ const (
 	biasOnly = "lora_only"
 )
 
-var (
-	inits  = []string{initDefault, initGaussian, initOrthogonal, initRandom}
-	biases = []string{biasNone, biasAll, biasOnly}
-)
+var biases = []string{biasNone, biasAll, biasOnly}
 
 // Default returns the settings of a run that names none.
 func Default() Config {
@@ -89,6 +80,14 @@ func Default() Config {
 func DefaultDoRA() Config {
 	c := Default()
 	c.DoRA = true
+	return c
+}
+
+// PiSSA returns the settings of a run that begins with the principal part of the weights (Meng, Wang and Zhang 2024, arXiv:2404.02948) and
+// names none else. Its authors use no dropout.
+func PiSSA() Config {
+	c := Default()
+	c.Init, c.Dropout = initPiSSA, 0
 	return c
 }
 
@@ -110,15 +109,19 @@ func (c Config) Validate() error {
 	if err := c.targets().Validate(); err != nil {
 		errs = append(errs, err)
 	}
-	for key, v := range map[string]struct {
-		value string
-		have  []string
-	}{"init": {c.Init, inits}, "bias": {c.Bias, biases}} {
+	for _, v := range []struct {
+		key, value string
+		have       []string
+	}{{"init", c.Init, inits}, {"bias", c.Bias, biases}} {
 		if !slices.Contains(v.have, v.value) {
-			bad(key, "must be one of %s, got %q", strings.Join(v.have, ", "), v.value)
+			hint := ""
+			if near := suggest.Nearest(v.value, v.have); near != "" {
+				hint = fmt.Sprintf("; did you mean %q?", near)
+			}
+			bad(v.key, "unknown %q%s (have: %s)", v.value, hint, strings.Join(v.have, ", "))
 		}
 	}
-	if c.LoRABias && (c.Init == initGaussian || c.Init == initOrthogonal) {
+	if c.LoRABias && c.Init != initDefault && c.Init != initRandom {
 		bad("lora_bias", "goes with init %s or %s only, as in PEFT, got %s", initDefault, initRandom, c.Init)
 	}
 	if c.LoRABias && c.DoRA {

@@ -53,6 +53,9 @@ func load(h peft.Host, saved *peft.Saved) (*adapter, error) {
 			return nil, err
 		}
 	}
+	if err := a.takeOver(h); err != nil {
+		return nil, err
+	}
 	for _, p := range a.Params() {
 		data := saved.Tensors[p.Name].Data
 		if a.isTransposed(p) {
@@ -171,13 +174,10 @@ func checkCopy(name string, weight *kernels.Matrix, stored []float32) error {
 	return nil
 }
 
-// fileInits are init_lora_weights of a fresh adapter.
-var fileInits = map[string]any{initDefault: true, initGaussian: "gaussian", initOrthogonal: "orthogonal", initRandom: false}
-
 // State is the adapter in PEFT's terms. Only keys that PEFT has long had are written, because older versions
 // refuse unknown ones; newer ones appear when they are used.
 func (a *adapter) State() (peft.State, error) {
-	s := &a.settings
+	s := a.settings.converted()
 	var paths []string
 	transposes := false
 	for _, l := range a.modules {
@@ -226,11 +226,18 @@ func (s *settings) tokensKey() any {
 	return sets
 }
 
-// saves are the tensors as the file has them.
+// saves are the tensors as the file has them: the live ones, but for those of which it has the transpose or twice the rank.
 func (a *adapter) saves() []*nn.Param {
 	ps := slices.Clone(a.Params())
+	wide := map[*nn.Param]*nn.Param{}
+	for _, l := range a.modules {
+		wide[l.a], wide[l.b] = l.slot()
+	}
 	for i, p := range ps {
-		if a.isTransposed(p) {
+		switch w := wide[p]; {
+		case w != nil && w != p:
+			ps[i] = &nn.Param{Name: p.Name, Shape: w.Shape, Data: w.Data, Grad: w.Grad}
+		case a.isTransposed(p):
 			ps[i] = &nn.Param{Name: p.Name, Shape: a.fileShape(p), Data: transposed(p.Data, p.Shape[0], p.Shape[1])}
 		}
 	}

@@ -24,9 +24,10 @@ type dora struct {
 // magnitudes are the factors of one layer.
 type magnitudes struct {
 	*lowRank
-	g    *nn.Param // [Out]
-	norm []float64 // of the rows of W + s·B·A
-	mark uint64    // of the A and B that norm was computed from
+	pair [2]*nn.Param // what the slot holds
+	g    *nn.Param    // [Out]
+	norm []float64    // of the rows of W + s·B·A
+	mark uint64       // of the A and B that norm was computed from
 }
 
 // newDoRA fills the slots for output factors of the layers that have magnitudes; nil if none has.
@@ -36,10 +37,12 @@ func newDoRA(modules []*lowRank) *dora {
 		if l.m == nil {
 			continue
 		}
-		m := &magnitudes{lowRank: l, g: nn.NewParam("", l.linear.Out()), norm: make([]float64, l.linear.Out())}
+		m := newMagnitudes(l)
+		m.g = nn.NewParam("", l.linear.Out())
 		l.linear.SetOutScale(m.g, false)
 		d.rows = append(d.rows, m)
-		d.wa, d.gram = kernels.Grow(d.wa, max(len(d.wa), l.rank*l.linear.Out())), kernels.Grow(d.gram, max(len(d.gram), l.rank*l.rank))
+		r := m.pair[0].Shape[0]
+		d.wa, d.gram = kernels.Grow(d.wa, max(len(d.wa), r*l.linear.Out())), kernels.Grow(d.gram, max(len(d.gram), r*r))
 	}
 	if len(d.rows) == 0 {
 		return nil
@@ -48,10 +51,16 @@ func newDoRA(modules []*lowRank) *dora {
 	return d
 }
 
+func newMagnitudes(l *lowRank) *magnitudes {
+	a, b := l.slot()
+	return &magnitudes{lowRank: l, pair: [2]*nn.Param{a, b}, norm: make([]float64, l.linear.Out())}
+}
+
 // startMagnitudes sets the magnitudes to the norms that the weight and the pair begin with.
 func (l *lowRank) startMagnitudes() {
-	m := &magnitudes{lowRank: l, norm: make([]float64, l.linear.Out())}
-	m.measure(make([]float32, l.rank*l.linear.Out()), make([]float32, l.rank*l.rank))
+	m := newMagnitudes(l)
+	r := m.pair[0].Shape[0]
+	m.measure(make([]float32, r*l.linear.Out()), make([]float32, r*r))
 	for o, v := range m.norm {
 		l.m.Data[o] = float32(v)
 	}
@@ -75,7 +84,7 @@ func squaredNorms(w *kernels.Matrix) []float64 {
 
 // Forward computes the factors. Norms are computed again only if A or B changed, which passes of one step and evaluations do not do.
 func (d *dora) Forward() {
-	kernels.Parallel(len(d.rows), func(i int) { d.marks[i] = digest(digest(1, d.rows[i].a.Data), d.rows[i].b.Data) })
+	kernels.Parallel(len(d.rows), func(i int) { d.marks[i] = digest(digest(1, d.rows[i].pair[0].Data), d.rows[i].pair[1].Data) })
 	for i, m := range d.rows {
 		if m.mark != d.marks[i] {
 			m.measure(d.wa, d.gram)
@@ -90,23 +99,24 @@ func (d *dora) Forward() {
 // measure computes the norms. wa and gram are scratch memory.
 func (m *magnitudes) measure(wa, gram []float32) {
 	out, in := m.size()
-	r, s := m.rank, float64(m.scale)
+	a, b := m.pair[0].Data, m.pair[1].Data
+	r, s := m.pair[0].Shape[0], float64(m.scale)
 	if m.squares == nil {
 		m.squares = squaredNorms(m.linear.Weight())
 	}
 	wa, gram = wa[:r*out], gram[:r*r]
-	kernels.MulRows(r, kernels.RowProduct{Dst: wa, X: m.a.Data, W: m.linear.Weight(), Prec: kernels.F32})
-	kernels.Gemm(gram, r, m.a.Data, in, false, m.a.Data, in, true, r, r, in, 1, false)
+	kernels.MulRows(r, kernels.RowProduct{Dst: wa, X: a, W: m.linear.Weight(), Prec: kernels.F32})
+	kernels.Gemm(gram, r, a, in, false, a, in, true, r, r, in, 1, false)
 	kernels.Parallel((out+normBlock-1)/normBlock, func(i int) {
 		for o := i * normBlock; o < min(out, (i+1)*normBlock); o++ {
 			cross, square := 0.0, 0.0
-			for p, b := range m.b.Data[o*r : (o+1)*r] {
+			for p, v := range b[o*r : (o+1)*r] {
 				sum := 0.0
-				for q, v := range m.b.Data[o*r : (o+1)*r] {
-					sum += float64(gram[p*r+q]) * float64(v)
+				for q, u := range b[o*r : (o+1)*r] {
+					sum += float64(gram[p*r+q]) * float64(u)
 				}
-				cross += float64(b) * float64(wa[p*out+o])
-				square += float64(b) * sum
+				cross += float64(v) * float64(wa[p*out+o])
+				square += float64(v) * sum
 			}
 			m.norm[o] = math.Sqrt(max(0, m.squares[o]+2*s*cross+s*s*square))
 		}

@@ -64,9 +64,6 @@ func (l *lowRank) start(init string, seed uint64) {
 	default:
 		ofA.uniform(l.a.Data, in)
 	}
-	if l.m != nil {
-		l.startMagnitudes()
-	}
 }
 
 // startOrthogonal draws A and B from normal numbers in two subspaces of the rank that are orthogonal to each other, so that B·A is

@@ -65,6 +65,14 @@ func (m Method) attach(h peft.Host) (*adapter, error) {
 	for _, p := range a.parts {
 		p.start(s.init, m.Seed)
 	}
+	if err := a.takeOver(h); err != nil {
+		return nil, err
+	}
+	for _, l := range a.modules {
+		if l.m != nil {
+			l.startMagnitudes()
+		}
+	}
 	if m.Config.LRRatio != 1 {
 		a.scaleRates(m.Config.LRRatio)
 	}
@@ -96,7 +104,7 @@ func (a *adapter) checkFresh(h peft.Host) error {
 		return fmt.Errorf("bias: %s: this base (model type %s) has no such biases, so there is nothing to train; leave the key out", s.bias, h.ModelType())
 	}
 	for _, name := range s.saved {
-		if !slices.ContainsFunc(modulesOf(h), func(m module) bool { return m.saved([]string{name}) }) {
+		if !slices.ContainsFunc(leavesOf(h), func(m leaf) bool { return m.saved([]string{name}) }) {
 			return fmt.Errorf("save_modules: no module's path ends in %q (the first are %s)", name, firstPaths(h))
 		}
 	}
@@ -108,7 +116,7 @@ func (a *adapter) checkFresh(h peft.Host) error {
 func (a *adapter) scaleRates(ratio float64) {
 	for _, p := range a.Params() {
 		embedding := strings.Contains(p.Name, embeddingMark)
-		if !embedding && (strings.HasSuffix(p.Name, ".lora_B.weight") || len(p.Shape) == 1) {
+		if !embedding && (strings.HasSuffix(p.Name, endB[false]) || len(p.Shape) == 1) {
 			p.LRScale = ratio
 		}
 	}
@@ -170,7 +178,7 @@ func newAdapter(s settings, h peft.Host, picked peft.Picked) (*adapter, error) {
 			a.byTensor[t] = append(a.byTensor[t], p)
 		}
 	}
-	for _, m := range modulesOf(h) {
+	for _, m := range leavesOf(h) {
 		if slices.ContainsFunc(a.parts, func(p part) bool { return p.path() == m.path }) {
 			a.targets = append(a.targets, m.path)
 		}

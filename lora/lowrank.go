@@ -8,28 +8,27 @@ import (
 	"ft/nn"
 )
 
-// The ends of PEFT's tensor names; embeddings have their own.
+// Ends and marks of PEFT's tensor names beside those of pairs.
 const (
-	endA, endB         = ".lora_A.weight", ".lora_B.weight"
 	endBiasB           = ".lora_B.bias"
 	endM               = ".lora_magnitude_vector"
 	embeddingMark      = ".lora_embedding_"
-	embeddingA         = embeddingMark + "A"
-	embeddingB         = embeddingMark + "B"
 	endWeight, endBias = ".weight", ".bias"
 )
 
 // lowRank is the pair of one adapted layer, or of the embedding, whose weight is taken as [D,V] then.
 type lowRank struct {
-	linear  *nn.Linear // or
-	embed   *nn.Embedding
-	rank    int
-	scale   float32
-	dropout float32
-	a, b    *nn.Param // [rank,In], [Out,rank]
-	bias    *nn.Param // [Out] of B, or nil
-	m       *nn.Param // [Out], DoRA's magnitudes, or nil
-	base    *nn.Param // the base's bias, if it is trained too
+	linear   *nn.Linear // or
+	embed    *nn.Embedding
+	rank     int
+	scale    float32
+	dropout  float32
+	a, b     *nn.Param // [rank,In], [Out,rank]
+	bias     *nn.Param // [Out] of B, or nil
+	m        *nn.Param // [Out], DoRA's magnitudes, or nil
+	base     *nn.Param // the base's bias, if it is trained too
+	residual *residual // where A and B began with a part of the base's weight
+
 	squares []float64 // DoRA's squared norms of the weight's rows, once they are known
 }
 
@@ -42,11 +41,8 @@ func (a *adapter) addLowRank(l *lowRank) error {
 	}
 	l.dropout = float32(s.dropout)
 	out, in := l.size()
-	nameA, nameB := endA, endB
-	if l.embed != nil {
-		nameA, nameB = embeddingA, embeddingB
-	}
-	l.a, l.b = nn.NewParam(l.path()+nameA, l.rank, in), nn.NewParam(l.path()+nameB, out, l.rank)
+	embedding := l.embed != nil
+	l.a, l.b = nn.NewParam(l.path()+endA[embedding], l.rank, in), nn.NewParam(l.path()+endB[embedding], out, l.rank)
 	if s.loraBias {
 		l.bias = nn.NewParam(l.path()+endBiasB, out)
 		l.bias.NoDecay = true
@@ -97,10 +93,20 @@ func (l *lowRank) fill(s *nn.Stack) {
 		l.embed.SetLowRank(l.a, l.b, l.scale)
 		return
 	}
-	l.linear.SetLowRank(l.a, l.b, l.scale, l.dropout)
+	a, b := l.slot()
+	l.linear.SetLowRank(a, b, l.scale, l.dropout)
 	if l.bias != nil {
 		s.Derive(newShift(l))
 	}
+}
+
+// slot is what the layer's slot holds, and what is saved: A and B, or those with the part of the base that they began with.
+func (l *lowRank) slot() (a, b *nn.Param) {
+	if l.residual == nil {
+		return l.a, l.b
+	}
+	l.residual.Forward()
+	return l.residual.wideA, l.residual.wideB
 }
 
 // merge adds scale·B·A to a weight and, with DoRA, gives its rows their lengths; or adds B's scaled bias to a bias.
@@ -128,7 +134,9 @@ func (l *lowRank) merge(tensor string, w []float32, out, in int) error {
 	if l.bias != nil && l.linear.Bias() == nil {
 		return fmt.Errorf("the adapter has a bias (lora_bias) and the layer none to merge it into; use the adapter beside its base")
 	}
-	kernels.Gemm(w, in, l.b.Data, l.rank, false, l.a.Data, in, false, out, in, l.rank, l.scale, true)
+	wa, wb := l.slot()
+	rank := wa.Shape[0]
+	kernels.Gemm(w, in, wb.Data, rank, false, wa.Data, in, false, out, in, rank, l.scale, true)
 	if l.m != nil {
 		kernels.Parallel(out, func(r int) {
 			row := w[r*in : (r+1)*in]

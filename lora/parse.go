@@ -42,10 +42,27 @@ var inert = []string{
 	"qalora_group_size", "runtime_config",
 }
 
-// plainInits are the values of init_lora_weights that leave the base's weights alone, as ft calls them. How training began matters to
-// nobody any more.
-var plainInits = map[any]string{
-	nil: initDefault, true: initDefault, false: initRandom, "gaussian": initGaussian, "orthogonal": initOrthogonal, "eva": initDefault,
+// plainInits are the values of init_lora_weights that leave the base's weights alone.
+var plainInits = []any{nil, true, false, "gaussian", "orthogonal", "eva"}
+
+// fileInits are init_lora_weights of adapters whose start is known.
+var fileInits = map[string]any{initDefault: true, initGaussian: "gaussian", initOrthogonal: "orthogonal", initRandom: false}
+
+// startOf is the start that a value of init_lora_weights stands for, empty if it is none of ft's.
+func startOf(value any) string {
+	name, _ := value.(string)
+	if takesOver(name) {
+		return name
+	}
+	if !slices.Contains(plainInits, value) {
+		return ""
+	}
+	for start, v := range fileInits {
+		if v == value {
+			return start
+		}
+	}
+	return initDefault
 }
 
 // parse reads the settings of a saved adapter and refuses what ft would compute otherwise than PEFT.
@@ -61,12 +78,8 @@ func parse(saved *peft.Saved, h peft.Host) (settings, error) {
 	if !slices.Contains(biases, f.Bias) {
 		unsupported = append(unsupported, fmt.Sprintf("bias: %q", f.Bias))
 	}
-	init, plain := initDefault, false
-	switch f.Init.(type) {
-	case nil, bool, string:
-		init, plain = plainInits[f.Init]
-	}
-	if !plain {
+	init := startOf(f.Init)
+	if init == "" {
 		unsupported = append(unsupported, fmt.Sprintf("init_lora_weights: %q (it changes the base's weights)", f.Init))
 	}
 	if len(unsupported) > 0 {

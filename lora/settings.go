@@ -15,11 +15,12 @@ type settings struct {
 	rank           int
 	alpha, dropout float64
 	stabilized     bool
+	init           string // one of inits
 	targets        peft.Targets
 	ranks, alphas  rules
 
 	dora, loraBias bool
-	init, bias     string
+	bias           string
 	saved          []string   // modules of which a whole copy is trained
 	tokens         []tokenSet // rows of embedding or head that are trained
 	tokensListed   bool       // the file names the tokens of the embedding as a list

@@ -9,8 +9,8 @@ import (
 	"ft/peft"
 )
 
-// module is a part of the base that holds tensors: the embedding, a linear layer or a norm.
-type module struct {
+// leaf is a part of the base that holds tensors: the embedding, a linear layer or a norm.
+type leaf struct {
 	path   string
 	matrix *kernels.Matrix // the weight, or
 	gain   []float32
@@ -21,10 +21,10 @@ type module struct {
 	setBias    func(*nn.Param)
 }
 
-// modulesOf are the base's modules, embedding first, then block by block, and the head last.
-func modulesOf(h peft.Host) []module {
+// leavesOf are the base's modules that hold tensors, embedding first, then block by block, and the head last.
+func leavesOf(h peft.Host) []leaf {
 	s := h.Stack()
-	list := []module{{path: s.Embed.Name, matrix: s.Embed.Table(), setWeight: s.Embed.SetWeight}}
+	list := []leaf{{path: s.Embed.Name, matrix: s.Embed.Table(), setWeight: s.Embed.SetWeight}}
 	for _, b := range s.Blocks {
 		for _, n := range b.Norms() {
 			list = append(list, ofNorm(n))
@@ -36,17 +36,17 @@ func modulesOf(h peft.Host) []module {
 	return append(list, ofNorm(s.Norm), ofLinear(s.Head))
 }
 
-func ofLinear(l *nn.Linear) module {
-	return module{path: l.Name, matrix: l.Weight(), bias: l.Bias(), transposed: l.Transposed, setWeight: l.SetWeight, setBias: l.SetBias}
+func ofLinear(l *nn.Linear) leaf {
+	return leaf{path: l.Name, matrix: l.Weight(), bias: l.Bias(), transposed: l.Transposed, setWeight: l.SetWeight, setBias: l.SetBias}
 }
 
-func ofNorm(n *nn.Norm) module {
-	return module{path: n.Name, gain: n.Gain(), bias: n.Bias(), setWeight: n.SetGain, setBias: n.SetBias}
+func ofNorm(n *nn.Norm) leaf {
+	return leaf{path: n.Name, gain: n.Gain(), bias: n.Bias(), setWeight: n.SetGain, setBias: n.SetBias}
 }
 
 // saved reports whether the module, or one around it, has a path that ends as a name does, which is how PEFT finds modules_to_save:
 // "norm" takes input_layernorm too.
-func (m module) saved(names []string) bool {
+func (m leaf) saved(names []string) bool {
 	for path := m.path; ; {
 		if slices.ContainsFunc(names, func(name string) bool { return strings.HasSuffix(path, name) }) {
 			return true
@@ -62,7 +62,7 @@ func (m module) saved(names []string) bool {
 // firstPaths are some modules, for a message.
 func firstPaths(h peft.Host) string {
 	var paths []string
-	for _, m := range modulesOf(h) {
+	for _, m := range leavesOf(h) {
 		if len(paths) < 4 {
 			paths = append(paths, m.path)
 		}
@@ -72,7 +72,7 @@ func firstPaths(h peft.Host) string {
 
 // whole is a trained copy of one module's weight.
 type whole struct {
-	module
+	leaf
 	weight *nn.Param
 	also   func(*nn.Param) // fills the slot of a tied head with the same copy; or nil
 }
@@ -80,11 +80,11 @@ type whole struct {
 // addWhole makes the copies of modules_to_save.
 func (a *adapter) addWhole(h peft.Host) {
 	head := h.Stack().Head
-	for _, m := range modulesOf(h) {
+	for _, m := range leavesOf(h) {
 		if !m.saved(a.settings.saved) {
 			continue
 		}
-		w := &whole{module: m}
+		w := &whole{leaf: m}
 		switch {
 		case m.matrix == nil:
 			w.weight = nn.NewParam(m.path+endWeight, len(m.gain))
@@ -102,7 +102,7 @@ func (a *adapter) addWhole(h peft.Host) {
 	}
 }
 
-func (w *whole) path() string        { return w.module.path }
+func (w *whole) path() string        { return w.leaf.path }
 func (w *whole) tensors() []string   { return []string{w.path() + endWeight} }
 func (w *whole) params() []*nn.Param { return []*nn.Param{w.weight} }
 func (w *whole) followed() bool      { return w.also != nil }
@@ -141,13 +141,13 @@ func replace(v []float32, out, in int, p *nn.Param) error {
 
 // bias is a trained bias of the base.
 type bias struct {
-	module
+	leaf
 	value  *nn.Param
 	shared bool // what derives the bias in use from this one fills the slot
 }
 
-func newBias(m module, name string) *bias {
-	b := &bias{module: m, value: nn.NewParam(name, len(m.bias))}
+func newBias(m leaf, name string) *bias {
+	b := &bias{leaf: m, value: nn.NewParam(name, len(m.bias))}
 	b.value.NoDecay = true
 	return b
 }
@@ -157,7 +157,7 @@ func (a *adapter) addBiases(h peft.Host) {
 	if a.settings.bias == biasNone {
 		return
 	}
-	for _, m := range modulesOf(h) {
+	for _, m := range leavesOf(h) {
 		if m.bias == nil || m.saved(a.settings.saved) {
 			continue
 		}
@@ -175,10 +175,10 @@ func (a *adapter) addBiases(h peft.Host) {
 	}
 }
 
-func (b *bias) path() string         { return b.module.path }
+func (b *bias) path() string         { return b.leaf.path }
 func (b *bias) tensors() []string    { return []string{b.path() + endBias} }
 func (b *bias) params() []*nn.Param  { return []*nn.Param{b.value} }
-func (b *bias) start(string, uint64) { copy(b.value.Data, b.module.bias) }
+func (b *bias) start(string, uint64) { copy(b.value.Data, b.leaf.bias) }
 
 func (b *bias) fill(*nn.Stack) {
 	if !b.shared {

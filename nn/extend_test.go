@@ -23,6 +23,7 @@ type sequences struct {
 	out    [][]float32
 	caches []*Cache
 	arena  *kernels.Arena
+	prec   kernels.Precision
 
 	decoder op.Decoder
 }
@@ -46,7 +47,7 @@ func newSequences(t *testing.T, s *Stack, lengths ...int) *sequences {
 func (q *sequences) extend(t *testing.T, pieces ...piece) {
 	t.Helper()
 	q.arena.Reset()
-	p := &op.Pass{Starts: []int32{0}, Arena: q.arena}
+	p := &op.Pass{Starts: []int32{0}, Arena: q.arena, Prec: q.prec}
 	var all []int32
 	var caches []*Cache
 	for _, c := range pieces {
@@ -133,7 +134,7 @@ func TestDecode(t *testing.T) {
 func (q *sequences) decode(at int, which ...int) {
 	q.arena.Reset()
 	d := &q.decoder
-	d.T, d.Arena, d.Pos = len(which), q.arena, nil
+	d.T, d.Arena, d.Pos, d.Prec = len(which), q.arena, nil, q.prec
 	var ids []int32
 	var caches []*Cache
 	for _, s := range which {

@@ -103,7 +103,7 @@ func (s *Stack) embed(p *op.Pass, ids []int32) []float32 {
 	x := p.Floats(p.T * s.Embed.op.W.Cols)
 	op.EmbedForward(p.Arena, &s.Embed.op, x, ids)
 	if p.Noise > 0 {
-		op.NEFTune(p, x, p.Noise)
+		op.NEFTune(p, x, s.Prompt(), p.Noise)
 	}
 	s.place(p.Arena, x, p.Pos)
 	return x

@@ -21,25 +21,33 @@ func TestTrain_gradients(t *testing.T) {
 	}
 	const scale = 0.5
 	mustTrain(t, s, k, scale)
-	r := newRandom(8)
+	var ps []*Param
 	for _, l := range s.Linears() {
-		for _, p := range l.Params() {
-			norm := math.Sqrt(dot(p.Grad, p.Grad))
-			for what, d := range map[string][]float32{"along itself": slices.Clone(p.Grad), "along a random direction": r.floats(p.Size(), 0, 1)} {
-				size := math.Sqrt(dot(d, d))
-				at := slices.Clone(p.Data)
-				side := func(h float64) float64 {
-					for i := range p.Data {
-						p.Data[i] = at[i] + float32(h*float64(d[i])/size)
-					}
-					return scale * loss(t, s, k)
+		ps = append(ps, l.Params()...)
+	}
+	checkGradients(t, s, k, scale, ps)
+}
+
+// checkGradients compares the gradients that a pass with the given scale has left with central differences of the loss.
+func checkGradients(t *testing.T, s *Stack, k task, scale float64, ps []*Param) {
+	t.Helper()
+	r := newRandom(8)
+	for _, p := range ps {
+		norm := math.Sqrt(dot(p.Grad, p.Grad))
+		for what, d := range map[string][]float32{"along itself": slices.Clone(p.Grad), "along a random direction": r.floats(p.Size(), 0, 1)} {
+			size := math.Sqrt(dot(d, d))
+			at := slices.Clone(p.Data)
+			side := func(h float64) float64 {
+				for i := range p.Data {
+					p.Data[i] = at[i] + float32(h*float64(d[i])/size)
 				}
-				const h = 0.004
-				got, want := dot(p.Grad, d)/size, (side(h)-side(-h))/(2*h)
-				copy(p.Data, at)
-				if math.Abs(got-want) > 0.003*norm+1e-4 {
-					t.Errorf("%v %s: gradient %g, finite differences %g (norm %g)", p, what, got, want, norm)
-				}
+				return scale * loss(t, s, k)
+			}
+			const h = 0.004
+			got, want := dot(p.Grad, d)/size, (side(h)-side(-h))/(2*h)
+			copy(p.Data, at)
+			if math.Abs(got-want) > 0.003*norm+1e-4 {
+				t.Errorf("%v %s: gradient %g, finite differences %g (norm %g)", p, what, got, want, norm)
 			}
 		}
 	}

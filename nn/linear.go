@@ -15,7 +15,7 @@ type Linear struct {
 	Name string // Hugging Face module path, such as "model.layers.0.self_attn.q_proj"
 	Head bool   // the output head: "all-linear" leaves it out
 	Tied bool   // W is the embedding's weight: changing it would change the embedding too
-	// Transposed tells that Hugging Face's files have W as [In,Out].
+	// Transposed says that Hugging Face's model has Wᵀ [In,Out] in this layer (Conv1D), which PEFT calls fan_in_fan_out.
 	Transposed bool
 
 	base, op op.Linear // without and with what is in the slots
@@ -34,7 +34,8 @@ type linearPart struct {
 type linearSlots struct {
 	a, b, outScale, inScale, bias, weight, rows *Param
 
-	ids []int32 // of rows
+	values *kernels.Matrix // of weight
+	ids    []int32         // of rows
 }
 
 // NewLinear makes a layer from a frozen weight [Out,In] and an optional bias [Out].
@@ -112,13 +113,17 @@ func (l *Linear) SetBias(b *Param) {
 }
 
 // SetWeight puts w [Out,In] in the place of the weight.
-func (l *Linear) SetWeight(w *Param) {
-	l.slots.weight = w
+func (l *Linear) SetWeight(w *Param) { l.SetWeightAs(w, kernels.FromFloat32(l.Out(), l.In(), w.Data)) }
+
+// SetWeightAs is SetWeight with a matrix of its own that the products read, such as a rounded copy that the method keeps in step with w
+// (Derived). The gradient goes to w.
+func (l *Linear) SetWeightAs(w *Param, values *kernels.Matrix) {
+	l.slots.weight, l.slots.values = w, values
 	l.weigh()
 }
 
 // SetRows puts the rows of rows [n,In] in the place of the weight's rows ids, which differ from each other: for an output head, the
-// logits of these tokens. Of a weight in SetWeight's slot those rows have no part and no gradient.
+// logits of these tokens. Those of a layer of several parts are in ascending order. Of a weight in SetWeight's slot those rows have no part and no gradient.
 func (l *Linear) SetRows(ids []int32, rows *Param) {
 	l.slots.ids, l.slots.rows = ids, rows
 	l.weigh()
@@ -128,7 +133,7 @@ func (l *Linear) SetRows(ids []int32, rows *Param) {
 func (l *Linear) weigh() {
 	l.op.W, l.op.DW, l.op.Rows = l.base.W, nil, nil
 	if w := l.slots.weight; w != nil {
-		l.op.W, l.op.DW = kernels.FromFloat32(l.Out(), l.In(), w.Data), w.Grad
+		l.op.W, l.op.DW = l.slots.values, w.Grad
 	}
 	if r := l.slots.rows; r != nil {
 		l.op.W = l.op.W.WithRows(l.slots.ids, r.Data)

@@ -20,56 +20,80 @@ type filler struct {
 
 // fillers are all slots of a stack, each alone.
 func fillers(s *Stack) (all []filler) {
-	add := func(name string, fill func(s *Stack, stir bool)) { all = append(all, filler{name, fill}) }
 	for i, l := range s.Linears() {
-		add(l.Name+" slot", func(s *Stack, stir bool) { addSlot(s.Linears()[i], !stir, 0) })
-		add(l.Name+" output scale", func(s *Stack, stir bool) {
-			l := s.Linears()[i]
-			l.SetOutScale(around(l.Name+".out", ones(l.Out()), stir, l.Out()), i%2 == 0)
-		})
-		add(l.Name+" input scale", func(s *Stack, stir bool) {
-			l := s.Linears()[i]
-			l.SetInScale(around(l.Name+".in", ones(l.In()), stir, l.In()))
-		})
-		add(l.Name+" bias", func(s *Stack, stir bool) {
-			l := s.Linears()[i]
-			l.SetBias(around(l.Name+".bias", l.Bias(), stir, l.Out()))
-		})
-		add(l.Name+" weight", func(s *Stack, stir bool) {
-			l := s.Linears()[i]
-			l.SetWeight(around(l.Name+".weight", table(l.Weight().Row, l.Out(), l.In()), stir, l.Out(), l.In()))
-		})
+		all = append(all, linearFillers(i, l.Name)...)
 	}
 	for i, n := range s.Norms() {
-		add(fmt.Sprint("norm ", i), func(s *Stack, stir bool) {
-			s.Norms()[i].SetGain(around(fmt.Sprint("norm ", i), n.Gain(), stir, dim))
-		})
+		name := fmt.Sprint("norm ", i)
+		all = append(all, filler{name, func(s *Stack, stir bool) {
+			s.Norms()[i].SetGain(around(name, n.Gain(), stir, len(n.Gain())))
+		}})
+		if n.Bias() != nil {
+			all = append(all, filler{name + " bias", func(s *Stack, stir bool) {
+				s.Norms()[i].SetBias(around(name+" bias", n.Bias(), stir, len(n.Bias())))
+			}})
+		}
 	}
+	all = append(all, tokenFillers()...)
+	if s.Positions != nil {
+		all = append(all, filler{"positions weight", func(s *Stack, stir bool) {
+			at := s.Positions.Table()
+			s.Positions.SetWeight(around("positions.weight", table(at.Row, at.Rows, dim), stir, at.Rows, dim))
+		}})
+	}
+	return all
+}
+
+// linearFillers are the slots of the i-th linear layer.
+func linearFillers(i int, name string) []filler {
+	with := func(what string, fill func(l *Linear, name string, stir bool)) filler {
+		return filler{name + " " + what, func(s *Stack, stir bool) { fill(s.Linears()[i], name+"."+what, stir) }}
+	}
+	return []filler{
+		with("slot", func(l *Linear, _ string, stir bool) { addSlot(l, !stir, 0) }),
+		with("output scale", func(l *Linear, name string, stir bool) {
+			l.SetOutScale(around(name, ones(l.Out()), stir, l.Out()), i%2 == 0)
+		}),
+		with("input scale", func(l *Linear, name string, stir bool) {
+			l.SetInScale(around(name, ones(l.In()), stir, l.In()))
+		}),
+		with("bias", func(l *Linear, name string, stir bool) {
+			l.SetBias(around(name, l.Bias(), stir, l.Out()))
+		}),
+		with("weight", func(l *Linear, name string, stir bool) {
+			l.SetWeight(around(name, table(l.Weight().Row, l.Out(), l.In()), stir, l.Out(), l.In()))
+		}),
+	}
+}
+
+// tokenFillers are the slots for single tokens and those of the embedding.
+func tokenFillers() []filler {
 	rows := func(row func(dst []float32, i int)) (v []float32) {
 		for _, id := range someRows {
 			v = append(v, table(row, vocab, dim)[int(id)*dim:int(id+1)*dim]...)
 		}
 		return v
 	}
-	add("lm_head rows", func(s *Stack, stir bool) {
-		s.Head.SetRows(someRows, around("head.rows", rows(s.Head.Weight().Row), stir, 2, dim))
-	})
-	add("embed rows", func(s *Stack, stir bool) {
-		s.Embed.SetRows(someRows, around("embed.rows", rows(s.Embed.Table().Row), stir, 2, dim))
-	})
-	add("embed weight", func(s *Stack, stir bool) {
-		s.Embed.SetWeight(around("embed.weight", table(s.Embed.Table().Row, vocab, dim), stir, vocab, dim))
-	})
-	add("embed slot", func(s *Stack, stir bool) {
-		r := newRandom(77)
-		a, b := NewParam("embed.A", 2, vocab), NewParam("embed.B", dim, 2)
-		copy(a.Data, r.floats(a.Size(), 0, 0.5))
-		if stir {
-			copy(b.Data, r.floats(b.Size(), 0, 0.5))
-		}
-		s.Embed.SetLowRank(a, b, 1.5)
-	})
-	return all
+	return []filler{
+		{"lm_head rows", func(s *Stack, stir bool) {
+			s.Head.SetRows(someRows, around("head.rows", rows(s.Head.Weight().Row), stir, 2, dim))
+		}},
+		{"embed rows", func(s *Stack, stir bool) {
+			s.Embed.SetRows(someRows, around("embed.rows", rows(s.Embed.Table().Row), stir, 2, dim))
+		}},
+		{"embed weight", func(s *Stack, stir bool) {
+			s.Embed.SetWeight(around("embed.weight", table(s.Embed.Table().Row, vocab, dim), stir, vocab, dim))
+		}},
+		{"embed slot", func(s *Stack, stir bool) {
+			r := newRandom(77)
+			a, b := NewParam("embed.A", 2, vocab), NewParam("embed.B", dim, 2)
+			copy(a.Data, r.floats(a.Size(), 0, 0.5))
+			if stir {
+				copy(b.Data, r.floats(b.Size(), 0, 0.5))
+			}
+			s.Embed.SetLowRank(a, b, 1.5)
+		}},
+	}
 }
 
 var someRows = []int32{vocab - 1, 4}
@@ -105,7 +129,9 @@ func fillAll(s *Stack, stir bool) {
 
 // params are all parameters in the stack's slots.
 func params(s *Stack) (ps []*Param) {
-	ps = append(ps, s.Embed.Params()...)
+	for _, e := range s.Embeddings() {
+		ps = append(ps, e.Params()...)
+	}
 	for _, l := range s.Linears() {
 		ps = append(ps, l.Params()...)
 	}
@@ -127,7 +153,7 @@ func TestTrain_slots(t *testing.T) {
 	}
 	for _, f := range fillers(all) {
 		if f.name == "lm_head weight" || f.name == "embed weight" {
-			continue // among all, rows take gradients from them
+			continue // among all, rows take the gradients of some of theirs
 		}
 		one, again := newStack(13, blocks), newStack(13, blocks)
 		f.fill(one, false)
@@ -191,11 +217,6 @@ func checkGradient(t *testing.T, s *Stack, k task, p *Param) {
 	for what, d := range map[string][]float32{
 		"along itself": slices.Clone(p.Grad), "along a random direction": newRandom(8).floats(p.Size(), 0, 1),
 	} {
-		if p == s.Head.slots.weight { // the rows in other slots have no part, and gradients that nobody uses
-			for _, id := range someRows {
-				clear(d[int(id)*dim : int(id+1)*dim])
-			}
-		}
 		norm, size := math.Sqrt(dot(p.Grad, p.Grad)), math.Sqrt(dot(d, d))
 		at := slices.Clone(p.Data)
 		side := func(h float64) float64 {
@@ -319,54 +340,6 @@ func TestStack_slots(t *testing.T) {
 	}
 	if s.ClearSlots(); loss(t, s, k) != base {
 		t.Error("cleared slots leave something")
-	}
-}
-
-// halved is a derived value: a gain that is half of a parameter.
-type halved struct {
-	p, slot           *Param
-	forward, backward int
-}
-
-func (h *halved) Forward() {
-	h.forward++
-	for i, v := range h.p.Data {
-		h.slot.Data[i] = v / 2
-	}
-}
-
-func (h *halved) Backward() {
-	h.backward++
-	for i, g := range h.slot.Grad {
-		h.p.Grad[i] += g / 2
-	}
-	h.slot.ZeroGrad()
-}
-
-// TestStack_derive: derived values are computed for every pass and, while decoding, when something may have changed; their gradients
-// arrive at the parameter.
-func TestStack_derive(t *testing.T) {
-	s, k := newStack(18, 2), newTask(18, 9)
-	d := &halved{p: NewParam("p", dim), slot: NewParam("internal", dim)}
-	copy(d.p.Data, newRandom(4).floats(dim, 2, 0.2))
-	s.Blocks[1].Norms()[0].SetGain(d.slot)
-	s.Derive(d)
-	q := newSequences(t, s, 5)
-	for at := range 3 {
-		if q.decode(at, 0); d.forward != 1 {
-			t.Fatalf("%d forward calls at token %d", d.forward, at)
-		}
-	}
-	mustTrain(t, s, k, 1)
-	if d.forward != 2 || d.backward != 1 {
-		t.Fatalf("%d forward and %d backward calls", d.forward, d.backward)
-	}
-	if q.decode(3, 0); d.forward != 3 {
-		t.Fatalf("%d forward calls after a training pass", d.forward)
-	}
-	checkGradient(t, s, k, d.p)
-	if slices.Max(d.slot.Grad) != 0 || slices.Min(d.slot.Grad) != 0 {
-		t.Error("the slot's gradient is not cleared")
 	}
 }
 

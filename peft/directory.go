@@ -42,12 +42,15 @@ func fileName(name string) string {
 	return prefix + name
 }
 
-// Meta is what ft knows of an adapter and PEFT has no place for. It lies in MetaFile.
+// Meta is what ft knows of an adapter, or of a model that it trained, and PEFT has no place for. It lies in MetaFile.
 type Meta struct {
 	Template string `json:"template,omitempty"`  // source of the chat template of the training data
 	System   string `json:"system,omitempty"`    // system text of the training data
 	Base     string `json:"base,omitempty"`      // the base model as the run's config names it
 	BaseHash string `json:"base_hash,omitempty"` // hash of the base's files, as the run's record has it
+
+	// Foreign tells that the adapter was not trained by ft, so that nothing is known of template and system text: it has no MetaFile.
+	Foreign bool `json:"-"`
 }
 
 // Save writes an adapter to the directory dir, which is made if need be. All files are complete and beside their
@@ -73,6 +76,12 @@ func save(dir string, s State, m Meta) error {
 		name  string
 		value any
 	}{{MetaFile, m}, {ConfigFile, s.config(m)}}
+	if m.Foreign {
+		texts = texts[1:]
+		if err := os.Remove(filepath.Join(dir, MetaFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
 	var staged []*atomicfile.File
 	for _, t := range texts {
 		text, err := plainjson.Marshal(t.value, "  ")
@@ -198,7 +207,7 @@ func (s *Saved) load() error {
 		return fmt.Errorf("%s: peft_type is missing", ConfigFile)
 	}
 	s.Type = head.Type
-	if err := s.loadMeta(); err != nil {
+	if s.Meta, s.HasMeta, err = ReadMeta(s.Dir); err != nil {
 		return err
 	}
 	if s.Meta.Base == "" {
@@ -207,19 +216,19 @@ func (s *Saved) load() error {
 	return s.loadTensors()
 }
 
-// loadMeta reads ft.json, which only adapters made by ft have.
-func (s *Saved) loadMeta() error {
-	text, err := os.ReadFile(filepath.Join(s.Dir, MetaFile))
+// ReadMeta reads the ft.json of a directory that ft wrote, and reports whether there is one.
+func ReadMeta(dir string) (m Meta, ok bool, err error) {
+	text, err := os.ReadFile(filepath.Join(dir, MetaFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		m.Foreign = true
+		return m, false, nil
 	} else if err != nil {
-		return err
+		return m, false, err
 	}
-	if err := json.Unmarshal(text, &s.Meta); err != nil {
-		return fmt.Errorf("%s: %w", MetaFile, err)
+	if err := json.Unmarshal(text, &m); err != nil {
+		return m, false, fmt.Errorf("%s: %w", MetaFile, err)
 	}
-	s.HasMeta = true
-	return nil
+	return m, true, nil
 }
 
 func (s *Saved) loadTensors() error {

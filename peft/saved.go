@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"ft/weights/safetensors"
 )
 
 // common are the keys of adapter_config.json that say nothing about the arithmetic, for any method.
@@ -108,4 +110,20 @@ func (s *Saved) Fits(want map[string][]int) error {
 	slices.Sort(bad)
 	return fmt.Errorf("%s does not fit this base; is the adapter for another one? %d tensors are wrong:\n  %s",
 		TensorFile, len(bad), strings.Join(bad, "\n  "))
+}
+
+// Saved is the state as it would be read back from a directory. It shares the tensors' memory; dir names it in messages.
+func (s State) Saved(dir string, m Meta) (*Saved, error) {
+	saved := &Saved{Dir: dir, Type: s.Type, Meta: m, HasMeta: !m.Foreign, Tensors: map[string]safetensors.Floats{}, config: map[string]json.RawMessage{}}
+	for key, v := range s.config(m) {
+		text, err := json.Marshal(v)
+		if err != nil {
+			return nil, fmt.Errorf("peft: %s: %s: %w", dir, key, err)
+		}
+		saved.config[key] = text
+	}
+	for _, p := range s.Params {
+		saved.Tensors[p.Name] = safetensors.Floats{Shape: p.Shape, Data: p.Data}
+	}
+	return saved, nil
 }

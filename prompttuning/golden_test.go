@@ -21,6 +21,10 @@ func TestGolden_conformance(t *testing.T) {
 	}.Run(t)
 }
 
+func TestGolden_smollm2Conformance(t *testing.T) {
+	pefttest.Smol{Case: "prompt_tuning", Load: prompttuning.Load}.Run(t)
+}
+
 // begin puts a reference's first adapter on a base, together with the network that makes its prompt. An adapter without one is
 // what PEFT saved.
 func begin(t *testing.T, h peft.Host, init string) peft.Adapter {

@@ -21,18 +21,21 @@ func encode(text string) (ids []int32) {
 	return ids
 }
 
+// kinds cover what the configs can say.
+var kinds = map[string]prompttuning.Config{
+	"prompt from the vocabulary": prompttuning.DefaultPrompt(),
+	"random prompt":              prompttuning.Prompt{Tokens: 1, Init: "random"},
+	"prompt from a text":         prompttuning.Prompt{Tokens: 40, Init: "text", Text: "Answer in one word."},
+	"prefix":                     prompttuning.DefaultPrefix(),
+	"long prefix":                prompttuning.Prefix{Tokens: 70},
+	"prefix with projection":     prompttuning.Prefix{Tokens: 3, Projection: true, Hidden: 9},
+	"p-tuning":                   prompttuning.PTuning{Tokens: 4, Encoder: "mlp", Hidden: 12, Layers: 2},
+	"p-tuning with an LSTM":      prompttuning.PTuning{Tokens: 6, Encoder: "lstm", Hidden: 10, Layers: 2},
+	"p-tuning with one layer":    prompttuning.PTuning{Tokens: 3, Encoder: "lstm", Layers: 1},
+}
+
 func TestMethod(t *testing.T) {
-	for name, c := range map[string]prompttuning.Config{
-		"prompt from the vocabulary": prompttuning.DefaultPrompt(),
-		"random prompt":              prompttuning.Prompt{Tokens: 1, Init: "random"},
-		"prompt from a text":         prompttuning.Prompt{Tokens: 40, Init: "text", Text: "Answer in one word."},
-		"prefix":                     prompttuning.DefaultPrefix(),
-		"long prefix":                prompttuning.Prefix{Tokens: 70},
-		"prefix with projection":     prompttuning.Prefix{Tokens: 3, Projection: true, Hidden: 9},
-		"p-tuning":                   prompttuning.PTuning{Tokens: 4, Encoder: "mlp", Hidden: 12, Layers: 2},
-		"p-tuning with an LSTM":      prompttuning.PTuning{Tokens: 6, Encoder: "lstm", Hidden: 10, Layers: 2},
-		"p-tuning with one layer":    prompttuning.PTuning{Tokens: 3, Encoder: "lstm", Layers: 1},
-	} {
+	for name, c := range kinds {
 		t.Run(name, func(t *testing.T) {
 			pefttest.Run(t, pefttest.Subject{Method: prompttuning.Method{Config: c, Seed: 1, Encode: encode}, Load: prompttuning.Load, Soft: true})
 		})

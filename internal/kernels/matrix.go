@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"unsafe"
 
 	"ft/internal/quant"
@@ -75,6 +76,16 @@ func (m *Matrix) WithRows(ids []int32, rows []float32) *Matrix {
 		w.replaced[id] = rows[i*m.Cols : (i+1)*m.Cols]
 	}
 	return &w
+}
+
+// Between tells where in ids, which are in ascending order, those of rows lo to hi begin and end.
+func Between(ids []int32, lo, hi int) (from, end int) {
+	if !slices.IsSorted(ids) {
+		panic("kernels: Between: rows are not in ascending order")
+	}
+	from, _ = slices.BinarySearch(ids, int32(lo))
+	end, _ = slices.BinarySearch(ids, int32(hi))
+	return from, end
 }
 
 // Slice is rows lo to hi of m, which shares m's memory. m must have no Perm.

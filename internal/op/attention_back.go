@@ -223,6 +223,11 @@ func (g *sumKeys) Task(i int) {
 	w.sumGroup((*attendGrad)(g), s, strip, h, g.dkT)
 	w.turnBack((*attendGrad)(g), g.dk, w.s, skip, lo, hi, h)
 	w.sumGroup((*attendGrad)(g), s, strip, h, g.dvT)
+	if skip == 0 {
+		w.Round(w.strip, w.s, g.panels)
+		g.dv.Put(w.strip, lo, hi-lo, h*g.HeadDim, g.HeadDim)
+		return
+	}
 	w.Rows(w.q, g.HeadDim, w.s, skip+hi-lo, g.HeadDim)
 	w.put((*attendGrad)(g), g.dv, w.q[skip*g.HeadDim:], lo, hi, h)
 }

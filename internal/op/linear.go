@@ -1,6 +1,8 @@
 package op
 
 import (
+	"slices"
+
 	"ft/internal/kernels"
 	"ft/internal/keyed"
 )
@@ -54,6 +56,23 @@ func NewRows(ids []int32, grad []float32) *Rows {
 	return r
 }
 
+// slice is those of rows lo to hi, by their place there, nil if there are none.
+func (r *Rows) slice(lo, hi int) *Rows {
+	if r == nil {
+		return nil
+	}
+	from, end := kernels.Between(r.IDs, lo, hi)
+	if from == end {
+		return nil
+	}
+	ids := slices.Clone(r.IDs[from:end])
+	for i := range ids {
+		ids[i] -= int32(lo)
+	}
+	in := len(r.Grad) / len(r.IDs)
+	return NewRows(ids, between(r.Grad, from*in, end*in))
+}
+
 // Linear is a weight with its slots. The backward stages add to the sinks; where one is nil, the values are frozen.
 type Linear struct {
 	W     *kernels.Matrix // [Out,In]
@@ -68,7 +87,7 @@ type Linear struct {
 }
 
 // Slice is the outputs lo to hi of l as a layer of its own. It shares all memory with l, and adds to the same sinks: a weight's part of
-// several that are stored as one. Single rows (Rows) are not sliced.
+// several that are stored as one. Rows must be in ascending order.
 func (l *Linear) Slice(lo, hi int) Linear {
 	s, in := *l, l.W.Cols
 	s.W, s.DW = l.W.Slice(lo, hi), between(l.DW, lo*in, hi*in)
@@ -78,6 +97,7 @@ func (l *Linear) Slice(lo, hi int) Linear {
 			R: d.R, A: d.A, B: between(d.B, lo*d.R, hi*d.R), DA: d.DA, DB: between(d.DB, lo*d.R, hi*d.R), Scale: d.Scale, Dropout: d.Dropout,
 		}
 	}
+	s.Rows = l.Rows.slice(lo, hi)
 	if o := l.Out; o != nil {
 		s.Out = &OutScale{G: between(o.G, lo, hi), DG: between(o.DG, lo, hi), WithBias: o.WithBias}
 	}

@@ -3,13 +3,11 @@ package family_test
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"ft/internal/testkit"
-	"ft/model"
 	"ft/model/family"
 )
 
@@ -112,44 +110,4 @@ func TestLlama_names(t *testing.T) {
 	if len(seen) != 2*(2+2*7)+3 {
 		t.Errorf("%d tensors", len(seen))
 	}
-}
-
-// TestLlama_conformance reads every llama config.json of the reference set in both spellings: they describe the
-// same model.
-func TestLlama_conformance(t *testing.T) {
-	testkit.Conformance(t, "golden/models", func(t *testing.T, dir string) {
-		files, err := filepath.Glob(filepath.Join(dir, "*", "config.legacy.json"))
-		if err != nil || len(files) == 0 {
-			t.Fatalf("%d cases (%v)", len(files), err)
-		}
-		ran := 0
-		for _, file := range files {
-			var specs []model.Spec
-			for _, name := range []string{file, filepath.Join(filepath.Dir(file), "config.json")} {
-				text, err := os.ReadFile(name)
-				if err != nil {
-					t.Fatal(err)
-				}
-				var c model.Config
-				if err := json.Unmarshal(text, &c); err != nil || c.ModelType != "llama" {
-					break // other families may have fields of other types
-				}
-				s, err := family.Llama.FromConfig(text)
-				if err != nil {
-					t.Fatal(err)
-				}
-				specs = append(specs, s)
-			}
-			if len(specs) < 2 {
-				continue
-			}
-			ran++
-			if fmt.Sprintf("%+v", specs[0]) != fmt.Sprintf("%+v", specs[1]) {
-				t.Errorf("%s:\n%+v\n%+v", file, specs[0], specs[1])
-			}
-		}
-		if ran == 0 {
-			t.Error("no llama")
-		}
-	})
 }
