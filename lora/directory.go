@@ -1,176 +1,124 @@
 package lora
 
 import (
-	"bytes"
-	"cmp"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
 
+	"ft/internal/kernels"
 	"ft/nn"
 	"ft/peft"
 )
 
-// peftType is LoRA's name in adapter_config.json.
-const peftType = "LORA"
-
-// file is the part of adapter_config.json that decides what a LoRA adapter computes, with PEFT's defaults for
-// the keys that older versions did not write.
-type file struct {
-	R               int        `json:"r"`
-	Alpha           float64    `json:"lora_alpha"`
-	Dropout         float64    `json:"lora_dropout"`
-	Targets         peft.Names `json:"target_modules"`
-	Exclude         peft.Names `json:"exclude_modules"`
-	Layers          ints       `json:"layers_to_transform"`
-	LayersPattern   peft.Names `json:"layers_pattern"`
-	UseRSLoRA       bool       `json:"use_rslora"`
-	RankPattern     rules      `json:"rank_pattern"`
-	AlphaPattern    rules      `json:"alpha_pattern"`
-	Bias            string     `json:"bias"`
-	InitLoraWeights any        `json:"init_lora_weights"`
-}
-
-// inert are the keys that change nothing here, whatever their value: how training began, how the base stores its
-// weights (ft's layers know), and settings of features that have a switch of their own.
-var inert = []string{
-	"fan_in_fan_out", "megatron_core", "loftq_config", "eva_config", "corda_config", "lora_ga_config",
-	"qalora_group_size", "ensure_weight_tying", "runtime_config",
-}
-
-// plainInits are the values of init_lora_weights that leave the base's weights alone.
-var plainInits = []any{nil, true, false, "gaussian", "orthogonal", "eva"}
-
-// parse reads the settings of a saved adapter and refuses what ft would compute otherwise than PEFT.
-func parse(saved *peft.Saved, h peft.Host) (settings, error) {
-	if saved.Type != peftType {
-		return settings{}, fmt.Errorf("peft_type is %q, not %q", saved.Type, peftType)
-	}
-	f := file{R: 8, Alpha: 8, Bias: "none"}
-	unsupported, err := saved.Decode(&f, inert...)
-	if err != nil {
-		return settings{}, err
-	}
-	if f.Bias != "none" {
-		unsupported = append(unsupported, fmt.Sprintf("bias: %q", f.Bias))
-	}
-	init := initDefault
-	if name, _ := f.InitLoraWeights.(string); takesOver(name) {
-		init = name
-	} else if !slices.Contains(plainInits, f.InitLoraWeights) {
-		unsupported = append(unsupported, fmt.Sprintf("init_lora_weights: %q (it changes the base's weights)", f.InitLoraWeights))
-	}
-	if len(unsupported) > 0 {
-		return settings{}, fmt.Errorf("not supported: %s", strings.Join(unsupported, "; "))
-	}
-	if f.Targets.Empty() {
-		f.Targets.List = h.DefaultTargets("lora")
-		if len(f.Targets.List) == 0 {
-			return settings{}, fmt.Errorf("target_modules is missing and model type %q has no default", h.ModelType())
-		}
-	}
-	s := settings{
-		rank: f.R, alpha: f.Alpha, dropout: f.Dropout, stabilized: f.UseRSLoRA, init: init, ranks: f.RankPattern, alphas: f.AlphaPattern,
-		targets: peft.Targets{Modules: f.Targets, Exclude: f.Exclude, Layers: f.Layers, LayersPattern: f.LayersPattern.List},
-	}
-	if f.LayersPattern.Expr != "" {
-		s.targets.LayersPattern = []string{f.LayersPattern.Expr}
-	}
-	return s, cmp.Or(s.check(), s.compile())
-}
-
-// check bounds what a downloaded file says.
-func (s *settings) check() error {
-	var errs []error
-	rank := func(key string, v float64) {
-		if v != math.Trunc(v) || v < 1 || v > maxRank {
-			errs = append(errs, fmt.Errorf("%s: must be a whole number from 1 to %d, got %v", key, maxRank, v))
-		}
-	}
-	rank("r", float64(s.rank))
-	for _, r := range s.ranks {
-		rank("rank_pattern: "+r.match, r.value)
-	}
-	if !(s.dropout >= 0 && s.dropout < 1) {
-		errs = append(errs, fmt.Errorf("lora_dropout: must be from 0 to below 1, got %v", s.dropout))
-	}
-	return errors.Join(errs...)
-}
-
 // Load puts a saved adapter on the base it was made for. It returns an error, and leaves the base as it was, that
 // names every feature of the adapter that ft lacks, or every tensor that does not fit the base.
 func Load(h peft.Host, saved *peft.Saved) (peft.Adapter, error) {
-	fail := func(err error) (peft.Adapter, error) { return nil, fmt.Errorf("lora: %s: %w", saved.Dir, err) }
-	s, err := parse(saved, h)
+	a, err := load(h, saved)
 	if err != nil {
-		return fail(fmt.Errorf("%s: %w", peft.ConfigFile, err))
+		return nil, fmt.Errorf("lora: %s: %w", saved.Dir, err)
 	}
-	if err := foreign(saved); err != nil {
-		return fail(err)
-	}
-	targets, err := s.targets.Match(h)
-	if err != nil {
-		return fail(err)
-	}
-	a, err := newAdapter(s, targets)
-	if err != nil {
-		return fail(err)
-	}
-	want := map[string][]int{}
-	for _, m := range a.modules {
-		want[m.nameA()] = []int{m.rank, m.linear.In()}
-		want[m.nameB()] = []int{m.linear.Out(), m.rank}
-		if name := m.linear.Name + copySuffix; saved.Tensors[name].Data != nil {
-			want[name] = []int{m.linear.Out(), m.linear.In()}
-		}
-	}
-	if err := saved.Fits(want); err != nil {
-		return fail(err)
-	}
-	for _, m := range a.modules {
-		if t := saved.Tensors[m.linear.Name+copySuffix]; t.Data != nil {
-			if err := checkCopy(m, t.Data); err != nil {
-				return fail(err)
-			}
-		}
-		m.allocate()
-	}
-	if err := a.takeOver(h); err != nil {
-		return fail(err)
-	}
-	for _, m := range a.modules {
-		for _, p := range []*nn.Param{m.a, m.b} {
-			copy(p.Data, saved.Tensors[p.Name].Data)
-		}
-	}
-	a.fill()
 	return a, nil
 }
 
-// features are the marks that what ft lacks leaves in tensor names, the telling ones first.
-var features = []struct{ part, name string }{
-	{".lora_embedding_", "LoRA on an embedding"},
-	{".lora_magnitude_vector", "DoRA"},
-	{".lora_B.bias", "lora_bias"},
-	{".token_adapter.", "trainable tokens"},
-	{".base_layer.bias", "trained biases"},
+func load(h peft.Host, saved *peft.Saved) (*adapter, error) {
+	s, err := parse(saved, h)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", peft.ConfigFile, err)
+	}
+	if err := foreign(saved, s); err != nil {
+		return nil, err
+	}
+	picked, err := s.targets.MatchAny(h)
+	if err != nil {
+		return nil, err
+	}
+	a, err := newAdapter(s, h, picked)
+	if err != nil {
+		return nil, err
+	}
+	want := map[string][]int{}
+	for _, p := range a.Params() {
+		want[p.Name] = a.fileShape(p)
+	}
+	copies := a.copies(saved)
+	for name, m := range copies {
+		want[name] = []int{m.Rows, m.Cols}
+	}
+	if err := saved.Fits(want); err != nil {
+		return nil, err
+	}
+	for name, m := range copies {
+		if err := checkCopy(name, m, saved.Tensors[name].Data); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.takeOver(h); err != nil {
+		return nil, err
+	}
+	for _, p := range a.Params() {
+		data := saved.Tensors[p.Name].Data
+		if a.isTransposed(p) {
+			data = transposed(data, p.Shape[1], p.Shape[0])
+		}
+		copy(p.Data, data)
+	}
+	a.fill(h)
+	return a, nil
 }
 
-// foreign refuses tensors of features that ft lacks, by the feature's name. They may come without a trace in
+// isTransposed reports whether the file has a parameter the other way around than the layer uses it: a whole copy of a weight that
+// Hugging Face stores so.
+func (a *adapter) isTransposed(p *nn.Param) bool {
+	return slices.ContainsFunc(a.parts, func(x part) bool {
+		w, ok := x.(*whole)
+		return ok && w.weight == p && w.transposed
+	})
+}
+
+func (a *adapter) fileShape(p *nn.Param) []int {
+	if a.isTransposed(p) {
+		return []int{p.Shape[1], p.Shape[0]}
+	}
+	return p.Shape
+}
+
+// transposed is the transpose of v [rows,cols].
+func transposed(v []float32, rows, cols int) []float32 {
+	out := make([]float32, len(v))
+	for r := range rows {
+		for c := range cols {
+			out[c*rows+r] = v[r*cols+c]
+		}
+	}
+	return out
+}
+
+// features are the marks that what the config does not ask for leaves in tensor names.
+var features = []struct {
+	part, name string
+	asked      func(s settings) bool
+}{
+	{".lora_magnitude_vector", "DoRA", func(s settings) bool { return s.dora }},
+	{endBiasB, "lora_bias", func(s settings) bool { return s.loraBias }},
+	{".token_adapter.", "trainable tokens", func(s settings) bool { return len(s.tokens) > 0 }},
+	{".base_layer.bias", "trained biases", func(s settings) bool { return s.bias != biasNone }},
+}
+
+// foreign refuses tensors that nothing in the config asks for, by the name of what they are. They may come without a trace in
 // the config: PEFT saves resized embeddings, for one.
-func foreign(saved *peft.Saved) error {
+func foreign(saved *peft.Saved, s settings) error {
 	var found []string
 	for name := range saved.Tensors {
 		feature := ""
 		for _, f := range features {
-			if feature == "" && strings.Contains(name, f.part) {
+			if feature == "" && strings.Contains(name, f.part) && !f.asked(s) {
 				feature = f.name
 			}
 		}
-		if feature == "" && !strings.Contains(name, ".lora_") && !strings.HasSuffix(name, copySuffix) {
+		known := strings.Contains(name, ".lora_") || strings.Contains(name, ".token_adapter.") || strings.HasSuffix(name, copySuffix) ||
+			strings.HasSuffix(name, endBias) && s.bias != biasNone || len(s.saved) > 0
+		if feature == "" && !known {
 			feature = "a whole trained tensor"
 		}
 		if feature != "" {
@@ -181,23 +129,38 @@ func foreign(saved *peft.Saved) error {
 		return nil
 	}
 	slices.Sort(found)
-	return fmt.Errorf("%s: not supported: %s", peft.TensorFile, strings.Join(found, "; "))
+	return fmt.Errorf("%s: %s says nothing of: %s", peft.TensorFile, peft.ConfigFile, strings.Join(found, "; "))
 }
 
-// copySuffix ends the name of the frozen base weight that PEFT stores beside the adapter when an output head is a
-// target.
+// copySuffix ends the name of the frozen base weight that PEFT stores beside the adapter when the embedding or an output head is a
+// target. Ft writes none.
 const copySuffix = ".base_layer.weight"
+
+// copies are the base's matrices that the file holds copies of, by the copies' names.
+func (a *adapter) copies(saved *peft.Saved) map[string]*kernels.Matrix {
+	found := map[string]*kernels.Matrix{}
+	for _, l := range a.modules {
+		if name := l.path() + copySuffix; saved.Tensors[name].Data != nil {
+			if l.embed != nil {
+				found[name] = l.embed.Table()
+			} else {
+				found[name] = l.linear.Weight()
+			}
+		}
+	}
+	return found
+}
 
 // sameWeight is the largest relative distance at which a stored copy counts as the base's own weight: bases
 // quantised to 4 bits are 5 to 9 % away from their origin, other models' weights above 100 %.
 const sameWeight = 0.2
 
 // checkCopy is an error when the stored copy of a target's weight is another base's. The right one is of no use.
-func checkCopy(m *module, stored []float32) error {
-	row := make([]float32, m.linear.In())
+func checkCopy(name string, weight *kernels.Matrix, stored []float32) error {
+	row := make([]float32, weight.Cols)
 	var diff, size float64
-	for r := range m.linear.Out() {
-		m.linear.Weight().Row(row, r)
+	for r := range weight.Rows {
+		weight.Row(row, r)
 		for c, w := range row {
 			d := float64(w - stored[r*len(row)+c])
 			diff += d * d
@@ -205,92 +168,78 @@ func checkCopy(m *module, stored []float32) error {
 		}
 	}
 	if distance := math.Sqrt(diff / size); !(distance <= sameWeight) {
-		return fmt.Errorf("%s%s: the stored base weight is not this base's (relative distance %.2g): the adapter is for another base",
-			m.linear.Name, copySuffix, distance)
+		return fmt.Errorf("%s: the stored base weight is not this base's (relative distance %.2g): the adapter is for another base",
+			name, distance)
 	}
 	return nil
 }
 
 // State is the adapter in PEFT's terms. Only keys that PEFT has long had are written, because older versions
-// refuse unknown ones; exclude_modules is newer and appears when it is used.
+// refuse unknown ones; newer ones appear when they are used.
 func (a *adapter) State() (peft.State, error) {
 	s := a.settings.converted()
-	ranks, err := s.ranks.object(a.Targets())
+	var paths []string
+	transposes := false
+	for _, l := range a.modules {
+		paths = append(paths, l.path())
+		transposes = transposes || l.linear != nil && l.linear.Transposed
+	}
+	ranks, err := s.ranks.object(paths)
 	if err != nil {
 		return peft.State{}, err
 	}
-	alphas, err := s.alphas.object(a.Targets())
+	alphas, err := s.alphas.object(paths)
 	if err != nil {
 		return peft.State{}, err
 	}
-	var params []*nn.Param
-	for _, m := range a.modules {
-		wa, wb := m.slot()
-		params = append(params,
-			&nn.Param{Name: m.nameA(), Shape: wa.Shape, Data: wa.Data, Grad: wa.Grad}, &nn.Param{Name: m.nameB(), Shape: wb.Shape, Data: wb.Data, Grad: wb.Grad})
-	}
-	t := s.targets
 	config := map[string]any{
-		"alpha_pattern": alphas, "bias": "none", "fan_in_fan_out": peft.FanInFanOut(a.modules, (*module).layer), "init_lora_weights": true,
-		"layers_pattern": nil, "layers_to_transform": nil, "loftq_config": map[string]any{},
-		"lora_alpha": s.alpha, "lora_dropout": s.dropout, "megatron_config": nil, "megatron_core": "megatron.core",
-		"modules_to_save": nil, "r": s.rank, "rank_pattern": ranks, "target_modules": t.Modules,
-		"use_dora": false, "use_rslora": s.stabilized,
+		"alpha_pattern": alphas, "bias": s.bias, "fan_in_fan_out": transposes, "init_lora_weights": fileInits[s.init],
+		"loftq_config": map[string]any{}, "lora_alpha": s.alpha, "lora_dropout": s.dropout, "megatron_config": nil,
+		"megatron_core": "megatron.core", "modules_to_save": nil, "r": s.rank, "rank_pattern": ranks, "use_dora": s.dora,
+		"use_rslora": s.stabilized,
 	}
-	if len(t.Layers) > 0 {
-		config["layers_to_transform"] = t.Layers
+	s.targets.Keys(config)
+	if len(s.saved) > 0 {
+		config["modules_to_save"] = s.saved
 	}
-	if len(t.LayersPattern) > 0 {
-		config["layers_pattern"] = t.LayersPattern
+	if s.loraBias {
+		config["lora_bias"] = true
 	}
-	if !t.Exclude.Empty() {
-		config["exclude_modules"] = t.Exclude
+	if s.tie {
+		config["ensure_weight_tying"] = true
 	}
-	return peft.State{Type: peftType, Config: config, Params: params}, nil
+	if len(s.tokens) > 0 {
+		config["trainable_token_indices"] = s.tokensKey()
+	}
+	return peft.State{Type: peftType, Config: config, Params: a.saves()}, nil
 }
 
-// ints is a list of numbers, or one number, as layers_to_transform may be.
-type ints []int
-
-// UnmarshalJSON reads a list of whole numbers, one whole number, or null.
-func (v *ints) UnmarshalJSON(data []byte) error {
-	var one *int
-	if err := json.Unmarshal(data, &one); err == nil {
-		*v = nil
-		if one != nil {
-			*v = ints{*one}
-		}
-		return nil
+// tokensKey is trainable_token_indices.
+func (s *settings) tokensKey() any {
+	if s.tokensListed {
+		return s.tokens[0].ids
 	}
-	var list []int
-	if err := json.Unmarshal(data, &list); err != nil {
-		return errors.New("must be a number or a list of numbers")
+	sets := map[string][]int32{}
+	for _, t := range s.tokens {
+		sets[t.module] = t.ids
 	}
-	*v = list
-	return nil
+	return sets
 }
 
-// UnmarshalJSON reads an object of numbers and keeps the order of its keys, which decides.
-func (rs *rules) UnmarshalJSON(data []byte) error {
-	*rs = nil
-	if string(bytes.TrimSpace(data)) == "null" {
-		return nil
+// saves are the tensors as the file has them: the live ones, but for those of which it has the transpose or twice the rank.
+func (a *adapter) saves() []*nn.Param {
+	ps := slices.Clone(a.Params())
+	wide := map[*nn.Param]*nn.Param{}
+	for _, l := range a.modules {
+		wide[l.a], wide[l.b] = l.slot()
 	}
-	bad := errors.New("must be an object of numbers")
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
-		return bad
-	}
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return bad
+	for i, p := range ps {
+		switch w := wide[p]; {
+		case w != nil && w != p:
+			ps[i] = &nn.Param{Name: p.Name, Shape: w.Shape, Data: w.Data, Grad: w.Grad}
+		case a.isTransposed(p):
+			ps[i] = &nn.Param{Name: p.Name, Shape: a.fileShape(p), Data: transposed(p.Data, p.Shape[0], p.Shape[1])}
 		}
-		r := rule{match: key.(string)}
-		if err := dec.Decode(&r.value); err != nil {
-			return bad
-		}
-		*rs = append(*rs, r)
 	}
-	return nil
+	return ps
 }

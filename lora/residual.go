@@ -9,16 +9,18 @@ import (
 	"ft/peft"
 )
 
-// The starts that take a part of the base's weight over into A and B.
+// The starts of A and B. PiSSA and OLoRA take a part of the base's weight over.
 const (
-	initDefault  = "default"
-	initGaussian = "gaussian"
-	initPiSSA    = "pissa" // Meng, Wang and Zhang 2024, arXiv:2404.02948
-	initOLoRA    = "olora" // Büyükakyüz 2024, arXiv:2406.01775
+	initDefault    = "default"
+	initGaussian   = "gaussian"
+	initOrthogonal = "orthogonal"
+	initRandom     = "random"
+	initPiSSA      = "pissa" // Meng, Wang and Zhang 2024, arXiv:2404.02948
+	initOLoRA      = "olora" // Büyükakyüz 2024, arXiv:2406.01775
 )
 
 // inits are all starts.
-var inits = []string{initDefault, initGaussian, initPiSSA, initOLoRA}
+var inits = []string{initDefault, initGaussian, initOrthogonal, initRandom, initPiSSA, initOLoRA}
 
 // takesOver tells that a start changes what the base's weight counts for: W - s·B0·A0.
 func takesOver(init string) bool { return init == initPiSSA || init == initOLoRA }
@@ -38,15 +40,15 @@ type residual struct {
 }
 
 // takeOver gives the module the first A and B of a start, and the slot that goes with them.
-func (m *module) takeOver(init string) error {
+func (m *lowRank) takeOver(init string) error {
 	r, in, out := m.rank, m.linear.In(), m.linear.Out()
 	a, b, err := m.first(init)
 	if err != nil {
 		return fmt.Errorf("init %s: %s: %w", init, m.linear.Name, err)
 	}
 	w := &residual{rank: r, wideA: nn.NewParam("", 2*r, in), wideB: nn.NewParam("", out, 2*r)}
-	m.a = &nn.Param{Name: m.nameA(), Shape: []int{r, in}, Data: w.wideA.Data[: r*in : r*in], Grad: w.wideA.Grad[: r*in : r*in]}
-	m.b = nn.NewParam(m.nameB(), out, r)
+	m.a = &nn.Param{Name: m.a.Name, Shape: []int{r, in}, Data: w.wideA.Data[: r*in : r*in], Grad: w.wideA.Grad[: r*in : r*in]}
+	m.b = nn.NewParam(m.b.Name, out, r)
 	w.b = m.b
 	copy(m.a.Data, a)
 	copy(w.wideA.Data[r*in:], a)
@@ -63,7 +65,7 @@ func (m *module) takeOver(init string) error {
 
 // first is A0 [R,In] and B0 [Out,R]: of PiSSA the best approximation of W by s·B0·A0, of OLoRA the leading part of W = Q·R, which is not
 // divided by s, as in PEFT.
-func (m *module) first(init string) (a, b []float32, err error) {
+func (m *lowRank) first(init string) (a, b []float32, err error) {
 	if init == initOLoRA {
 		q, r, err := linalg.LeadingQR(m.linear.Weight(), m.rank)
 		return r, q, err
@@ -102,6 +104,9 @@ func (a *adapter) takeOver(h peft.Host) error {
 		return nil
 	}
 	for _, m := range a.modules {
+		if m.embed != nil {
+			return fmt.Errorf("init %s: the embedding %q has no part that could be taken over; leave it out of the targets", a.settings.init, m.embed.Name)
+		}
 		if err := m.takeOver(a.settings.init); err != nil {
 			return err
 		}

@@ -18,6 +18,19 @@ type settings struct {
 	init           string // one of inits
 	targets        peft.Targets
 	ranks, alphas  rules
+
+	dora, loraBias bool
+	bias           string
+	saved          []string   // modules of which a whole copy is trained
+	tokens         []tokenSet // rows of embedding or head that are trained
+	tokensListed   bool       // the file names the tokens of the embedding as a list
+	tie            bool       // what is trained of the embedding is trained of a tied head too
+}
+
+// tokenSet are the tokens whose rows of one module are trained.
+type tokenSet struct {
+	module string // its path or the end of it
+	ids    []int32
 }
 
 // rule gives the modules that match an expression a value of their own.

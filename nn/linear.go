@@ -15,7 +15,6 @@ type Linear struct {
 	Name string // Hugging Face module path, such as "model.layers.0.self_attn.q_proj"
 	Head bool   // the output head: "all-linear" leaves it out
 	Tied bool   // W is the embedding's weight: changing it would change the embedding too
-
 	// Transposed says that Hugging Face's model has Wᵀ [In,Out] in this layer (Conv1D), which PEFT calls fan_in_fan_out.
 	Transposed bool
 
