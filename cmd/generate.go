@@ -23,10 +23,11 @@ import (
 
 // generateFlags are the flags of ft generate.
 type generateFlags struct {
-	base, adapter, prompt, file, system string
-	maxNew, limit, batch                int
-	json                                bool
-	systemGiven                         bool
+	base, prompt, file, system string
+	adapters                   []string
+	maxNew, limit, batch       int
+	json                       bool
+	systemGiven                bool
 }
 
 func newGenerateCmd(s *ui.Streams) *cobra.Command {
@@ -54,7 +55,7 @@ What a model says is for testing software, not medical advice.`,
 	}
 	f := c.Flags()
 	f.StringVar(&o.base, "base", "", "the model: a directory or a .gguf file (default: the one the adapter names)")
-	f.StringVar(&o.adapter, "adapter", "", "an adapter's directory, or a run's")
+	f.StringArrayVar(&o.adapters, "adapter", nil, "an adapter's directory, or a run's; of several LoRA adapters the sum is used")
 	f.StringVar(&o.prompt, "prompt", "", "the question")
 	f.StringVar(&o.file, "file", "", "JSON lines of questions; - is standard input")
 	f.StringVar(&o.system, "system", "", "system message of questions without one (default: the one of the adapter's training)")
@@ -85,7 +86,11 @@ func (o *generateFlags) check(c *cobra.Command) error {
 }
 
 func (o *generateFlags) run(ctx context.Context, s *ui.Streams) error {
-	session, err := openModel(o.base, o.adapter)
+	saved, err := loadStacked(o.adapters, o.base, *s)
+	if err != nil {
+		return err
+	}
+	session, err := openSaved(o.base, saved)
 	if err != nil {
 		return err
 	}
@@ -214,8 +219,8 @@ func (q question) check(s *session) error {
 	if len(q.ids) == 0 {
 		return fmt.Errorf("%s: the prompt has no tokens", q.at)
 	}
-	if len(q.ids) >= spec.Context {
-		return fmt.Errorf("%s: the prompt has %d tokens, which leaves no room for an answer in the model's %d positions", q.at, len(q.ids), spec.Context)
+	if len(q.ids) >= s.base.Model.Room() {
+		return fmt.Errorf("%s: the prompt has %d tokens, which leaves no room for an answer in %s", q.at, len(q.ids), s.positions())
 	}
 	for _, id := range q.ids {
 		if id < 0 || int(id) >= spec.Vocab {

@@ -15,8 +15,8 @@ func newLoraCmd(s *ui.Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "lora --config FILE.yaml",
 		Short: "Train a LoRA adapter, and score base and tuned model side by side",
-		Long: `Train a LoRA adapter on question–answer data, keep the best one, and answer the test part with the base and with
-the tuned model.
+		Long: `Train an adapter of LoRA or its kin (method.kind lora, adalora or vera) on question–answer data, keep the best one, and answer the
+test part with the base and with the tuned model. AdaLoRA and VeRA start slowly and want a larger train.lr than LoRA, 1e-3 to 1e-2.
 
 Everything of a run lies in one directory under runs/: the resolved config, the split, the log, TensorBoard's events, the
 adapter in Hugging Face PEFT's format, the answers and the scores. Ctrl-C finishes the step, saves and ends with code 130.
@@ -26,7 +26,7 @@ What a model says about medicine is for testing software, not medical advice.`,
   ft lora --config med.yaml --set train.lr=1e-4 --set method.rank=8 --name med-r8`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return o.run(c, *s, "lora")
+			return o.run(c, *s, "lora", "pissa", "adalora", "vera")
 		},
 	}
 	o.register(c)

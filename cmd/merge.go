@@ -15,28 +15,42 @@ import (
 	"ft/internal/quant"
 	"ft/internal/run"
 	"ft/internal/ui"
+	"ft/lora/arith"
 	"ft/merge"
+	"ft/peft"
 	"ft/trainer"
 )
 
 func newMergeCmd(s *ui.Streams) *cobra.Command {
 	var o mergeFlags
 	c := &cobra.Command{
-		Use:   "merge --adapter ADAPTER --out OUT",
+		Use:   "merge --adapter ADAPTER (--out MODEL | --out-adapter DIR)",
 		Short: "Write base and adapter as one standalone model, and prove it",
 		Long: `Write base and adapter as one standalone model: a .gguf file with tokenizer and chat template inside, or a Hugging Face
 directory. Weights are changed in float32 and rounded once. Then the result is read back: every value is checked, every
 targeted tensor must have changed, and its logits on prompts are compared with those of base and adapter.
 
+Several LoRA adapters are combined first: into their exact sum (cat, as if all were on at once) or in another of the ways of
+PEFT's add_weighted_adapter, with --weight for each. --rank cuts to a lower rank, --scale makes the contribution weaker or
+stronger. With --out-adapter the outcome is an adapter and not a model: then no base is needed.
+
+--from extracts: the LoRA adapter of the given --rank that leads from --base to a tuned model of the same shape.
+
 A run that trained a whole model needs no merge: its model is converted to what --out and --type say.`,
 		Example: `  ft merge --adapter runs/latest --out med.gguf
   ft merge --adapter runs/latest --out med-hf --type bf16
-  ft merge --adapter some/peft/adapter --base model.gguf --out merged.gguf --type q8_0`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), *s) },
+  ft merge --adapter some/peft/adapter --base model.gguf --out merged.gguf --type q8_0
+  ft merge --adapter a --adapter b --weight 0.7 --weight 0.3 --combine ties --density 0.5 --out-adapter ab
+  ft merge --adapter big --rank 8 --out-adapter small
+  ft merge --from tuned-model --base base-model --rank 16 --out-adapter extracted`,
+		Args:    cobra.NoArgs,
+		PreRunE: func(c *cobra.Command, _ []string) error { return o.check(c) },
+		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context(), *s) },
 	}
+	o.arithFlags.register(c)
 	f := c.Flags()
-	f.StringVar(&o.adapter, "adapter", "", "adapter directory, or a run directory, meaning its best adapter or model")
+	f.StringVar(&o.from, "from", "", "tuned model to extract an adapter from")
+	f.StringVar(&o.outAdapter, "out-adapter", "", "the adapter directory to write, instead of a model")
 	f.StringVar(&o.base, "base", "", "base model (default: the one the adapter was trained on)")
 	f.StringVar(&o.out, "out", "", "the .gguf file or directory to write")
 	f.StringVar(&o.typ, "type", "", "number type of the weights: f32, f16, bf16, q8_0 (default: the base's, f16 if that cannot be written)")
@@ -46,8 +60,15 @@ A run that trained a whole model needs no merge: its model is converted to what 
 }
 
 type mergeFlags struct {
-	adapter, base, out, typ string
-	force, json             bool
+	arithFlags
+	from, base, out, outAdapter, typ string
+	force, json                      bool
+}
+
+// unmergeable is an adapter that no merge can put into the base's weights.
+type unmergeable interface {
+	// CannotMerge says why, and what to do instead.
+	CannotMerge() error
 }
 
 // merged is what `ft merge` prints.
@@ -59,31 +80,34 @@ type merged struct {
 }
 
 func (o *mergeFlags) run(ctx context.Context, s ui.Streams) error {
-	if o.adapter == "" || o.out == "" {
-		return usageError{errors.New("--adapter and --out are needed: ft merge --adapter ADAPTER --out model.gguf")}
+	if o.outAdapter != "" {
+		return o.toAdapter(s)
 	}
 	want, err := o.quantType()
 	if err != nil {
 		return err
 	}
-	session, err := openModel(o.base, o.adapter)
+	session, err := o.open(s)
 	if err != nil {
 		return err
 	}
 	defer session.close()
+	if a, ok := session.adapter.(unmergeable); ok {
+		return usageError{fmt.Errorf("%s: %w", o.adapters[0], a.CannotMerge())}
+	}
 	if other, err := session.otherBase(); err != nil {
 		return err
 	} else if other != "" {
 		s.Warn("%s", other)
 	}
 	if session.adapter == nil {
-		s.Note("%s is a whole model already (%s): it is converted", o.adapter, session.base.Path)
+		s.Note("%s is a whole model already (%s): it is converted", o.adapters[0], session.base.Path)
 	}
 	m := merge.Options{Base: session.base, Adapter: session.adapter, Out: o.out, Type: want, Force: o.force}
 	if o.typ == "" {
 		m.Type = merge.DefaultType(session.base, o.out)
 	}
-	prompts, err := session.proofPrompts(o.adapter)
+	prompts, err := session.proofPrompts(o.adapters[0])
 	if err != nil {
 		return err
 	}
@@ -103,6 +127,63 @@ func (o *mergeFlags) run(ctx context.Context, s ui.Streams) error {
 		return fmt.Errorf("%w\n%s was written, but do not use it", err, o.out)
 	}
 	return o.report(s, merged{Out: o.out, Type: m.Type.String(), Bytes: sizeOf(o.out), Proof: proof})
+}
+
+// check finds wrong flags.
+func (o *mergeFlags) check(c *cobra.Command) error {
+	switch {
+	case o.from != "" && (len(o.adapters) > 0 || o.base == "" || o.rank < 1 || o.outAdapter == "" || o.out != ""):
+		return errors.New("--from goes with --base, --rank and --out-adapter: ft merge --from TUNED --base BASE --rank 16 --out-adapter DIR")
+	case o.from == "" && (len(o.adapters) == 0 || (o.out == "") == (o.outAdapter == "")):
+		return errors.New("--adapter and one of --out and --out-adapter are needed: ft merge --adapter ADAPTER --out model.gguf")
+	case o.outAdapter != "" && o.typ != "":
+		return errors.New("--type is for --out: adapters are F32")
+	}
+	if o.from == "" {
+		return o.arithFlags.check(c)
+	}
+	for _, name := range []string{"weight", "combine", "density", "majority", "seed", "scale"} {
+		if c.Flags().Changed(name) {
+			return fmt.Errorf("--%s is for --adapter, not for --from", name)
+		}
+	}
+	return nil
+}
+
+// open opens the base with the adapter to merge, calculated if the flags ask for it.
+func (o *mergeFlags) open(s ui.Streams) (*session, error) {
+	if !o.asked {
+		return openModel(o.base, o.adapters[0])
+	}
+	r, meta, err := o.calculate(o.base, s)
+	if err != nil {
+		return nil, err
+	}
+	tellErrors(r, s)
+	saved, err := r.State().Saved(strings.Join(o.adapters, " + "), meta)
+	if err != nil {
+		return nil, err
+	}
+	return openSaved(o.base, saved)
+}
+
+// toAdapter writes an adapter instead of a model.
+func (o *mergeFlags) toAdapter(s ui.Streams) error {
+	if err := checkAdapterOut(o.outAdapter, o.force); err != nil {
+		return err
+	}
+	var r *arith.Result
+	var meta peft.Meta
+	var err error
+	if o.from != "" {
+		r, meta, err = extract(o.base, o.from, o.rank)
+	} else {
+		r, meta, err = o.calculate(o.base, s)
+	}
+	if err != nil {
+		return err
+	}
+	return writeAdapter(o.outAdapter, o.json, r, meta, s)
 }
 
 // quantType is the number type that --type names.

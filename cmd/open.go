@@ -44,21 +44,26 @@ func openSession(basePath, adapter string) (*session, error) {
 // meaning its best adapter. Without a base path the one that the adapter names is used. The template that the adapter was
 // trained with takes the place of the base's. A run whose outcome is a whole model is opened as that model.
 func openModel(basePath, adapter string) (*session, error) {
-	if dir := wholeModel(adapter); adapter != "" && dir != "" {
+	if adapter == "" {
+		return openSaved(basePath, nil)
+	}
+	if dir := wholeModel(adapter); dir != "" {
 		if basePath != "" {
 			return nil, usageError{fmt.Errorf("--adapter %s is a whole model (%s) and goes on no base: leave out --base", adapter, dir)}
 		}
 		return openWhole(dir)
 	}
-	var saved *peft.Saved
-	if adapter != "" {
-		var err error
-		if saved, err = peft.Load(adapterDir(adapter)); err != nil {
-			return nil, err
-		}
-		if basePath == "" {
-			basePath = saved.Meta.Base
-		}
+	saved, err := peft.Load(adapterDir(adapter))
+	if err != nil {
+		return nil, err
+	}
+	return openSaved(basePath, saved)
+}
+
+// openSaved is openModel for an adapter that has been read, nil for none.
+func openSaved(basePath string, saved *peft.Saved) (*session, error) {
+	if basePath == "" && saved != nil {
+		basePath = saved.Meta.Base
 	}
 	if basePath == "" {
 		return nil, usageError{errors.New("no base model: give --base, a directory or a .gguf file")}
@@ -88,9 +93,9 @@ func openFormat(c *configs.Config, streams ui.Streams) (*session, error) {
 	if c.Data.Template == "plain" {
 		b.UseTemplate("")
 	}
-	if n := b.Model.Spec.Context; c.Data.MaxTokens > n {
-		streams.Note("%s has %d positions: data.max_tokens is %d instead of %d", c.Base, n, n, c.Data.MaxTokens)
-		c.Data.MaxTokens = n
+	if err := fitContext(c, b.Model.Spec.Context, streams); err != nil {
+		b.Close()
+		return nil, err
 	}
 	s := &session{base: b}
 	if s.format, err = b.Format(); err != nil {
@@ -162,14 +167,17 @@ func loadConfig(file string, set []string, needBase bool) (*configs.Config, erro
 }
 
 func readConfig(o configs.Options) (*configs.Config, error) {
-	o.Method = func(kind string) (any, error) {
-		m, err := methodOf(kind)
-		if err != nil {
-			return nil, err
-		}
-		return m.config(), nil
-	}
+	o.Method = methodConfig
 	return configs.Load(o)
+}
+
+// methodConfig is a kind's settings at their defaults.
+func methodConfig(kind string) (any, error) {
+	m, err := methodOf(kind)
+	if err != nil {
+		return nil, err
+	}
+	return m.config(), nil
 }
 
 // loadRunConfig reads the resolved config of a run. Environment and flags do not change it.

@@ -74,6 +74,8 @@ func newRoot(s *ui.Streams) (*cobra.Command, *bool) {
 	root.AddCommand(
 		newTrainCmd(s),
 		newLoraCmd(s),
+		newPromptCmd(s),
+		newCompareCmd(s),
 		newEvalCmd(s),
 		newMergeCmd(s),
 		newGenerateCmd(s),

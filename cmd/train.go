@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -57,17 +58,23 @@ type training struct {
 	log     *run.Rows
 	meta    peft.Meta
 	inputs  chan inputs // nil when they are noted
+	answers string      // the directory of a run whose base has answered the test part; empty for none
 }
 
 // train runs a config from the first check to the table of scores. An interruption saves what there is and returns trainer.ErrInterrupted.
-func train(ctx context.Context, c *configs.Config, args []string, s ui.Streams) (err error) {
+func train(ctx context.Context, c *configs.Config, args []string, s ui.Streams) error {
+	return trainAfter(ctx, c, args, s, "")
+}
+
+// trainAfter is train, but that the base does not answer the test part again if the run in the directory before has its answers.
+func trainAfter(ctx context.Context, c *configs.Config, args []string, s ui.Streams, before string) (err error) {
 	p, err := prepare(c, s)
 	if err != nil {
 		return err
 	}
 	defer p.close()
 	p.summary(s)
-	t := &training{prepared: p, streams: s}
+	t := &training{prepared: p, streams: s, answers: before}
 	outcome := errors.New("ended by an internal error") // what a panic leaves behind
 	defer func() { err = errors.Join(err, t.end(outcome)) }()
 	if outcome = t.begin(args); outcome == nil {
@@ -127,7 +134,7 @@ func (t *training) fit(ctx context.Context) error {
 	}
 	debug.FreeOSMemory() // what loading left behind is not needed again
 	tr := &trainer.Trainer{
-		Config: c.Train, Model: t.session.base.Model, Params: t.session.adapter.Params(),
+		Config: c.Train, Model: t.session.base.Model, Params: t.session.adapter.Params(), Hooks: hooks(t.session.adapter),
 		Train: t.data.Train, Val: t.data.Val, Recompute: t.recompute(run.AvailableMemory()), Pack: c.Data.Pack, EvalEvery: c.Eval.Every, Best: best,
 		Keep: func() error { return t.save(t.outcome()) }, Reload: t.reload(),
 		Observers: []trainer.Observer{bar{progress}, rowLog{t.log}, board{t.events}, clerk{t}},
@@ -140,6 +147,9 @@ func (t *training) fit(ctx context.Context) error {
 	progress.Done()
 	t.run.Info.Sizes["steps"], t.run.Info.Sizes["tokens"] = int64(result.Steps), int64(result.Tokens)
 	t.run.Info.Times = map[string]float64{"train": result.Seconds}
+	if peak, _ := run.Memory(); peak > 0 {
+		t.run.Info.Sizes["peak_bytes"] = peak
+	}
 	if errors.Is(err, trainer.ErrInterrupted) {
 		return t.interrupted(result)
 	}
@@ -150,8 +160,14 @@ func (t *training) fit(ctx context.Context) error {
 		t.streams.Note("stopped at step %d: no better %s in %d evaluations", result.Steps, c.Eval.Best, c.Train.Patience)
 	}
 	t.tellBest(result)
+	if a, ok := t.session.adapter.(remarker); ok {
+		t.streams.Note("%s", a.Remark())
+	}
 	return nil
 }
+
+// remarker is an adapter that has something to say of itself when it is trained.
+type remarker interface{ Remark() string }
 
 // tellBest says which weights were kept.
 func (t *training) tellBest(r trainer.Result) {
@@ -236,6 +252,9 @@ func (t *training) judge(ctx context.Context) error {
 	var err error
 	if e.rows, err = t.data.TestRows(t.config.Eval.Limit); err != nil {
 		return err
+	}
+	if t.answers != "" {
+		e.baseAnswers = filepath.Join(t.answers, basePredictionsFile)
 	}
 	result, err := e.sideBySide(ctx, t.run, "")
 	if err != nil {

@@ -5,16 +5,18 @@ import (
 	"slices"
 	"strings"
 
+	"ft/adalora"
 	"ft/lora"
-	"ft/model"
 	"ft/model/family"
 	"ft/peft"
+	"ft/prompttuning"
+	"ft/vera"
 )
 
-// The tables of everything ft supports. A new family or method is one line here.
+// The tables of everything ft supports. A new method is one line here; families have their table in model/family.
 
 // families are the model architectures.
-var families = []*model.Family{&family.Llama}
+var families = family.All
 
 // method is one way to fine-tune.
 type method struct {
@@ -37,6 +39,49 @@ var methods = []method{
 		},
 		load: lora.Load,
 	},
+	{
+		kind: "pissa", peftType: "LORA",
+		config: func() any { c := lora.PiSSA(); return &c },
+		fresh: func(config any, seed uint64) peft.Method {
+			return lora.Method{Config: *config.(*lora.Config), Seed: seed}
+		},
+		load: lora.Load,
+	},
+	{
+		kind: "adalora", peftType: "ADALORA",
+		config: func() any { c := adalora.Default(); return &c },
+		fresh: func(config any, seed uint64) peft.Method {
+			return adalora.Method{Config: *config.(*adalora.Config), Seed: seed}
+		},
+		load: adalora.Load,
+	},
+	{
+		kind: "vera", peftType: "VERA",
+		config: func() any { c := vera.Default(); return &c },
+		fresh:  func(config any, _ uint64) peft.Method { return vera.Method{Config: *config.(*vera.Config)} },
+		load:   vera.Load,
+	},
+	softPrompt("prompt", "PROMPT_TUNING", prompttuning.DefaultPrompt),
+	softPrompt("prefix", "PREFIX_TUNING", prompttuning.DefaultPrefix),
+	softPrompt("p_tuning", "P_TUNING", prompttuning.DefaultPTuning),
+}
+
+// softPrompt is a kind of soft prompt, whose settings are a C.
+func softPrompt[C prompttuning.Config](kind, peftType string, def func() C) method {
+	return method{
+		kind: kind, peftType: peftType,
+		config: func() any { c := def(); return &c },
+		fresh: func(config any, seed uint64) peft.Method {
+			return prompttuning.Method{Config: *config.(*C), Seed: seed}
+		},
+		load: prompttuning.Load,
+	}
+}
+
+// reader is a method whose start may be made of a text.
+type reader interface {
+	// Tokenized is the method with the base's tokenizer.
+	Tokenized(encode func(text string) []int32) peft.Method
 }
 
 // methodOf finds the method of a kind.

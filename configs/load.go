@@ -34,9 +34,26 @@ var reserved = []string{"FT_CPU", "FT_CACHE_DIR", "FT_CONFORMANCE", "FT_PYTHON",
 // A Validate of a section reports joined errors of the form `key: what is wrong`, with keys relative to
 // the section; Load finds out where each of the keys was set.
 func Load(o Options) (*Config, error) {
-	c := Default()
-	l := &loader{options: o, viper: viper.New(), file: &document{}}
+	l := newLoader(o)
 	l.readFile()
+	c := l.load()
+	if err := l.problems.err(); err != nil {
+		return nil, err
+	}
+	c.Name = strings.TrimSuffix(filepath.Base(o.File), filepath.Ext(o.File))
+	if o.File == "" {
+		c.Name = c.Method.Kind
+	}
+	return c, nil
+}
+
+func newLoader(o Options) *loader {
+	return &loader{options: o, viper: viper.New(), file: &document{}}
+}
+
+// load is the config that the file that was read, the environment and the flags make together. What is wrong is in l.problems.
+func (l *loader) load() *Config {
+	c := Default()
 	l.readSets()
 
 	keys := keysOf(reflect.ValueOf(&c).Elem(), "")
@@ -54,14 +71,7 @@ func Load(o Options) (*Config, error) {
 		}
 	}
 	l.validate(&c)
-	if err := l.problems.err(); err != nil {
-		return nil, err
-	}
-	c.Name = strings.TrimSuffix(filepath.Base(o.File), filepath.Ext(o.File))
-	if o.File == "" {
-		c.Name = c.Method.Kind
-	}
-	return &c, nil
+	return &c
 }
 
 // loader gathers a config. viper holds the layers and knows which one is strongest for a key: the file's

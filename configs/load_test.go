@@ -253,7 +253,7 @@ train.lr: 3
 		`med.yaml:19: train.seed: -1 is out of range for a whole number from 0`,
 		`med.yaml:20: train.batch: given twice, first on line 17`,
 		`med.yaml:21: train.steps: expected a whole number, got a list`,
-		`med.yaml:22: train.checkpoint: unknown key (have: epochs, steps, batch, micro_tokens, recompute, lr, schedule, schedule_options, warmup, weight_decay, clip, patience, seed)`,
+		`med.yaml:22: train.checkpoint: unknown key (have: epochs, steps, batch, micro_tokens, recompute, lr, schedule, schedule_options, warmup, weight_decay, neftune_alpha, clip, patience, seed)`,
 		`med.yaml:25: lr: unknown key (did you mean train.lr?)`,
 		`med.yaml:26: eval.limit: expected a whole number, got a section`,
 		`med.yaml:26: eval.sample: expected a whole number, got nothing`,
@@ -261,7 +261,7 @@ train.lr: 3
 		`med.yaml:27: expected a plain word as key, got "train.lr"`,
 		`--set: expected key.path=value, got "nonsense"`,
 		`--set: train.epoch: unknown key (did you mean epochs?)`,
-		`--set: train: is a section (epochs, steps, batch, micro_tokens, recompute, lr, schedule, schedule_options, warmup, weight_decay, clip, patience, seed)`,
+		`--set: train: is a section (epochs, steps, batch, micro_tokens, recompute, lr, schedule, schedule_options, warmup, weight_decay, neftune_alpha, clip, patience, seed)`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -53,12 +53,12 @@ func ByLength(samples []Sample) []Sample {
 }
 
 // Passes packs the samples of one optimizer step, or of an evaluation, into passes of at most microTokens
-// tokens. Each sample goes, in order, into the first pass with room for it (first fit); one that is longer
+// positions; each sample takes one a token and the ahead ones that a method puts before it. Each sample goes, in order, into the first pass with room for it (first fit); one that is longer
 // than microTokens gets a pass of its own, so microTokens 1 gives every sample its own.
-func Passes(samples []Sample, microTokens int) []Batch {
-	least := make([]int, len(samples)) // tokens of the shortest sample from here on
+func Passes(samples []Sample, microTokens, ahead int) []Batch {
+	least := make([]int, len(samples)) // positions of the shortest sample from here on
 	for i := len(samples) - 1; i >= 0; i-- {
-		least[i] = len(samples[i].IDs)
+		least[i] = ahead + len(samples[i].IDs)
 		if i+1 < len(samples) {
 			least[i] = min(least[i], least[i+1])
 		}
@@ -76,7 +76,7 @@ func Passes(samples []Sample, microTokens int) []Batch {
 			if p.room < least[i] {
 				continue
 			}
-			if into == nil && len(s.IDs) <= p.room {
+			if into == nil && ahead+len(s.IDs) <= p.room {
 				into = p
 			}
 			still = append(still, p)
@@ -87,7 +87,7 @@ func Passes(samples []Sample, microTokens int) []Batch {
 			passes, open = append(passes, into), append(open, into)
 		}
 		into.samples = append(into.samples, s)
-		into.room -= len(s.IDs)
+		into.room -= ahead + len(s.IDs)
 	}
 	batches := make([]Batch, len(passes))
 	for i, p := range passes {

@@ -110,14 +110,16 @@ func TestPasses(t *testing.T) {
 	for _, c := range []struct {
 		lengths []int
 		micro   int
+		ahead   int
 		want    [][]int // samples of each pass
 	}{
-		{[]int{4, 3, 2, 5, 1}, 8, [][]int{{0, 1, 4}, {2, 3}}},
-		{[]int{4, 9, 4}, 8, [][]int{{0, 2}, {1}}},
-		{[]int{9, 1, 9}, 8, [][]int{{0}, {1}, {2}}},
-		{[]int{8, 8}, 8, [][]int{{0}, {1}}},
-		{[]int{1, 2, 3}, 1, [][]int{{0}, {1}, {2}}},
-		{nil, 8, nil},
+		{[]int{4, 3, 2, 5, 1}, 8, 0, [][]int{{0, 1, 4}, {2, 3}}},
+		{[]int{4, 9, 4}, 8, 0, [][]int{{0, 2}, {1}}},
+		{[]int{9, 1, 9}, 8, 0, [][]int{{0}, {1}, {2}}},
+		{[]int{8, 8}, 8, 0, [][]int{{0}, {1}}},
+		{[]int{1, 2, 3}, 1, 0, [][]int{{0}, {1}, {2}}},
+		{[]int{4, 3, 2, 5, 1}, 12, 2, [][]int{{0, 1}, {2, 3}, {4}}},
+		{nil, 8, 0, nil},
 	} {
 		samples := sized(c.lengths...)
 		var want []Batch
@@ -128,7 +130,7 @@ func TestPasses(t *testing.T) {
 			}
 			want = append(want, Pack(in))
 		}
-		got := Passes(samples, c.micro)
+		got := Passes(samples, c.micro, c.ahead)
 		if len(got)+len(want) > 0 && !cmp.Equal(want, got) {
 			t.Errorf("%v in %d: %s", c.lengths, c.micro, cmp.Diff(want, got))
 		}
@@ -160,7 +162,7 @@ func TestPasses_properties(t *testing.T) {
 			want = append(want, in[at]...)
 		}
 		var got []uint64
-		for _, b := range Passes(samples, micro) {
+		for _, b := range Passes(samples, micro, 0) {
 			got = append(got, b.Keys...)
 			if b.Tokens() > micro && len(b.Keys) > 1 {
 				t.Fatalf("a pass of %d samples has %d tokens, limit %d", len(b.Keys), b.Tokens(), micro)

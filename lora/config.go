@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
+	"ft/internal/suggest"
 	"ft/peft"
 )
 
@@ -24,6 +27,9 @@ type Config struct {
 	Layers []int `yaml:"layers"`
 	// RankStabilized scales by alpha/√rank, so that large ranks learn as fast as small ones.
 	RankStabilized bool `yaml:"rank_stabilized"`
+	// Init is how A and B begin: default (A uniform, B zero), gaussian (A normal, B zero), or with a part of the base's weight, which the
+	// base then counts without: pissa (its principal part) or olora (an orthonormal one).
+	Init string `yaml:"init"`
 	// Patterns give some modules a rank or an alpha of their own.
 	Patterns []Pattern `yaml:"patterns"`
 }
@@ -41,7 +47,15 @@ const maxRank = 1 << 16
 
 // Default returns the settings of a run that names none.
 func Default() Config {
-	return Config{Rank: 16, Alpha: 32, Dropout: 0.05, Targets: peft.AllLinear()}
+	return Config{Rank: 16, Alpha: 32, Dropout: 0.05, Targets: peft.AllLinear(), Init: initDefault}
+}
+
+// PiSSA returns the settings of a run that begins with the principal part of the weights (Meng, Wang and Zhang 2024, arXiv:2404.02948) and
+// names none else. Its authors use no dropout.
+func PiSSA() Config {
+	c := Default()
+	c.Init, c.Dropout = initPiSSA, 0
+	return c
 }
 
 // Validate reports every value out of bounds, joined, each as `key: what is wrong`.
@@ -58,6 +72,13 @@ func (c Config) Validate() error {
 	}
 	if !(c.Dropout >= 0 && c.Dropout < 1) {
 		bad("dropout", "must be from 0 to below 1, got %v", c.Dropout)
+	}
+	if !slices.Contains(inits, c.Init) {
+		hint := ""
+		if near := suggest.Nearest(c.Init, inits); near != "" {
+			hint = fmt.Sprintf("; did you mean %q?", near)
+		}
+		bad("init", "unknown %q%s (have: %s)", c.Init, hint, strings.Join(inits, ", "))
 	}
 	if err := c.targets().Validate(); err != nil {
 		errs = append(errs, err)
@@ -90,7 +111,7 @@ func (c Config) targets() peft.Targets {
 // settings is c in the form that adapters keep.
 func (c Config) settings() (settings, error) {
 	s := settings{
-		rank: c.Rank, alpha: c.Alpha, dropout: c.Dropout, stabilized: c.RankStabilized, targets: c.targets(),
+		rank: c.Rank, alpha: c.Alpha, dropout: c.Dropout, stabilized: c.RankStabilized, init: c.Init, targets: c.targets(),
 	}
 	for _, p := range c.Patterns {
 		if p.Rank > 0 {

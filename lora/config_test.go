@@ -21,6 +21,7 @@ targets: [q_proj, v_proj]
 exclude: .*layers\.0.*
 layers: [0, 1]
 rank_stabilized: true
+init: pissa
 patterns: [{match: "layers.0.*q_proj", rank: 4, alpha: 2.5}]
 `
 	got := lora.Default()
@@ -29,7 +30,7 @@ patterns: [{match: "layers.0.*q_proj", rank: 4, alpha: 2.5}]
 	}
 	want := lora.Config{
 		Rank: 8, Alpha: 16, Dropout: 0.1, Targets: peft.Names{List: []string{"q_proj", "v_proj"}}, Exclude: peft.Names{Expr: `.*layers\.0.*`},
-		Layers: []int{0, 1}, RankStabilized: true, Patterns: []lora.Pattern{{Match: "layers.0.*q_proj", Rank: 4, Alpha: 2.5}},
+		Layers: []int{0, 1}, RankStabilized: true, Init: "pissa", Patterns: []lora.Pattern{{Match: "layers.0.*q_proj", Rank: 4, Alpha: 2.5}},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v", got)
@@ -54,6 +55,7 @@ func TestConfig_Validate(t *testing.T) {
 		"alpha: must be above 0, got -1":             func(c *lora.Config) { c.Alpha = -1 },
 		"alpha: must be above 0, got NaN":            func(c *lora.Config) { c.Alpha = math.NaN() },
 		"dropout: must be from 0 to below 1, got 1":  func(c *lora.Config) { c.Dropout = 1 },
+		`init: unknown "pisa"; did you mean "pissa"`: func(c *lora.Config) { c.Init = "pisa" },
 		"targets: names no module":                   func(c *lora.Config) { c.Targets = peft.Names{} },
 		`exclude: regular expression "("`:            func(c *lora.Config) { c.Exclude.Expr = "(" },
 		"layers: must be 0 or more, got -2":          func(c *lora.Config) { c.Layers = []int{0, -2} },
@@ -71,7 +73,7 @@ func TestConfig_Validate(t *testing.T) {
 		}
 	}
 	all := lora.Config{Layers: []int{-1}}.Validate()
-	if n := strings.Count(all.Error(), "\n") + 1; n != 4 {
-		t.Errorf("%d problems, want 4 (rank, alpha, targets, layers):\n%v", n, all)
+	if n := strings.Count(all.Error(), "\n") + 1; n != 5 {
+		t.Errorf("%d problems, want 5 (rank, alpha, init, targets, layers):\n%v", n, all)
 	}
 }

@@ -57,7 +57,10 @@ func parse(saved *peft.Saved, h peft.Host) (settings, error) {
 	if f.Bias != "none" {
 		unsupported = append(unsupported, fmt.Sprintf("bias: %q", f.Bias))
 	}
-	if !slices.Contains(plainInits, f.InitLoraWeights) {
+	init := initDefault
+	if name, _ := f.InitLoraWeights.(string); takesOver(name) {
+		init = name
+	} else if !slices.Contains(plainInits, f.InitLoraWeights) {
 		unsupported = append(unsupported, fmt.Sprintf("init_lora_weights: %q (it changes the base's weights)", f.InitLoraWeights))
 	}
 	if len(unsupported) > 0 {
@@ -70,7 +73,7 @@ func parse(saved *peft.Saved, h peft.Host) (settings, error) {
 		}
 	}
 	s := settings{
-		rank: f.R, alpha: f.Alpha, dropout: f.Dropout, stabilized: f.UseRSLoRA, ranks: f.RankPattern, alphas: f.AlphaPattern,
+		rank: f.R, alpha: f.Alpha, dropout: f.Dropout, stabilized: f.UseRSLoRA, init: init, ranks: f.RankPattern, alphas: f.AlphaPattern,
 		targets: peft.Targets{Modules: f.Targets, Exclude: f.Exclude, Layers: f.Layers, LayersPattern: f.LayersPattern.List},
 	}
 	if f.LayersPattern.Expr != "" {
@@ -134,6 +137,11 @@ func Load(h peft.Host, saved *peft.Saved) (peft.Adapter, error) {
 			}
 		}
 		m.allocate()
+	}
+	if err := a.takeOver(h); err != nil {
+		return fail(err)
+	}
+	for _, m := range a.modules {
 		for _, p := range []*nn.Param{m.a, m.b} {
 			copy(p.Data, saved.Tensors[p.Name].Data)
 		}
@@ -206,7 +214,7 @@ func checkCopy(m *module, stored []float32) error {
 // State is the adapter in PEFT's terms. Only keys that PEFT has long had are written, because older versions
 // refuse unknown ones; exclude_modules is newer and appears when it is used.
 func (a *adapter) State() (peft.State, error) {
-	s := &a.settings
+	s := a.settings.converted()
 	ranks, err := s.ranks.object(a.Targets())
 	if err != nil {
 		return peft.State{}, err
@@ -215,9 +223,15 @@ func (a *adapter) State() (peft.State, error) {
 	if err != nil {
 		return peft.State{}, err
 	}
+	var params []*nn.Param
+	for _, m := range a.modules {
+		wa, wb := m.slot()
+		params = append(params,
+			&nn.Param{Name: m.nameA(), Shape: wa.Shape, Data: wa.Data, Grad: wa.Grad}, &nn.Param{Name: m.nameB(), Shape: wb.Shape, Data: wb.Data, Grad: wb.Grad})
+	}
 	t := s.targets
 	config := map[string]any{
-		"alpha_pattern": alphas, "bias": "none", "fan_in_fan_out": false, "init_lora_weights": true,
+		"alpha_pattern": alphas, "bias": "none", "fan_in_fan_out": peft.FanInFanOut(a.modules, (*module).layer), "init_lora_weights": true,
 		"layers_pattern": nil, "layers_to_transform": nil, "loftq_config": map[string]any{},
 		"lora_alpha": s.alpha, "lora_dropout": s.dropout, "megatron_config": nil, "megatron_core": "megatron.core",
 		"modules_to_save": nil, "r": s.rank, "rank_pattern": ranks, "target_modules": t.Modules,
@@ -232,7 +246,7 @@ func (a *adapter) State() (peft.State, error) {
 	if !t.Exclude.Empty() {
 		config["exclude_modules"] = t.Exclude
 	}
-	return peft.State{Type: peftType, Config: config, Params: a.Params()}, nil
+	return peft.State{Type: peftType, Config: config, Params: params}, nil
 }
 
 // ints is a list of numbers, or one number, as layers_to_transform may be.

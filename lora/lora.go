@@ -46,7 +46,14 @@ func (m Method) Attach(h peft.Host) (peft.Adapter, error) {
 	}
 	for _, mod := range a.modules {
 		mod.allocate()
-		fillUniform(mod.a.Data, mod.linear.In(), m.Seed, mod.linear.Name)
+		if m.Config.Init == initGaussian {
+			fillNormal(mod.a.Data, mod.rank, m.Seed, mod.linear.Name)
+		} else {
+			fillUniform(mod.a.Data, mod.linear.In(), m.Seed, mod.linear.Name)
+		}
+	}
+	if err := a.takeOver(h); err != nil {
+		return nil, fmt.Errorf("lora: %w", err)
 	}
 	a.fill()
 	return a, nil
@@ -65,7 +72,11 @@ type module struct {
 	rank   int
 	scale  float32
 	a, b   *nn.Param // [rank,In], [Out,rank]
+
+	residual *residual // where A and B began with a part of the base's weight
 }
+
+func (m *module) layer() *nn.Linear { return m.linear }
 
 // newAdapter works out the rank and scale of every target. The modules have no parameters yet.
 func newAdapter(s settings, targets []*nn.Linear) (*adapter, error) {
@@ -94,8 +105,18 @@ func (m *module) allocate() {
 // fill puts every pair into its layer's slot.
 func (a *adapter) fill() {
 	for _, m := range a.modules {
-		m.linear.SetLowRank(m.a, m.b, m.scale, float32(a.settings.dropout))
+		wa, wb := m.slot()
+		m.linear.SetLowRank(wa, wb, m.scale, float32(a.settings.dropout))
 	}
+}
+
+// slot is what the layer's slot holds, and what is saved: A and B, or those with the part of the base that they began with.
+func (m *module) slot() (a, b *nn.Param) {
+	if m.residual == nil {
+		return m.a, m.b
+	}
+	m.residual.Forward()
+	return m.residual.wideA, m.residual.wideB
 }
 
 // Params are A and B of every target, in the host's order.
@@ -127,6 +148,8 @@ func (a *adapter) Merge(tensor string, w []float32, out, in int) (bool, error) {
 		return false, fmt.Errorf("lora: merging %s: weight is [%d,%d] with %d values, the adapter was made for [%d,%d]",
 			name, out, in, len(w), m.linear.Out(), m.linear.In())
 	}
-	kernels.Gemm(w, in, m.b.Data, m.rank, false, m.a.Data, in, false, out, in, m.rank, m.scale, true)
+	wa, wb := m.slot()
+	rank := wa.Shape[0]
+	kernels.Gemm(w, in, wb.Data, rank, false, wa.Data, in, false, out, in, rank, m.scale, true)
 	return true, nil
 }

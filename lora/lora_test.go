@@ -30,6 +30,15 @@ var variants = map[string]func(*lora.Config){
 	"patterns": func(c *lora.Config) {
 		c.Patterns = []lora.Pattern{{Match: "v_proj", Alpha: 9}, {Match: `layers\.1\..*`, Rank: 5, Alpha: 2}, {Match: ".*_proj", Rank: 2}}
 	},
+	"gaussian": func(c *lora.Config) { c.Init = "gaussian" },
+	"PiSSA":    func(c *lora.Config) { c.Init = "pissa" },
+	"OLoRA": func(c *lora.Config) {
+		c.Init, c.Targets = "olora", peft.Names{List: []string{"v_proj", "mlp.up_proj", "lm_head"}}
+	},
+	"PiSSA, rank-stabilised, with patterns": func(c *lora.Config) {
+		c.Init, c.RankStabilized = "pissa", true
+		c.Patterns = []lora.Pattern{{Match: "v_proj", Alpha: 9}, {Match: `layers\.1\..*`, Rank: 5, Alpha: 2}}
+	},
 	"patterns in order": func(c *lora.Config) {
 		c.Patterns = []lora.Pattern{{Match: "down_proj", Rank: 1}, {Match: "v_proj", Rank: 4, Alpha: 1.5}}
 	},

@@ -15,6 +15,7 @@ type settings struct {
 	rank           int
 	alpha, dropout float64
 	stabilized     bool
+	init           string // one of inits
 	targets        peft.Targets
 	ranks, alphas  rules
 }

@@ -3,28 +3,32 @@ package model
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"sort"
 )
 
 // Config is the part of a Hugging Face config.json that decoders share. Families embed it beside fields of their own.
 type Config struct {
-	ModelType   string   `json:"model_type"`
-	Vocab       int      `json:"vocab_size"`
-	Dim         int      `json:"hidden_size"`
-	Layers      int      `json:"num_hidden_layers"`
-	Heads       int      `json:"num_attention_heads"`
-	KVHeads     *int     `json:"num_key_value_heads"`
-	HeadDim     *int     `json:"head_dim"`
-	FF          int      `json:"intermediate_size"`
-	Eps         *float64 `json:"rms_norm_eps"`
-	Act         string   `json:"hidden_act"`
-	Context     int      `json:"max_position_embeddings"`
-	Tied        *bool    `json:"tie_word_embeddings"`
-	BOS         *int32   `json:"bos_token_id"`
-	EOS         TokenIDs `json:"eos_token_id"`
-	RopeTheta   *float64 `json:"rope_theta"`
-	RopeScaling *ropeCfg `json:"rope_scaling"`
-	RopeParams  *ropeCfg `json:"rope_parameters"`
+	ModelType  string   `json:"model_type"`
+	Vocab      int      `json:"vocab_size"`
+	Dim        int      `json:"hidden_size"`
+	Layers     int      `json:"num_hidden_layers"`
+	Heads      int      `json:"num_attention_heads"`
+	KVHeads    *int     `json:"num_key_value_heads"`
+	HeadDim    *int     `json:"head_dim"`
+	FF         int      `json:"intermediate_size"`
+	Eps        *float64 `json:"rms_norm_eps"`
+	Act        string   `json:"hidden_act"`
+	Context    int      `json:"max_position_embeddings"`
+	Tied       *bool    `json:"tie_word_embeddings"`
+	BOS        *int32   `json:"bos_token_id"`
+	EOS        TokenIDs `json:"eos_token_id"`
+	Window     *int     `json:"sliding_window"`
+	LayerTypes []string `json:"layer_types"`
+
+	RopeTheta   *float64    `json:"rope_theta"`
+	RopeScaling *RopeConfig `json:"rope_scaling"`
+	RopeParams  *RopeConfig `json:"rope_parameters"`
 }
 
 // TokenIDs are token ids as eos_token_id has them in JSON: one, a list, or null.
@@ -47,8 +51,8 @@ func (t *TokenIDs) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// ropeCfg is rope_parameters (transformers 5) or rope_scaling (before).
-type ropeCfg struct {
+// RopeConfig is rope_parameters (transformers 5) or rope_scaling (before).
+type RopeConfig struct {
 	Type      string   `json:"rope_type"`
 	OldType   string   `json:"type"`
 	Theta     *float64 `json:"rope_theta"`
@@ -63,6 +67,9 @@ type ropeCfg struct {
 	MScaleAll float64  `json:"mscale_all_dim"`
 	Truncate  *bool    `json:"truncate"`
 	Partial   *float64 `json:"partial_rotary_factor"`
+
+	Short []float64 `json:"short_factor"`
+	Long  []float64 `json:"long_factor"`
 }
 
 // Spec turns the shared fields into a Spec. Defaults are transformers' for the llama family.
@@ -91,23 +98,68 @@ func (c *Config) Spec() (Spec, error) {
 	if s.Context == 0 {
 		s.Context = 2048
 	}
-	if c.Act != "" && c.Act != "silu" {
-		return s, fmt.Errorf("config.json: hidden_act %q is not supported (have: silu)", c.Act)
-	}
-	rope, err := c.rope(s.Context)
-	s.Rope = rope
-	return s, err
-}
-
-func (c *Config) rope(context int) (Rope, error) {
-	r := Rope{Kind: "default", Theta: 10000, Original: context, BetaFast: 32, BetaSlow: 1}
-	if c.RopeTheta != nil {
-		r.Theta = *c.RopeTheta
+	if c.Act != "" {
+		act, ok := activations[c.Act]
+		if !ok {
+			return s, fmt.Errorf("config.json: hidden_act %q is not supported (have: silu, gelu_pytorch_tanh, gelu_new)", c.Act)
+		}
+		s.Act = act
 	}
 	p := c.RopeParams
 	if p == nil {
 		p = c.RopeScaling
 	}
+	theta := 10000.0
+	if c.RopeTheta != nil {
+		theta = *c.RopeTheta
+	}
+	rope, err := p.Rope(theta, s.Context)
+	s.Rope = rope
+	if rope.Kind == "longrope" {
+		s.Context = rope.Original
+	}
+	return s, err
+}
+
+// Layers says which layers have the window: those that types, config.json's layer_types, call sliding_attention or, where it is absent,
+// those that slides picks. window is nil or 0 for none.
+func Layers(n int, types []string, window *int, slides func(i int) bool) ([]Layer, error) {
+	layers := make([]Layer, n)
+	if types != nil && len(types) != n {
+		return nil, fmt.Errorf("config.json: layer_types has %d entries for %d layers", len(types), n)
+	}
+	for i := range layers {
+		in := slides(i)
+		if types != nil {
+			if in = types[i] == "sliding_attention"; !in && types[i] != "full_attention" {
+				return nil, fmt.Errorf("config.json: layer_types: %q is not supported (have: full_attention, sliding_attention)", types[i])
+			}
+		}
+		if !in {
+			continue
+		}
+		layers[i].Local = true
+		if window != nil {
+			layers[i].Window = *window
+		}
+	}
+	return layers, nil
+}
+
+// Kind is the kind of scaling that p names.
+func (p *RopeConfig) Kind() string {
+	switch {
+	case p.Type != "":
+		return p.Type
+	case p.OldType != "":
+		return p.OldType
+	}
+	return "default"
+}
+
+// Rope is what p, which may be nil, says of a model with a context, whose base of frequencies is theta unless p has another.
+func (p *RopeConfig) Rope(theta float64, context int) (Rope, error) {
+	r := Rope{Kind: "default", Theta: theta, Original: context, BetaFast: 32, BetaSlow: 1}
 	if p == nil {
 		return r, r.check()
 	}
@@ -117,18 +169,13 @@ func (c *Config) rope(context int) (Rope, error) {
 	if p.Theta != nil {
 		r.Theta = *p.Theta
 	}
-	if r.Kind = p.Type; r.Kind == "" {
-		r.Kind = p.OldType
-	}
-	if r.Kind == "" {
-		r.Kind = "default"
-	}
+	r.Kind = p.Kind()
 	if p.Original != 0 {
 		r.Original = p.Original
 	}
 	if p.Factor != nil {
 		r.Factor = *p.Factor
-	} else if r.Kind == "yarn" {
+	} else if r.Kind == "yarn" || r.Kind == "longrope" {
 		r.Factor = float64(context) / float64(r.Original)
 	}
 	r.LowFreqFactor, r.HighFreqFactor = p.Low, p.High
@@ -139,6 +186,7 @@ func (c *Config) rope(context int) (Rope, error) {
 		r.BetaSlow = p.BetaSlow
 	}
 	r.AttentionFactor, r.MScale, r.MScaleAllDim = p.Attention, p.MScale, p.MScaleAll
+	r.Short, r.Long = p.Short, p.Long
 	r.NoTruncate = p.Truncate != nil && !*p.Truncate
 	return r, r.check()
 }
@@ -148,7 +196,7 @@ func (s *Spec) Map() map[string]any {
 	m := map[string]any{
 		"model_type": s.ModelType, "vocab_size": s.Vocab, "hidden_size": s.Dim, "num_hidden_layers": s.Layers,
 		"num_attention_heads": s.Heads, "num_key_value_heads": s.KVHeads, "head_dim": s.HeadDim,
-		"intermediate_size": s.FF, "rms_norm_eps": s.Eps, "hidden_act": "silu", "max_position_embeddings": s.Context,
+		"intermediate_size": s.FF, "rms_norm_eps": s.Eps, "hidden_act": s.Act.String(), "max_position_embeddings": s.Context,
 		"tie_word_embeddings": s.Tied, "rope_theta": s.Rope.Theta,
 	}
 	if s.BOS != NoToken {
@@ -163,6 +211,9 @@ func (s *Spec) Map() map[string]any {
 	}
 	if sc := s.Rope.scaling(); sc != nil {
 		m["rope_scaling"] = sc
+	}
+	if s.Rope.Kind == "longrope" {
+		m["max_position_embeddings"] = int(math.Round(s.Rope.Factor * float64(s.Rope.Original)))
 	}
 	return m
 }
@@ -181,6 +232,9 @@ func (r *Rope) scaling() map[string]any {
 		if r.NoTruncate {
 			m["truncate"] = false
 		}
+	case "longrope":
+		m["short_factor"], m["long_factor"], m["original_max_position_embeddings"] = r.Short, r.Long, r.Original
+		m["attention_factor"] = r.longAttention()
 	default:
 		return nil
 	}

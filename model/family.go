@@ -2,6 +2,7 @@ package model
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -23,9 +24,12 @@ type KV struct {
 // Family is one model architecture: how its Spec is read and written, and what its tensors are called. A family file
 // holds tables and field names, no arithmetic.
 type Family struct {
-	ModelType      string  // Hugging Face's model_type
-	Arch           string  // GGUF's general.architecture
-	DefaultTargets Targets // of methods, where an adapter names none
+	ModelType      string   // Hugging Face's model_type
+	Aliases        []string // other model_types whose text model this is
+	Names          Names    // of its modules
+	Transposed     []string // modules whose weights Hugging Face stores [in,out]
+	Arch           string   // GGUF's general.architecture
+	DefaultTargets Targets  // of methods, where an adapter names none
 
 	// FromConfig reads a config.json. It refuses by name every option that ft does not compute.
 	FromConfig func(config []byte) (Spec, error)
@@ -66,6 +70,11 @@ func (t *Targets) Of(kind string) []string {
 	return nil
 }
 
+// Is reports whether a config.json with this model_type describes a model of the family.
+func (f *Family) Is(modelType string) bool {
+	return f.ModelType == modelType || slices.Contains(f.Aliases, modelType)
+}
+
 var blockNumber = regexp.MustCompile(`\.(\d+)\.`)
 
 // GGUFName is the GGUF name of a Hugging Face tensor name.
@@ -90,6 +99,16 @@ func (f *Family) rename(name string, from, to int) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// IsTransposed reports whether Hugging Face's files have this tensor [in,out]. GGUF has it [out,in] like all others.
+func (f *Family) IsTransposed(hf string) bool {
+	for _, m := range f.Transposed {
+		if strings.HasSuffix(hf, m+".weight") {
+			return true
+		}
+	}
+	return false
 }
 
 // IsInterleaved reports whether GGUF stores the rows of this Hugging Face tensor in llama.cpp's rotary order.

@@ -32,15 +32,19 @@ func (m *Model) Extend(caches []*nn.Cache, ids [][]int32, f func(s int, logits [
 	t := &m.step
 	t.ones, t.longer = t.ones[:0], t.longer[:0]
 	for s, seq := range ids {
-		switch len(seq) {
-		case 0:
+		switch {
+		case len(seq) == 0:
 			return fmt.Errorf("model: sequence %d has no tokens to add", s)
-		case 1:
+		case len(seq)+m.promptOf(caches[s]) == 1:
 			t.ones = append(t.ones, s)
 		default:
 			t.longer = append(t.longer, s)
 		}
+		if err := m.checkTokens(seq); err != nil {
+			return err
+		}
 	}
+	m.stack.Begin(caches)
 	if err := m.extendPass(caches, ids, f); err != nil {
 		return err
 	}
@@ -55,7 +59,7 @@ func (m *Model) extendPass(caches []*nn.Cache, ids [][]int32, f func(s int, logi
 	}
 	t := 0
 	for _, s := range longer {
-		t += len(ids[s])
+		t += m.promptOf(caches[s]) + len(ids[s])
 	}
 	p := m.newPass(t)
 	p.Starts = []int32{0}
@@ -63,14 +67,14 @@ func (m *Model) extendPass(caches []*nn.Cache, ids [][]int32, f func(s int, logi
 	own := make([]*nn.Cache, len(longer))
 	for i, s := range longer {
 		own[i] = caches[s]
-		for j := range ids[s] {
+		all = append(appendVirtual(all, m.promptOf(caches[s])), ids[s]...)
+		for j := range len(all) - len(p.Pos) {
 			p.Pos = append(p.Pos, int32(caches[s].Len()+j))
 		}
-		all = append(all, ids[s]...)
 		last = append(last, int32(len(all)-1))
 		p.Starts = append(p.Starts, int32(len(all)))
 	}
-	if err := m.checkTokens(all, p.Pos); err != nil {
+	if err := m.checkPositions(p.Pos); err != nil {
 		return err
 	}
 	x := m.stack.Extend(p, all, own)
@@ -92,7 +96,7 @@ func (m *Model) decode(caches []*nn.Cache, ids [][]int32, f func(s int, logits [
 		t.ids = append(t.ids, ids[s][0])
 		t.caches = append(t.caches, caches[s])
 	}
-	if err := m.checkTokens(t.ids, d.Pos); err != nil {
+	if err := m.checkPositions(d.Pos); err != nil {
 		return err
 	}
 	m.arena.Reset()
@@ -110,11 +114,15 @@ func (m *Model) Logits(ids, positions []int32, f func(i int, logits []float32)) 
 			return fmt.Errorf("model: position %d of a sequence of %d tokens", at, len(ids))
 		}
 	}
-	p, err := m.begin(ids, []int32{0, int32(len(ids))})
+	p, all, err := m.begin(ids, []int32{0, int32(len(ids))})
 	if err != nil {
 		return err
 	}
-	x := m.stack.Hidden(p, ids)
-	m.stack.Logits(p, x, positions, f)
+	x := m.stack.Hidden(p, all)
+	rows := m.arena.Ints(len(positions))
+	for i, at := range positions {
+		rows[i] = at + int32(m.stack.Prompt())
+	}
+	m.stack.Logits(p, x, rows, f)
 	return nil
 }

@@ -41,14 +41,13 @@ func (m *Model) Precision() kernels.Precision {
 // pass: a third more arithmetic for a fraction of StateBytes. Results do not change.
 func (m *Model) SetRecompute(on bool) { m.stack.Recompute = on }
 
-// StateBytes is the memory, in bytes, that a training pass over one sequence of the given length keeps for its backward
-// pass; it grows in proportion.
+// StateBytes is the memory, in bytes, that a training pass over one sequence of the given length, and the positions in front of it,
+// keeps for its backward pass; it grows in proportion.
 func (m *Model) StateBytes(tokens int) int64 {
 	a := kernels.NewArena()
 	defer a.Close() // nothing was written, so the system never gave the memory
-	p := &op.Pass{
-		T: tokens, Starts: []int32{0, int32(tokens)}, Pos: make([]int32, tokens), Prec: m.Precision(), Arena: a,
-	}
+	t := tokens + m.stack.Prompt()
+	p := &op.Pass{T: t, Starts: []int32{0, int32(t)}, Pos: make([]int32, t), Prec: m.Precision(), Arena: a}
 	return m.stack.StateBytes(p)
 }
 
@@ -92,27 +91,29 @@ func (l Loss) Mean() float64 { return l.Sum / float64(l.Tokens) }
 // TrainOptions are what a training pass depends on beside the batch.
 type TrainOptions struct {
 	Scale float32 // the gradient is of Scale times the sum: one over the step's labelled tokens
-	Seed  uint64  // of dropout
+	Seed  uint64  // of dropout and noise
 	Step  uint64
+	// NEFTuneAlpha is the strength of the noise on the embeddings (see op.NEFTune); 0 is none.
+	NEFTuneAlpha float64
 }
 
 // Loss computes a batch's loss without dropout and without gradients.
 func (m *Model) Loss(b *dataset.Batch) (Loss, error) {
-	p, err := m.begin(b.IDs, b.Starts)
+	p, ids, err := m.begin(b.IDs, b.Starts)
 	if err != nil {
 		return Loss{}, err
 	}
 	if err := m.checkLabels(b); err != nil {
 		return Loss{}, err
 	}
-	losses := m.arena.Doubles(len(b.IDs))
-	m.stack.Losses(p, b.IDs, b.Labels, losses)
-	return summarise(b, losses), nil
+	losses := m.arena.Doubles(p.T)
+	m.stack.Losses(p, ids, m.labels(p, b), losses)
+	return summarise(b, p, losses), nil
 }
 
 // Train computes a batch's loss with dropout and adds its gradients to the parameters in the slots.
 func (m *Model) Train(b *dataset.Batch, o TrainOptions) (Loss, error) {
-	p, err := m.begin(b.IDs, b.Starts)
+	p, ids, err := m.begin(b.IDs, b.Starts)
 	if err != nil {
 		return Loss{}, err
 	}
@@ -122,12 +123,12 @@ func (m *Model) Train(b *dataset.Batch, o TrainOptions) (Loss, error) {
 	if len(b.Keys) != len(b.Starts)-1 {
 		return Loss{}, fmt.Errorf("model: %d sample keys for %d samples", len(b.Keys), len(b.Starts)-1)
 	}
-	p.Train, p.Seed, p.Step, p.Keys = true, o.Seed, o.Step, b.Keys
-	losses := m.arena.Doubles(len(b.IDs))
-	if err := m.stack.Train(p, b.IDs, b.Labels, losses, o.Scale); err != nil {
+	p.Train, p.Seed, p.Step, p.Keys, p.Noise = true, o.Seed, o.Step, b.Keys, o.NEFTuneAlpha
+	losses := m.arena.Doubles(p.T)
+	if err := m.stack.Train(p, ids, m.labels(p, b), losses, o.Scale); err != nil {
 		return Loss{}, err
 	}
-	return summarise(b, losses), nil
+	return summarise(b, p, losses), nil
 }
 
 func (m *Model) checkLabels(b *dataset.Batch) error {
@@ -142,10 +143,10 @@ func (m *Model) checkLabels(b *dataset.Batch) error {
 	return nil
 }
 
-func summarise(b *dataset.Batch, losses []float64) Loss {
+func summarise(b *dataset.Batch, p *op.Pass, losses []float64) Loss {
 	l := Loss{Tokens: b.LabelTokens(), PerSample: make([]float64, len(b.Starts)-1)}
 	for s := range l.PerSample {
-		for _, v := range losses[b.Starts[s]:b.Starts[s+1]] {
+		for _, v := range losses[p.Starts[s]:p.Starts[s+1]] {
 			l.PerSample[s] += v
 		}
 		l.Sum += l.PerSample[s]
@@ -153,22 +154,29 @@ func summarise(b *dataset.Batch, losses []float64) Loss {
 	return l
 }
 
-// begin starts a pass over packed sequences from their beginnings.
-func (m *Model) begin(ids, starts []int32) (*op.Pass, error) {
+// begin starts a pass over packed sequences from their beginnings, and returns its tokens, virtual ones among them.
+func (m *Model) begin(ids, starts []int32) (*op.Pass, []int32, error) {
 	if len(ids) == 0 || len(starts) < 2 || starts[0] != 0 || int(starts[len(starts)-1]) != len(ids) {
-		return nil, fmt.Errorf("model: a batch of %d tokens with sample bounds %v", len(ids), starts)
+		return nil, nil, fmt.Errorf("model: a batch of %d tokens with sample bounds %v", len(ids), starts)
 	}
-	p := m.newPass(len(ids))
-	p.Starts, p.Pos = starts, m.arena.Ints(len(ids))
 	for s := 0; s+1 < len(starts); s++ {
 		if starts[s+1] <= starts[s] || int(starts[s+1]) > len(ids) {
-			return nil, fmt.Errorf("model: sample %d of a batch has tokens %d to %d of %d", s, starts[s], starts[s+1], len(ids))
-		}
-		for i := starts[s]; i < starts[s+1]; i++ {
-			p.Pos[i] = i - starts[s]
+			return nil, nil, fmt.Errorf("model: sample %d of a batch has tokens %d to %d of %d", s, starts[s], starts[s+1], len(ids))
 		}
 	}
-	return p, m.checkTokens(ids, p.Pos)
+	if err := m.checkTokens(ids); err != nil {
+		return nil, nil, err
+	}
+	p := m.newPass(len(ids) + (len(starts)-1)*m.stack.Prompt())
+	p.Starts, ids = m.ahead(ids, starts)
+	p.Pos = m.arena.Ints(p.T)
+	first := int32(m.stack.Prefix())
+	for s := 0; s+1 < len(starts); s++ {
+		for i := p.Starts[s]; i < p.Starts[s+1]; i++ {
+			p.Pos[i] = first + i - p.Starts[s]
+		}
+	}
+	return p, ids, m.checkPositions(p.Pos)
 }
 
 // newPass takes pass and arena over for t tokens.
@@ -178,17 +186,31 @@ func (m *Model) newPass(t int) *op.Pass {
 	return &m.pass
 }
 
-func (m *Model) checkTokens(ids, pos []int32) error {
+func (m *Model) checkTokens(ids []int32) error {
 	for _, id := range ids {
 		if id < 0 || int(id) >= m.Spec.Vocab {
 			return fmt.Errorf("model: token %d, the vocabulary has %d tokens", id, m.Spec.Vocab)
 		}
 	}
-	if m.Spec.Rope.Kind == "dynamic" {
-		for _, p := range pos {
-			if int(p) >= m.Spec.Context {
-				return fmt.Errorf("model: position %d: dynamic rope scaling is supported up to the model's %d positions", p, m.Spec.Context)
-			}
+	return nil
+}
+
+// checkPositions refuses positions that the model has no embedding for.
+func (m *Model) checkPositions(pos []int32) error {
+	last, why := m.Spec.Context, "" // with %d for last
+	switch {
+	case m.stack.Positions != nil:
+		why = "the model has learned %d positions"
+	case m.Spec.Rope.Kind == "dynamic":
+		why = "dynamic rope scaling is supported up to the model's %d positions"
+	case m.Spec.Rope.Kind == "longrope":
+		why = "longrope is supported up to the %d positions of its short factors"
+	default:
+		return nil
+	}
+	for _, p := range pos {
+		if int(p) >= last {
+			return fmt.Errorf("model: position %d: "+why, p, last)
 		}
 	}
 	return nil

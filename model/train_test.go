@@ -392,3 +392,28 @@ func TestModel_layers(t *testing.T) {
 		}
 	}
 }
+
+// TestTrain_neftune: noise on the embeddings changes a training pass, differently at every step, and no evaluation.
+func TestTrain_neftune(t *testing.T) {
+	m := tiny(t, rich)
+	addSlots(m, 0, nil)
+	b := batch(m, 12, 40)
+	clean, err := m.Loss(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[float64]bool{clean.Sum: true}
+	for step := range uint64(2) {
+		l, err := m.Train(&b, model.TrainOptions{Scale: 1, Step: step, NEFTuneAlpha: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[l.Sum] {
+			t.Errorf("step %d: loss %v was there before", step, l.Sum)
+		}
+		seen[l.Sum] = true
+	}
+	if again, err := m.Loss(&b); err != nil || again.Sum != clean.Sum {
+		t.Errorf("an evaluation after training passes: %v (%v), before %v", again.Sum, err, clean.Sum)
+	}
+}

@@ -17,7 +17,7 @@ type Embedding struct {
 
 // embeddingSlots are the parameters in an embedding's slots.
 type embeddingSlots struct {
-	a, b, weight, rows *Param
+	a, b, weight, rows, prompt *Param
 
 	values *kernels.Matrix // of weight
 	ids    []int32         // of rows
@@ -29,8 +29,19 @@ func NewEmbedding(name string, table *kernels.Matrix) *Embedding {
 	return &Embedding{Name: name, base: base, op: base}
 }
 
+// Multiply has tokens' embeddings, slots included, multiplied with a factor that belongs to the base.
+func (e *Embedding) Multiply(factor float32) { e.base.Times, e.op.Times = factor, factor }
+
 // Table is the frozen table [V,D].
 func (e *Embedding) Table() *kernels.Matrix { return e.base.W }
+
+// Row writes the base's embedding of a token into dst [D].
+func (e *Embedding) Row(dst []float32, id int32) {
+	e.base.W.Row(dst, int(id))
+	if e.base.Times != 0 {
+		kernels.Scale(dst, e.base.Times)
+	}
+}
 
 // SetLowRank adds scale·B·A[:,t] to the embedding of token t, with A [R,V] and B [D,R].
 func (e *Embedding) SetLowRank(a, b *Param, scale float32) {
@@ -59,6 +70,16 @@ func (e *Embedding) SetRows(ids []int32, rows *Param) {
 	e.weigh()
 }
 
+// setPrompt fills the slot for virtual tokens' rows [n,D].
+func (e *Embedding) setPrompt(p *Param) {
+	e.op.Prompt, e.op.DPrompt = p.Data, p.Grad
+	e.slots.prompt = p
+	e.changed()
+}
+
+// prompt is the number of virtual tokens.
+func (e *Embedding) prompt() int { return len(e.op.Prompt) / e.op.W.Cols }
+
 // weigh makes the table in use of the base's and of those in slots.
 func (e *Embedding) weigh() {
 	e.op.W, e.op.DW, e.op.Rows = e.base.W, nil, nil
@@ -75,7 +96,7 @@ func (e *Embedding) weigh() {
 // changed lists the parameters again.
 func (e *Embedding) changed() {
 	s := &e.slots
-	e.params = trainable(s.a, s.b, s.weight, s.rows)
+	e.params = trainable(s.a, s.b, s.weight, s.rows, s.prompt)
 }
 
 // ClearSlots takes every method's contribution out: the embedding is the base's again.

@@ -33,8 +33,11 @@ func (r random) linear(name string, out, in int) *Linear {
 	return NewLinear(name, w, r.floats(out, 0, 0.1))
 }
 
-// newStack makes a stack without slots; the same seed gives the same weights.
-func newStack(seed uint64, blocks int) *Stack {
+// newStack makes a stack like llama's without slots; the same seed gives the same weights.
+func newStack(seed uint64, blocks int) *Stack { return newKind(seed, blocks, kind{}) }
+
+// newKind makes a stack of a kind without slots; the same seed gives the same weights.
+func newKind(seed uint64, blocks int, kind kind) *Stack {
 	r := newRandom(seed)
 	s := &Stack{Norm: NewNorm("norm", r.floats(dim, 1, 0.1), 1e-5)}
 	rope := op.NewRope([]float64{1, 0.2, 0.01}, 1)
@@ -44,12 +47,18 @@ func newStack(seed uint64, blocks int) *Stack {
 			AttnNorm: NewNorm("attn", r.floats(dim, 1, 0.1), 1e-5), MLPNorm: NewNorm("mlp", r.floats(dim, 1, 0.1), 1e-5),
 		}
 		l := func(name string, out, in int) *Linear { return r.linear(fmt.Sprintf("layers.%d.%s", i, name), out, in) }
-		s.Blocks = append(s.Blocks, NewBlock(c,
-			l("q", heads*head, dim), l("k", kvHeads*head, dim), l("v", kvHeads*head, dim), l("o", dim, heads*head),
-			l("gate", ff, dim), l("up", ff, dim), l("down", dim, ff)))
+		c.Q, c.K, c.V, c.O = l("q", heads*head, dim), l("k", kvHeads*head, dim), l("v", kvHeads*head, dim), l("o", dim, heads*head)
+		c.Gate, c.Up, c.Down = l("gate", ff, dim), l("up", ff, dim), l("down", dim, ff)
+		if kind.block != nil {
+			kind.block(&c, r, i)
+		}
+		s.Blocks = append(s.Blocks, NewBlock(c))
 	}
 	s.Head = r.linear("lm_head", vocab, dim)
 	s.Embed = NewEmbedding("embed", kernels.FromFloat32(vocab, dim, r.floats(vocab*dim, 0, 1)))
+	if kind.stack != nil {
+		kind.stack(s, r)
+	}
 	return s
 }
 

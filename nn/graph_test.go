@@ -21,25 +21,33 @@ func TestTrain_gradients(t *testing.T) {
 	}
 	const scale = 0.5
 	mustTrain(t, s, k, scale)
-	r := newRandom(8)
+	var ps []*Param
 	for _, l := range s.Linears() {
-		for _, p := range l.Params() {
-			norm := math.Sqrt(dot(p.Grad, p.Grad))
-			for what, d := range map[string][]float32{"along itself": slices.Clone(p.Grad), "along a random direction": r.floats(p.Size(), 0, 1)} {
-				size := math.Sqrt(dot(d, d))
-				at := slices.Clone(p.Data)
-				side := func(h float64) float64 {
-					for i := range p.Data {
-						p.Data[i] = at[i] + float32(h*float64(d[i])/size)
-					}
-					return scale * loss(t, s, k)
+		ps = append(ps, l.Params()...)
+	}
+	checkGradients(t, s, k, scale, ps)
+}
+
+// checkGradients compares the gradients that a pass with the given scale has left with central differences of the loss.
+func checkGradients(t *testing.T, s *Stack, k task, scale float64, ps []*Param) {
+	t.Helper()
+	r := newRandom(8)
+	for _, p := range ps {
+		norm := math.Sqrt(dot(p.Grad, p.Grad))
+		for what, d := range map[string][]float32{"along itself": slices.Clone(p.Grad), "along a random direction": r.floats(p.Size(), 0, 1)} {
+			size := math.Sqrt(dot(d, d))
+			at := slices.Clone(p.Data)
+			side := func(h float64) float64 {
+				for i := range p.Data {
+					p.Data[i] = at[i] + float32(h*float64(d[i])/size)
 				}
-				const h = 0.004
-				got, want := dot(p.Grad, d)/size, (side(h)-side(-h))/(2*h)
-				copy(p.Data, at)
-				if math.Abs(got-want) > 0.003*norm+1e-4 {
-					t.Errorf("%v %s: gradient %g, finite differences %g (norm %g)", p, what, got, want, norm)
-				}
+				return scale * loss(t, s, k)
+			}
+			const h = 0.004
+			got, want := dot(p.Grad, d)/size, (side(h)-side(-h))/(2*h)
+			copy(p.Data, at)
+			if math.Abs(got-want) > 0.003*norm+1e-4 {
+				t.Errorf("%v %s: gradient %g, finite differences %g (norm %g)", p, what, got, want, norm)
 			}
 		}
 	}
@@ -133,7 +141,7 @@ func TestTrain_memory(t *testing.T) {
 	const blocks, tokens = 6, 40
 	held := func(lowest int) int {
 		s, a := newStack(4, blocks), newArena(t)
-		addSlot(s.Blocks[lowest].Q, false, 0)
+		addSlot(s.Blocks[lowest].linears[0], false, 0)
 		k := newTask(4, tokens)
 		p := k.pass(a)
 		first := a.Floats(1)
@@ -242,7 +250,7 @@ func TestTrain_panic(t *testing.T) {
 			return func() { s.Blocks[1].mlp.Norm.Gain = gain }
 		}},
 		{"backward", "block 0, backward", func(s *Stack) func() {
-			d := s.Blocks[0].K.op.Delta
+			d := s.Blocks[0].linears[1].op.Delta
 			sink := d.DA
 			d.DA = sink[1:]
 			return func() { d.DA = sink }
@@ -301,7 +309,7 @@ func TestTrain_dropout(t *testing.T) {
 		if err := s.Train(p, k.ids, k.labels, losses, 1); err != nil {
 			t.Fatal(err)
 		}
-		return losses, s.Blocks[0].Q.Params()[0].Grad
+		return losses, s.Blocks[0].linears[0].Params()[0].Grad
 	}
 	l, g := run(0.5, 1)
 	for _, c := range []struct {

@@ -1,6 +1,6 @@
 // Package nn composes the stages of internal/op into the parts of a decoder: embedding, block, head, and
-// the Linear with its slots. It is where spago's graph begins: one operator per block and one for head and
-// loss. Everything above sees plain Go values.
+// the Linear with its slots. It is where spago's graph begins: one operator for the embedding, one per
+// block and one for head and loss. Everything above sees plain Go values.
 package nn
 
 import "fmt"
@@ -12,6 +12,9 @@ type Param struct {
 	Shape []int
 	Data  []float32
 	Grad  []float32 // accumulated by backward passes until ZeroGrad; nil in a slot: the values are frozen
+
+	LRScale float64 // factor on the learning rate; 0 means 1
+	NoDecay bool    // weight decay leaves it alone, as it does biases and norms
 }
 
 // NewParam makes a zero parameter of the given shape.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"ft/internal/atomicfile"
 	"ft/internal/plainjson"
@@ -25,8 +26,21 @@ const (
 	readme     = "README.md"
 )
 
-// prefix stands before every module path in TensorFile: PEFT's wrapper and the model inside it.
-const prefix = "base_model.model."
+// prefix stands before every module path in TensorFile: PEFT's wrapper and the model inside it. What belongs to the wrapper
+// and no module has a name that begins with wrapper alone.
+const (
+	prefix  = wrapper + "model."
+	wrapper = "base_model."
+)
+
+// fileName is the name in TensorFile of the tensor that the program calls name. A name without a dot is that of a soft prompt, which
+// belongs to nothing.
+func fileName(name string) string {
+	if strings.HasPrefix(name, wrapper) || !strings.Contains(name, ".") {
+		return name
+	}
+	return prefix + name
+}
 
 // Meta is what ft knows of an adapter, or of a model that it trained, and PEFT has no place for. It lies in MetaFile.
 type Meta struct {
@@ -34,6 +48,9 @@ type Meta struct {
 	System   string `json:"system,omitempty"`    // system text of the training data
 	Base     string `json:"base,omitempty"`      // the base model as the run's config names it
 	BaseHash string `json:"base_hash,omitempty"` // hash of the base's files, as the run's record has it
+
+	// Foreign tells that the adapter was not trained by ft, so that nothing is known of template and system text: it has no MetaFile.
+	Foreign bool `json:"-"`
 }
 
 // Save writes an adapter to the directory dir, which is made if need be. All files are complete and beside their
@@ -59,6 +76,12 @@ func save(dir string, s State, m Meta) error {
 		name  string
 		value any
 	}{{MetaFile, m}, {ConfigFile, s.config(m)}}
+	if m.Foreign {
+		texts = texts[1:]
+		if err := os.Remove(filepath.Join(dir, MetaFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
 	var staged []*atomicfile.File
 	for _, t := range texts {
 		text, err := plainjson.Marshal(t.value, "  ")
@@ -95,7 +118,7 @@ func save(dir string, s State, m Meta) error {
 func writeTensors(path string, s State) (*weights.Writer, error) {
 	infos := make([]safetensors.Info, len(s.Params))
 	for i, p := range s.Params {
-		infos[i] = safetensors.Info{Name: prefix + p.Name, DType: "F32", Shape: p.Shape}
+		infos[i] = safetensors.Info{Name: fileName(p.Name), DType: "F32", Shape: p.Shape}
 	}
 	w, err := safetensors.NewWriter(path, infos, map[string]string{"format": "pt"})
 	if err != nil {
@@ -197,6 +220,7 @@ func (s *Saved) load() error {
 func ReadMeta(dir string) (m Meta, ok bool, err error) {
 	text, err := os.ReadFile(filepath.Join(dir, MetaFile))
 	if errors.Is(err, fs.ErrNotExist) {
+		m.Foreign = true
 		return m, false, nil
 	} else if err != nil {
 		return m, false, err

@@ -34,7 +34,8 @@ type Adapter interface {
 	// reports whether the adapter changes that tensor. Vectors (biases, norms) are [out,1]. It takes one tensor at
 	// a time, and not the model, because a merge of a large base must never hold all of it in float32.
 	Merge(tensor string, w []float32, out, in int) (bool, error)
-	// State is what Save writes. Its tensors are the live ones of Params. A Standalone has none, which is an error.
+	// State is what Save writes. Tensors that are saved as they are trained are the live ones of Params. A Standalone has none, which is
+	// an error.
 	State() (State, error)
 }
 

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"ft/weights/safetensors"
 )
 
 // common are the keys of adapter_config.json that say nothing about the arithmetic, for any method.
@@ -15,21 +17,24 @@ var common = []string{
 	"auto_mapping", "base_model_name_or_path", "inference_mode", "peft_type", "peft_version", "revision", "task_type",
 }
 
-// Decode reads the config's keys into the fields of the struct that dst points to, by their json tags; fields whose
-// key is missing or null keep their value. A key that is neither a field nor inert (without influence on what the
+// Decode reads the config's keys into the fields of the struct that dst points to, those of embedded structs among them, by their
+// json tags; fields whose key is missing or null keep their value. A key that is neither a field nor inert (without influence on what the
 // adapter computes) belongs to a feature that the method does not know; it is returned as "key: value" unless it is
 // null, false, 0, or empty.
 func (s *Saved) Decode(dst any, inert ...string) (unknown []string, err error) {
 	fields := reflect.ValueOf(dst).Elem()
 	known := map[string]bool{}
-	for i := range fields.NumField() {
-		key := fields.Type().Field(i).Tag.Get("json")
+	for _, field := range reflect.VisibleFields(fields.Type()) {
+		if field.Anonymous {
+			continue
+		}
+		key := field.Tag.Get("json")
 		known[key] = true
 		raw, ok := s.config[key]
 		if !ok || isNull(raw) {
 			continue
 		}
-		if err := json.Unmarshal(raw, fields.Field(i).Addr().Interface()); err != nil {
+		if err := json.Unmarshal(raw, fields.FieldByIndex(field.Index).Addr().Interface()); err != nil {
 			return nil, fmt.Errorf("%s: %w (found %s)", key, err, brief(raw))
 		}
 	}
@@ -105,4 +110,20 @@ func (s *Saved) Fits(want map[string][]int) error {
 	slices.Sort(bad)
 	return fmt.Errorf("%s does not fit this base; is the adapter for another one? %d tensors are wrong:\n  %s",
 		TensorFile, len(bad), strings.Join(bad, "\n  "))
+}
+
+// Saved is the state as it would be read back from a directory. It shares the tensors' memory; dir names it in messages.
+func (s State) Saved(dir string, m Meta) (*Saved, error) {
+	saved := &Saved{Dir: dir, Type: s.Type, Meta: m, HasMeta: !m.Foreign, Tensors: map[string]safetensors.Floats{}, config: map[string]json.RawMessage{}}
+	for key, v := range s.config(m) {
+		text, err := json.Marshal(v)
+		if err != nil {
+			return nil, fmt.Errorf("peft: %s: %s: %w", dir, key, err)
+		}
+		saved.config[key] = text
+	}
+	for _, p := range s.Params {
+		saved.Tensors[p.Name] = safetensors.Floats{Shape: p.Shape, Data: p.Data}
+	}
+	return saved, nil
 }

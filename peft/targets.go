@@ -24,6 +24,14 @@ type Targets struct {
 	Layers []int
 	// LayersPattern names the path element before the block's number ("layers", "h"); without it any will do.
 	LayersPattern []string
+	// Saved are names of modules that are trained as a whole, which with everything inside them are no targets.
+	Saved []string
+}
+
+// Picked is what a choice takes in.
+type Picked struct {
+	Embedding *nn.Embedding // the token embedding; nil if it is not picked
+	Linears   []*nn.Linear  // in the host's order
 }
 
 // Select picks the layers for a new adapter, in the host's order. A list entry that matches nothing is an
@@ -35,38 +43,69 @@ func (t Targets) Select(h Host) ([]*nn.Linear, error) {
 	return t.Match(h)
 }
 
+// SelectAny is Select for a method that can also change the token embedding, and a head apart from the embedding that it shares its
+// weight with.
+func (t Targets) SelectAny(h Host) (Picked, error) {
+	if err := t.checkEntries(h); err != nil {
+		return Picked{}, err
+	}
+	return t.MatchAny(h)
+}
+
 // Match picks the layers of an adapter that exists already, in the host's order. Adapters are often saved
 // with names that only other bases have, so only a choice of nothing at all is an error.
 func (t Targets) Match(h Host) ([]*nn.Linear, error) {
-	if err := t.Validate(); err != nil {
-		return nil, err
-	}
-	m, err := t.matcher()
+	p, err := t.match(h, nil)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.refuseEmbeddings(h); err != nil {
-		return nil, err
-	}
-	var picked []*nn.Linear
-	for _, l := range h.Linears() {
-		ok, err := m.picks(l.Name, l.Head)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			continue
-		}
+	for _, l := range p.Linears {
 		if l.Head && l.Tied {
 			return nil, fmt.Errorf("targets: %q shares its weight with the embedding in this base and cannot be a target: "+
 				"merging would change the embedding too", l.Name)
 		}
-		picked = append(picked, l)
 	}
-	if len(picked) == 0 {
-		return nil, t.nothing(h)
+	return p.Linears, nil
+}
+
+// MatchAny is Match for a method that SelectAny is for.
+func (t Targets) MatchAny(h Host) (Picked, error) { return t.match(h, h.Stack().Embed) }
+
+// match picks layers and, if the method can change it, the embedding.
+func (t Targets) match(h Host, embed *nn.Embedding) (Picked, error) {
+	var p Picked
+	if err := t.Validate(); err != nil {
+		return p, err
 	}
-	return picked, nil
+	m, err := t.matcher()
+	if err != nil {
+		return p, err
+	}
+	if embed != nil && !t.Modules.isAllLinear() {
+		ok, err := m.picks(embed.Name, false)
+		if err != nil {
+			return p, err
+		}
+		if ok {
+			p.Embedding = embed
+		}
+	}
+	if err := m.refuseEmbeddings(h, p.Embedding); err != nil {
+		return p, err
+	}
+	for _, l := range h.Linears() {
+		ok, err := m.picks(l.Name, l.Head)
+		if err != nil {
+			return p, err
+		}
+		if ok {
+			p.Linears = append(p.Linears, l)
+		}
+	}
+	if len(p.Linears) == 0 && p.Embedding == nil {
+		return p, t.nothing(h)
+	}
+	return p, nil
 }
 
 // Validate reports what is wrong with t whatever the base, joined, each as `key: what is wrong`.
@@ -102,7 +141,7 @@ func (t Targets) checkEntries(h Host) error {
 	var errs []error
 	for _, entry := range t.Modules.List {
 		fits := func(l *nn.Linear) bool { return isOrEndsIn(l.Name, entry) }
-		if !slices.ContainsFunc(h.Linears(), fits) && !isEmbedding(entry) {
+		if !slices.ContainsFunc(h.Linears(), fits) && !isEmbedding(h, entry) {
 			errs = append(errs, fmt.Errorf("targets: no linear layer is named %q%s", entry, hint(entry, h)))
 		}
 	}
@@ -112,6 +151,14 @@ func (t Targets) checkEntries(h Host) error {
 // nothing is the error of a choice that leaves no layer.
 func (t Targets) nothing(h Host) error {
 	all := Targets{Modules: t.Modules}
+	if m, err := t.matcher(); err == nil && len(t.Saved) > 0 {
+		m.t.Saved = nil
+		for _, l := range h.Linears() {
+			if ok, _ := m.picks(l.Name, l.Head); ok {
+				return fmt.Errorf("targets: %v fits only layers in save_modules %v, which are trained as a whole", t.Modules, t.Saved)
+			}
+		}
+	}
 	if m, err := all.matcher(); err == nil {
 		for _, l := range h.Linears() {
 			if ok, _ := m.picks(l.Name, l.Head); ok {
@@ -155,23 +202,28 @@ func firstPath(h Host) string {
 	return ""
 }
 
-// embeddings are the paths of token and position embeddings in Hugging Face's decoders.
-var embeddings = []string{
-	"model.embed_tokens", "model.decoder.embed_tokens", "model.decoder.embed_positions", "gpt_neox.embed_in",
-	"transformer.wte", "transformer.wpe", "transformer.word_embeddings",
+// embeddings are the paths of the host's embeddings, of tokens and of positions.
+func embeddings(h Host) []string {
+	var paths []string
+	for _, e := range h.Stack().Embeddings() {
+		paths = append(paths, e.Name)
+	}
+	return paths
 }
 
-// isEmbedding reports whether a list entry can only mean an embedding.
-func isEmbedding(entry string) bool {
-	return slices.ContainsFunc(embeddings, func(path string) bool { return isOrEndsIn(path, entry) })
+// isEmbedding reports whether a list entry means an embedding of the host.
+func isEmbedding(h Host, entry string) bool {
+	return slices.ContainsFunc(embeddings(h), func(path string) bool { return isOrEndsIn(path, entry) })
 }
 
-// refuseEmbeddings is an error when the choice takes in an embedding of the host, for which PEFT has a LoRA of its
-// own kind. Embeddings are no layers of the host, so without this they would be passed over in silence.
-func (m *matcher) refuseEmbeddings(h Host) error {
-	root, _, _ := strings.Cut(firstPath(h), ".")
-	for _, path := range embeddings {
-		if m.t.Modules.isAllLinear() || !strings.HasPrefix(path, root+".") {
+// refuseEmbeddings is an error when the choice takes in an embedding of the host other than the one that is picked; PEFT has a
+// LoRA of its own kind for them. They are no layers of the host, so without this they would be passed over in silence.
+func (m *matcher) refuseEmbeddings(h Host, picked *nn.Embedding) error {
+	if m.t.Modules.isAllLinear() {
+		return nil
+	}
+	for _, path := range embeddings(h) {
+		if picked != nil && picked.Name == path {
 			continue
 		}
 		if ok, err := m.picks(path, false); err != nil || ok {
@@ -179,6 +231,12 @@ func (m *matcher) refuseEmbeddings(h Host) error {
 		}
 	}
 	return nil
+}
+
+// FanInFanOut is what PEFT writes under that name for an adapter's modules, of which linear gives the layers: whether one of them has its
+// weight transposed.
+func FanInFanOut[M any](modules []M, linear func(M) *nn.Linear) bool {
+	return slices.ContainsFunc(modules, func(m M) bool { return linear(m).Transposed })
 }
 
 func isOrEndsIn(path, name string) bool { return path == name || strings.HasSuffix(path, "."+name) }
@@ -219,8 +277,13 @@ func (t Targets) matcher() (*matcher, error) {
 	return m, nil
 }
 
-// picks reports whether the layer at path is a target; head says that it is the output head.
+// picks reports whether the module at path is a target; head says that it is the output head.
 func (m *matcher) picks(path string, head bool) (bool, error) {
+	for _, name := range m.t.Saved {
+		if strings.Contains("."+path+".", "."+name+".") {
+			return false, nil
+		}
+	}
 	out, err := named(m.t.Exclude, m.exclude, path)
 	if err != nil || out {
 		return false, err

@@ -31,8 +31,11 @@ type Config struct {
 	ScheduleOptions ScheduleOptions `yaml:"schedule_options,omitempty"`
 	// Warmup is the part of all optimizer steps, 0 to 1, in which the learning rate rises from 0.
 	Warmup float64 `yaml:"warmup"`
-	// WeightDecay is AdamW's decoupled decay.
+	// WeightDecay is AdamW's decoupled decay. Biases and the gains of norms are left out of it, as Hugging Face's trainer leaves
+	// them out.
 	WeightDecay float64 `yaml:"weight_decay"`
+	// NEFTuneAlpha adds uniform noise of up to alpha/√(tokens·width) to the embeddings in training; 5 is usual, 0 is none.
+	NEFTuneAlpha float64 `yaml:"neftune_alpha"`
 	// Clip bounds the norm of a step's whole gradient; 0 never clips.
 	Clip float64 `yaml:"clip"`
 	// Patience is the number of evaluations in a row without a better score after which training stops; 0
@@ -93,6 +96,7 @@ func (c Config) Validate() error {
 		bad("warmup", "must be from 0 to 1 (a part of all steps), got %v", c.Warmup)
 	}
 	notNegative("weight_decay", c.WeightDecay)
+	notNegative("neftune_alpha", c.NEFTuneAlpha)
 	notNegative("clip", c.Clip)
 	whole("patience", c.Patience, 0)
 	return errors.Join(errs...)

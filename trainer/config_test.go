@@ -27,6 +27,7 @@ func TestConfig_Validate(t *testing.T) {
 		{func(c *Config) { c.Schedule = "constant" }, ""},
 		{func(c *Config) { c.Warmup = 100 }, "warmup: must be from 0 to 1"},
 		{func(c *Config) { c.WeightDecay = -1 }, "weight_decay: "},
+		{func(c *Config) { c.NEFTuneAlpha = math.NaN() }, "neftune_alpha: "},
 		{func(c *Config) { c.Clip = math.Inf(1) }, "clip: "},
 		{func(c *Config) { c.Patience = -1 }, "patience: "},
 	} {

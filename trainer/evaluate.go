@@ -122,7 +122,7 @@ func (l *loop) keep(e EvalEvent) error {
 func MeanLoss(ctx context.Context, m Model, samples []dataset.Sample, microTokens int) (float64, error) {
 	defer profile.Start(profile.Evaluation).Stop()
 	sum, n := 0.0, 0
-	for _, b := range dataset.Passes(dataset.ByLength(samples), microTokens) {
+	for _, b := range dataset.Passes(dataset.ByLength(samples), microTokens, m.Virtual()) {
 		if ctx.Err() != nil {
 			return 0, ErrInterrupted
 		}

@@ -22,6 +22,7 @@ type fake struct {
 	err    error                      // of Train
 	passes map[uint64][]dataset.Batch // what Train was given, by step
 	seeds  []uint64                   // of dropout, by pass
+	noise  []float64                  // on the embeddings, by pass
 	again  bool                       // what SetRecompute was told
 }
 
@@ -32,6 +33,7 @@ func newFake(losses ...float64) *fake {
 func (f *fake) Train(b *dataset.Batch, o model.TrainOptions) (model.Loss, error) {
 	f.passes[o.Step] = append(f.passes[o.Step], *b)
 	f.seeds = append(f.seeds, o.Seed)
+	f.noise = append(f.noise, o.NEFTuneAlpha)
 	l := model.Loss{Tokens: b.LabelTokens()}
 	f.param.Grad[0] += o.Scale * float32(l.Tokens)
 	if f.grad != 0 {
@@ -61,6 +63,7 @@ func (f *fake) Loss(b *dataset.Batch) (model.Loss, error) {
 }
 
 func (f *fake) SetRecompute(on bool) { f.again = on }
+func (f *fake) Virtual() int         { return 0 }
 
 // WithoutSlots shows the base while f runs: the parameter is as it was made.
 func (f *fake) WithoutSlots(do func() error) error {

@@ -166,7 +166,7 @@ func TestRun_warmup(t *testing.T) {
 // TestRun_settings: the seed, clipping and weight decay reach whom they are for.
 func TestRun_settings(t *testing.T) {
 	tr := newTrial(1)
-	tr.Config.Seed, tr.Config.WeightDecay, tr.Config.Clip = 77, 0.5, 0.25
+	tr.Config.Seed, tr.Config.WeightDecay, tr.Config.Clip, tr.Config.NEFTuneAlpha = 77, 0.5, 0.25, 5
 	tr.fake.param.Data[0] = 10
 	tr.run(t)
 	if got, want := float64(tr.fake.param.Data[0]), 10*(1-0.1*0.5)-0.1; math.Abs(got-want) > 1e-5 {
@@ -177,6 +177,23 @@ func TestRun_settings(t *testing.T) {
 	}
 	if !slices.Equal(tr.fake.seeds, []uint64{77}) {
 		t.Errorf("dropout has the seeds %v", tr.fake.seeds)
+	}
+	if !slices.Equal(tr.fake.noise, []float64{5}) {
+		t.Errorf("the model was told of noise %v, want 5", tr.fake.noise)
+	}
+}
+
+// TestRun_param: a parameter's own factor on the learning rate counts, for its weight decay too, unless it has none.
+func TestRun_param(t *testing.T) {
+	for noDecay, want := range map[bool]float64{false: 10*(1-0.3*0.5) - 0.3, true: 10 - 0.3} {
+		tr := newTrial(1)
+		tr.Config.WeightDecay = 0.5
+		p := tr.fake.param
+		p.Data[0], p.LRScale, p.NoDecay = 10, 3, noDecay
+		tr.run(t)
+		if got := float64(p.Data[0]); math.Abs(got-want) > 1e-5 {
+			t.Errorf("no decay %v: after a step the parameter is %g, want %g", noDecay, got, want)
+		}
 	}
 }
 

@@ -21,6 +21,8 @@ type Model interface {
 	Train(b *dataset.Batch, o model.TrainOptions) (model.Loss, error)
 	Loss(b *dataset.Batch) (model.Loss, error)
 	SetRecompute(on bool)
+	// Virtual is the number of positions in front of every sample, which count in a pass.
+	Virtual() int
 	// WithoutSlots runs f while the model is the base alone.
 	WithoutSlots(f func() error) error
 }
@@ -29,7 +31,7 @@ type Model interface {
 type StepEvent struct {
 	Step      int     // 1 is the first
 	Epoch     float64 // of the training rows, after this step
-	Loss      float64 // nats per label token, before the update
+	Loss      float64 // nats per label token, before the update; with the method's own term, if it has one
 	LR        float64
 	GradNorm  float64 // before clipping
 	Tokens    int     // of this step, without padding
@@ -52,6 +54,18 @@ type Observer interface {
 	Eval(EvalEvent) error
 }
 
+// Hooks are what some methods do around the optimizer's steps, beside the gradient of the data's loss.
+type Hooks interface {
+	// Begin is called before the first step with the number of steps of the run, maybe more than once. Its error is one of
+	// the method's settings, which the run is too short for.
+	Begin(steps int) error
+	// Penalty adds the gradient of the method's own term of the loss to the parameters and returns the term. It is called once a
+	// step, behind all passes and before clipping.
+	Penalty() float64
+	// Updated is called behind the update of step t, 0 the first, while the parameters still have the clipped gradient of that step.
+	Updated(t int)
+}
+
 // ErrInterrupted is returned when the context ended; the step under way was finished.
 var ErrInterrupted = errors.New("interrupted")
 
@@ -60,6 +74,7 @@ type Trainer struct {
 	Config Config
 	Model  Model
 	Params []*nn.Param
+	Hooks  Hooks // optional
 	Train  dataset.Set
 	Val    dataset.Set // may be nil or empty: then the last weights are the best
 	Pack   bool        // several samples in a forward pass
@@ -185,13 +200,19 @@ func (t *Trainer) newLoop() (*loop, error) {
 	case t.Best != "loss" && t.Score == nil:
 		return nil, fmt.Errorf("trainer: best is %q, but no answers are scored", t.Best)
 	}
+	total := c.TotalSteps(t.Train.Len())
+	if t.Hooks != nil {
+		if err := t.Hooks.Begin(total); err != nil {
+			return nil, err
+		}
+	}
 	t.Model.SetRecompute(t.Recompute)
-	l := &loop{Trainer: t, total: c.TotalSteps(t.Train.Len()), epoch: -1}
+	l := &loop{Trainer: t, total: total, epoch: -1}
 	l.result.BaseLoss, l.result.BestLoss = math.NaN(), math.NaN()
 	sizes := make([]int, len(t.Params))
 	for i, p := range t.Params {
 		sizes[i] = p.Size()
-		l.tensors = append(l.tensors, optim.Param{Data: p.Data, Grad: p.Grad, Decay: true})
+		l.tensors = append(l.tensors, optim.Param{Data: p.Data, Grad: p.Grad, Decay: !p.NoDecay, LRScale: p.LRScale})
 		l.grads = append(l.grads, p.Grad)
 	}
 	adam := optim.DefaultAdamW()
@@ -260,6 +281,9 @@ func (l *loop) step(step int) error {
 	if err != nil {
 		return err
 	}
+	if l.Hooks != nil {
+		loss += l.Hooks.Penalty()
+	}
 	norm, lr, err := l.update(step)
 	if err != nil {
 		return err
@@ -288,7 +312,13 @@ func (l *loop) update(step int) (norm, lr float64, err error) {
 	if norm = optim.Clip(l.grads, l.Config.Clip); math.IsNaN(norm) || math.IsInf(norm, 0) {
 		return norm, lr, nil
 	}
-	return norm, lr, l.adam.Step(lr, l.tensors)
+	if err := l.adam.Step(lr, l.tensors); err != nil {
+		return norm, lr, err
+	}
+	if l.Hooks != nil {
+		l.Hooks.Updated(step - 1)
+	}
+	return norm, lr, nil
 }
 
 // passes adds the step's gradients and returns its loss per label token. Every pass is scaled by the step's label tokens,
@@ -297,7 +327,7 @@ func (l *loop) passes(step int, samples []dataset.Sample, labels int) (float64, 
 	sum := 0.0
 	for _, b := range l.pack(samples) {
 		out, err := l.Model.Train(&b, model.TrainOptions{
-			Scale: 1 / float32(labels), Seed: l.Config.Seed, Step: uint64(step),
+			Scale: 1 / float32(labels), Seed: l.Config.Seed, Step: uint64(step), NEFTuneAlpha: l.Config.NEFTuneAlpha,
 		})
 		if err != nil {
 			return 0, fmt.Errorf("trainer: step %d: %w", step, err)
@@ -314,9 +344,9 @@ func (l *loop) passes(step int, samples []dataset.Sample, labels int) (float64, 
 
 func (l *loop) pack(samples []dataset.Sample) []dataset.Batch {
 	if l.Pack {
-		return dataset.Passes(samples, l.Config.MicroTokens)
+		return dataset.Passes(samples, l.Config.MicroTokens, l.Model.Virtual())
 	}
-	return dataset.Passes(samples, 1)
+	return dataset.Passes(samples, 1, 0)
 }
 
 // epochAt is how many times the training rows were gone over after a step.

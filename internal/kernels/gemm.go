@@ -34,3 +34,22 @@ func checkStored(fn, name string, v []float32, ld, rows, cols int, trans bool) {
 		panic(fmt.Sprintf("kernels: %s: %s is stored [%d,%d] with row distance %d, but has %d values", fn, name, rows, cols, ld, len(v)))
 	}
 }
+
+// MulWeights computes C [m,n] = X [m,k]·B in float32 for a weight in its file's number type: B is w [Rows,Cols], or with transW its
+// transpose. C must not overlap X. It runs on Threads threads.
+func MulWeights(c, x []float32, m int, w *Matrix, transW bool) {
+	b := Weights(w)
+	if transW {
+		b = WeightsT(w)
+	}
+	checkStored("MulWeights", "C", c, b.n, m, b.n, false)
+	checkStored("MulWeights", "X", x, b.k, m, b.k, false)
+	s := scratches.Get()
+	defer scratches.Put(s)
+	p := &s.product
+	p.Reset(m, b.n, F32)
+	p.Add(Left{f: x, ld: b.k}, b, false)
+	p.Sink = Sink{Kind: ToRows, Rows: c, LD: b.n}
+	p.Run()
+	p.Reset(0, 0, F32)
+}

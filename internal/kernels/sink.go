@@ -9,25 +9,43 @@ const (
 	ToAct                       // Out = alpha·C
 	ToGated                     // gate, up and Out = act(gate)·up from C and the pair's
 	ToGatedGrad                 // DGate, DUp and Out = act(gate)·up from C, the gradient of Out, and Gate, Up
+	ToActed                     // Up and Out = act(up) from C
+	ToActedGrad                 // DUp and Out = act(up) from C, the gradient of Out, and Up
 )
 
 // Sink takes the strips of a product.
 type Sink struct {
 	Kind       SinkKind
-	Alpha      float32   // factor of C; 0 stands for 1 unless scaled
-	Bias       []float32 // [N] added to C, or nil; PairBias likewise to the pair
-	PairBias   []float32
+	Alpha      float32 // factor of C; 0 stands for 1 unless scaled
+	First      Affine  // what becomes of C before all else, and Pair of the pair
+	Pair       Affine
 	Rows       []float32 // ToRows: [M,N], ToRowsT: [N,M], row distance LD
 	LD         int
 	Add        bool
 	From       []float32 // ToRows: what alpha·C is added to, laid out as Rows; nil: nothing, or Rows itself if Add
-	Columns    []float32 // [N] factors of C's columns, or nil
 	Out        Act
 	Gate, Up   Act
 	DGate, DUp Act
 	Act        Activation
 
 	scaled bool
+}
+
+// Affine is (C + Bias)·Scale + Shift, column by column. What is nil has no part in it.
+type Affine struct {
+	Bias, Scale, Shift []float32 // [N]
+	Keep               Act       // [M,N] receives C + Bias
+}
+
+// strip does that to C's strip `strip`, panels lo to hi.
+func (a *Affine) strip(be *backend, c []float32, strip, lo, hi, rows int) {
+	addColumns(c, a.Bias, rows, lo)
+	if !a.Keep.Nil() {
+		clearPadding(c, rows)
+		be.ops.store(blocksFor(a.Keep, strip, lo, hi), c, hi-lo, a.Keep.Prec, 1)
+	}
+	scaleColumns(c, a.Scale, rows, lo)
+	addColumns(c, a.Shift, rows, lo)
 }
 
 func (k *Sink) alpha() float32 {
@@ -44,11 +62,8 @@ func (k *Sink) strip(p *Product, c, c2 []float32, strip, lo, hi int) {
 		clearPadding(c, rows)
 		clearPadding(c2, rows)
 	}
-	addColumns(c, k.Bias, rows, lo)
-	addColumns(c2, k.PairBias, rows, lo)
-	if k.Columns != nil {
-		scaleColumns(c, k.Columns, rows, lo)
-	}
+	k.First.strip(p.be, c, strip, lo, hi, rows)
+	k.Pair.strip(p.be, c2, strip, lo, hi, rows)
 	from, cols := lo*PanelCols, min(p.N, hi*PanelCols)-lo*PanelCols
 	switch k.Kind {
 	case ToRows:
@@ -69,6 +84,8 @@ func (k *Sink) strip(p *Product, c, c2 []float32, strip, lo, hi int) {
 	case ToGatedGrad:
 		p.be.ops.gatedGrad(blocksFor(k.DGate, strip, lo, hi), blocksFor(k.DUp, strip, lo, hi), blocksFor(k.Out, strip, lo, hi),
 			blocksFor(k.Gate, strip, lo, hi), blocksFor(k.Up, strip, lo, hi), c, hi-lo, p.Prec, k.Act)
+	case ToActed, ToActedGrad:
+		k.acted(p, c, strip, lo, hi)
 	}
 }
 

@@ -20,7 +20,7 @@ func TestSink_rows(t *testing.T) {
 	})
 }
 
-// checkRows runs Rows (+)= Alpha·((C+Bias)·Columns), or From plus that.
+// checkRows runs Rows (+)= Alpha·((C+Bias)·Scale+Shift), or From plus that, with C+Bias kept.
 func checkRows(t *testing.T, r *rand.Rand, m, n int, prec Precision, bias, columns, add, from bool) {
 	t.Helper()
 	fill, want := randomTerms(t, r, m, n, prec, false)
@@ -29,10 +29,12 @@ func checkRows(t *testing.T, r *rand.Rand, m, n int, prec Precision, bias, colum
 	rows, intact := guarded(old)
 	sink := Sink{Kind: ToRows, Alpha: 0.7, Rows: rows, LD: ld, Add: add}
 	if bias {
-		sink.Bias = randoms(r, n)
+		sink.First.Bias = randoms(r, n)
 	}
+	whole := func() bool { return true }
 	if columns {
-		sink.Columns = randoms(r, n)
+		sink.First.Scale, sink.First.Shift = randoms(r, n), randoms(r, n)
+		sink.First.Keep, whole = emptyAct(m, n, prec)
 	}
 	if from {
 		sink.From = src
@@ -52,13 +54,17 @@ func checkRows(t *testing.T, r *rand.Rand, m, n int, prec Precision, bias, colum
 			}
 			c, err := want.want[i*n+j], want.bound(i*n+j)
 			if bias {
-				c += float64(sink.Bias[j])
+				c += float64(sink.First.Bias[j])
 			}
 			factor := float64(sink.Alpha)
 			if columns {
-				factor *= float64(sink.Columns[j])
+				nearTile(t, what+" kept", sink.First.Keep.At(i, j), c, 1, err+6e-7, prec)
+				factor *= float64(sink.First.Scale[j])
 			}
 			c, err = factor*c, math.Abs(factor)*err
+			if columns {
+				c += float64(sink.Alpha) * float64(sink.First.Shift[j])
+			}
 			if from {
 				c += float64(src[at])
 			} else if add {
@@ -67,7 +73,10 @@ func checkRows(t *testing.T, r *rand.Rand, m, n int, prec Precision, bias, colum
 			near(t, fmt.Sprintf("%s at %d,%d", what, i, j), rows[at], c, 1, err+6e-7)
 		}
 	}
-	if !intact() {
+	if columns {
+		zeroPadding(t, what, sink.First.Keep)
+	}
+	if !intact() || !whole() {
 		t.Fatalf("%s: wrote past the end", what)
 	}
 }
@@ -112,7 +121,7 @@ func TestSink_act(t *testing.T) {
 				fill, want := randomTerms(t, r, m, n, prec, false)
 				out, intact := emptyAct(m, n, to)
 				bias := randoms(r, n)
-				p := Product{M: m, N: n, Prec: prec, Sink: Sink{Kind: ToAct, Alpha: 1.5, Bias: bias, Out: out}}
+				p := Product{M: m, N: n, Prec: prec, Sink: Sink{Kind: ToAct, Alpha: 1.5, First: Affine{Bias: bias}, Out: out}}
 				fill(&p)
 				p.Run()
 				for i := range m {
@@ -151,11 +160,15 @@ func checkGatedSink(t *testing.T, r *rand.Rand, m, n int, prec Precision, act Ac
 	gate, up, out, again, dgate, dup := acts[0], acts[1], acts[2], acts[3], acts[4], acts[5]
 	one, g := randomTerms(t, r, m, n, prec, false)
 	two, u := randomTerms(t, r, m, n, prec, true)
-	gb, ub := make([]float32, n), make([]float32, n)
+	gb, ub, us, uh := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
+	for i := range us {
+		us[i] = 1
+	}
 	sink := Sink{Kind: ToGated, Gate: gate, Up: up, Out: out, Act: act}
 	if bias {
 		gb, ub = randoms(r, n), randoms(r, n)
-		sink.Bias, sink.PairBias = gb, ub
+		us, uh = randoms(r, n), randoms(r, n)
+		sink.First.Bias, sink.Pair = gb, Affine{Bias: ub, Scale: us, Shift: uh}
 	}
 	p := Product{M: m, N: n, Prec: prec, Sink: sink}
 	one(&p)
@@ -168,8 +181,8 @@ func checkGatedSink(t *testing.T, r *rand.Rand, m, n int, prec Precision, act Ac
 	for i := range m {
 		for j := range n {
 			at := i*n + j
-			gv, uv := g.want[at]+float64(gb[j]), u.want[at]+float64(ub[j])
-			ge, ue := g.bound(at)+1e-6, u.bound(at)+1e-6
+			gv, uv := g.want[at]+float64(gb[j]), (u.want[at]+float64(ub[j]))*float64(us[j])+float64(uh[j])
+			ge, ue := g.bound(at)+1e-6, (u.bound(at)+1e-6)*math.Abs(float64(us[j]))+1e-6
 			y, _, z := gateReference(gv, act)
 			nearTile(t, what+" gate", gate.At(i, j), gv, 1, ge, prec)
 			nearTile(t, what+" up", up.At(i, j), uv, 1, ue, prec)

@@ -14,6 +14,7 @@ type Attention struct {
 	Scale                   float32 // of q·k before the softmax, 1/√HeadDim as a rule
 	Window                  int     // a query sees this many keys at most, its own included; 0: all
 	SoftCap                 float32 // scores s become SoftCap·tanh(s/SoftCap) (Gemma 2, arXiv:2408.00118, 2.3); 0: they do not
+	Prefix                  *Prefix // what every sequence begins with; or nil
 }
 
 // DefaultScale is 1/√headDim.
@@ -27,7 +28,7 @@ type KV struct {
 
 // AttentionState is what the forward pass leaves for the backward pass.
 type AttentionState struct {
-	q, k, v []float32 // [sample][head][strip] after RoPE, in the pass's precision
+	q, k, v []float32 // [sample][head][strip] after RoPE, in the pass's precision; keys and values with the prefix
 	lse     []float32 // [sample][head][strip][32] logarithms of the softmaxes' denominators
 	out     kernels.Act
 }
@@ -35,22 +36,22 @@ type AttentionState struct {
 // Room is memory for the state of a pass.
 func (a *Attention) Room(p *Pass) AttentionState {
 	_, r := p.strips()
-	strips, words := r.total(), kernels.StripWords(a.HeadDim, p.Prec)
+	strips, keys, words := r.total(), p.keyStrips(a.Prefix.rows()).total(), kernels.StripWords(a.HeadDim, p.Prec)
 	return AttentionState{
-		q: p.Floats(strips * a.Heads * words), k: p.Floats(strips * a.KVHeads * words), v: p.Floats(strips * a.KVHeads * words),
+		q: p.Floats(strips * a.Heads * words), k: p.Floats(keys * a.KVHeads * words), v: p.Floats(keys * a.KVHeads * words),
 		lse: p.Floats(strips * a.Heads * kernels.StripRows),
 	}
 }
 
-// AttentionForward computes out [T,H·HeadDim] for sequences that begin in this pass. q [T,H·HeadDim] and k, v
-// [T,K·HeadDim] are the projections' results; q and k are turned by RoPE in place. The state refers to out.
+// AttentionForward computes out [T,H·HeadDim] for sequences that begin in this pass, behind the prefix if there is one. q [T,H·HeadDim]
+// and k, v [T,K·HeadDim] are the projections' results; q and k are turned by RoPE in place. The state refers to out.
 //
 // Each task owns 32 queries of one head and goes through the keys that they see part by part: [32, 256] scores are all
 // that it ever stores of the T×T matrix. A query's result depends on its own keys alone, bit for bit.
 func AttentionForward(p *Pass, a *Attention, rope *Rope, st *AttentionState, out kernels.Act, q, k, v []float32) {
 	g := newAttend(p, a, out, q)
 	defer attends.Put(g)
-	g.keys, g.kv = g.queries, g.kv[:0]
+	g.prefix, g.keys, g.kv = a.Prefix, p.keyStrips(a.Prefix.rows()), g.kv[:0]
 	width := a.KVHeads * a.HeadDim
 	for s := range len(p.Starts) - 1 {
 		lo, hi := int(p.Starts[s])*width, int(p.Starts[s+1])*width
@@ -65,6 +66,9 @@ func AttentionForward(p *Pass, a *Attention, rope *Rope, st *AttentionState, out
 // Rotate applies RoPE to queries [T,H·HeadDim] and keys [T,K·HeadDim] in place, for AttentionExtend.
 func (a *Attention) Rotate(p *Pass, rope *Rope, q, k []float32) {
 	cos, sin := rope.tables(p.Pos)
+	if cos == nil {
+		return
+	}
 	nq, nk := a.Heads*a.HeadDim, a.KVHeads*a.HeadDim
 	parallelRows(p.T, func(lo, hi int) {
 		kernels.RoPE(q[lo*nq:hi*nq], hi-lo, a.Heads, a.HeadDim, nq, p.Pos[lo:hi], cos, sin, false)
@@ -73,7 +77,7 @@ func (a *Attention) Rotate(p *Pass, rope *Rope, q, k []float32) {
 }
 
 // AttentionExtend computes out [T,H·HeadDim] for sequences that began earlier. kv[s] holds the keys and values of
-// sequence s in F32, as many rows as its last position in the pass plus one; they and q are turned by RoPE already.
+// sequence s in F32, a prefix's first, as many rows as its last position in the pass plus one; they and q are turned by RoPE already.
 func AttentionExtend(p *Pass, a *Attention, out kernels.Act, q []float32, kv []KV) {
 	g := newAttend(p, a, out, q)
 	defer attends.Put(g)
@@ -82,7 +86,7 @@ func AttentionExtend(p *Pass, a *Attention, out kernels.Act, q []float32, kv []K
 	for s := range kv {
 		g.lengths = append(g.lengths, g.lengths[s]+int32(stripsOf(len(kv[s].K)/(a.KVHeads*a.HeadDim))))
 	}
-	g.keys, g.cos, g.sin, g.st = ragged{g.lengths}, nil, nil, AttentionState{}
+	g.prefix, g.keys, g.cos, g.sin, g.st = nil, ragged{g.lengths}, nil, nil, AttentionState{}
 	g.run()
 }
 
@@ -92,8 +96,9 @@ type attend struct {
 	p             *Pass
 	out           kernels.Act
 	q             []float32
+	prefix        *Prefix // before each of kv; or nil
 	kv            []KV
-	cos, sin      []float32 // nil where RoPE is done
+	cos, sin      []float32 // nil where RoPE is done, or not to be done
 	st            AttentionState
 	queries, keys ragged
 	lengths       []int32   // memory for keys
@@ -133,15 +138,11 @@ func (g *packKeys) Task(i int) {
 	defer works.Put(w)
 	s := g.keys.sequence(i)
 	strip, n, width := i-int(g.keys.starts[s]), g.keys.count(s), g.KVHeads*g.HeadDim
-	lo := strip * kernels.StripRows * width
-	k, v := g.kv[s].K[lo:], g.kv[s].V[lo:]
-	rows := min(kernels.StripRows, len(k)/width)
-	if g.cos != nil { // the pass's own keys: strips of queries are the same
-		at := int(g.p.Starts[s]) + strip*kernels.StripRows
-		q, pos, n := g.q[at*g.Heads*g.HeadDim:], g.p.Pos[at:at+rows], g.Heads*g.HeadDim
-		kernels.RoPE(q, rows, g.Heads, g.HeadDim, n, pos, g.cos, g.sin, false)
-		kernels.RoPE(k, rows, g.KVHeads, g.HeadDim, width, pos, g.cos, g.sin, false)
+	if g.cos != nil {
+		g.rotate(s, strip)
 	}
+	k, v := g.rows(w, s, strip)
+	rows := min(kernels.StripRows, len(k)/width)
 	w.strip = kernels.Grow(w.strip, g.words)
 	ks, vs := w.strip, w.strip
 	for h := range g.KVHeads {
@@ -154,6 +155,28 @@ func (g *packKeys) Task(i int) {
 		w.Pack(vs, v[h*g.HeadDim:], width, rows, g.HeadDim)
 		w.Straight(g.vs[at*g.words+strip*g.part:], vs, g.HeadDim, n*g.part)
 	}
+}
+
+// rows are the keys and values of a sequence from a strip on.
+func (g *packKeys) rows(w *work, s, strip int) (k, v []float32) {
+	kv, width, from := g.kv[s], g.KVHeads*g.HeadDim, strip*kernels.StripRows-g.prefix.rows()
+	if from < 0 {
+		return g.prefix.before(w, kv, width, strip*kernels.StripRows)
+	}
+	return kv.K[from*width:], kv.V[from*width:]
+}
+
+// rotate turns the queries of a strip and the pass's own keys of a strip, which a prefix moves.
+func (g *packKeys) rotate(s, strip int) {
+	start, n := int(g.p.Starts[s]), g.p.length(int32(s))
+	turn := func(x []float32, lo, heads int) {
+		lo, hi, width := max(lo, 0), min(lo+kernels.StripRows, n), heads*g.HeadDim
+		if lo < hi {
+			kernels.RoPE(x[lo*width:hi*width], hi-lo, heads, g.HeadDim, width, g.p.Pos[start+lo:start+hi], g.cos, g.sin, false)
+		}
+	}
+	turn(g.q[start*g.Heads*g.HeadDim:], strip*kernels.StripRows, g.Heads)
+	turn(g.kv[s].K, strip*kernels.StripRows-g.prefix.rows(), g.KVHeads)
 }
 
 // attendStrip is the task of 32 queries of one head.
@@ -226,6 +249,7 @@ type work struct {
 	first, seen [kernels.StripRows]int32 // the keys that a strip's queries see
 
 	q, s, p, o, strip []float32
+	k, v              []float32 // rows of a prefix and what follows
 
 	backward
 }

@@ -9,13 +9,26 @@ type Embedding struct {
 	DW    []float32       // gradient sink, or nil
 	Delta *LowRank        // or nil
 	Rows  *Rows           // or nil
+	Times float32         // factor of tokens' embeddings, slots included; 0 stands for 1
+
+	Prompt, DPrompt []float32 // rows of virtual tokens [n,D] (see Virtual) and their gradient sink; or nil
 }
+
+// Virtual is the id that stands for row i of an embedding's prompt.
+func Virtual(i int) int32 { return int32(-1 - i) }
+
+// virtual is the row of the prompt that an id stands for, negative for a token.
+func virtual(id int32) int { return -1 - int(id) }
 
 // EmbedForward writes the embeddings of ids into x [T,D]. A token's are the same bits whatever else is in ids.
 func EmbedForward(a *kernels.Arena, e *Embedding, x []float32, ids []int32) {
 	d := e.W.Cols
 	parallelRows(len(ids), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
+			if v := virtual(ids[i]); v >= 0 {
+				copy(x[i*d:(i+1)*d], e.Prompt[v*d:])
+				continue
+			}
 			e.W.Row(x[i*d:(i+1)*d], int(ids[i]))
 		}
 	})
@@ -24,13 +37,31 @@ func EmbedForward(a *kernels.Arena, e *Embedding, x []float32, ids []int32) {
 		defer a.Release(mark)
 		kernels.Gemm(x, d, e.columns(a, ids), r.R, false, r.B, r.R, true, len(ids), d, r.R, r.Scale, true)
 	}
+	e.multiply(x, ids)
 }
 
-// columns is the columns of A for ids [T,R].
+// multiply multiplies the tokens' rows of x [T,D] with the factor.
+func (e *Embedding) multiply(x []float32, ids []int32) {
+	if e.Times == 0 {
+		return
+	}
+	d := e.W.Cols
+	for i, id := range ids {
+		if id >= 0 {
+			kernels.Scale(x[i*d:(i+1)*d], e.Times)
+		}
+	}
+}
+
+// columns is the columns of A for ids [T,R], zero for virtual ones.
 func (e *Embedding) columns(a *kernels.Arena, ids []int32) []float32 {
 	r, v := e.Delta.R, e.W.Rows
 	u := a.Floats(len(ids) * r)
 	for i, id := range ids {
+		if id < 0 {
+			clear(u[i*r : (i+1)*r])
+			continue
+		}
 		for k := range r {
 			u[i*r+k] = e.Delta.A[k*v+int(id)]
 		}
@@ -42,6 +73,12 @@ func (e *Embedding) columns(a *kernels.Arena, ids []int32) []float32 {
 func EmbedBackward(a *kernels.Arena, e *Embedding, dx []float32, ids []int32) {
 	mark := a.Mark()
 	defer a.Release(mark)
+	if e.Times != 0 {
+		own := a.Floats(len(dx))
+		copy(own, dx)
+		e.multiply(own, ids)
+		dx = own
+	}
 	e.scatter(dx, ids)
 	if r := e.Delta; r != nil {
 		t, d, v := len(ids), e.W.Cols, e.W.Rows
@@ -52,6 +89,9 @@ func EmbedBackward(a *kernels.Arena, e *Embedding, dx []float32, ids []int32) {
 			du := a.Floats(t * r.R)
 			kernels.Gemm(du, r.R, dx, d, false, r.B, r.R, false, t, r.R, d, r.Scale, false)
 			for i, id := range ids {
+				if id < 0 {
+					continue
+				}
 				for k := range r.R {
 					r.DA[k*v+int(id)] += du[i*r.R+k]
 				}
@@ -65,7 +105,7 @@ func (e *Embedding) scatter(dx []float32, ids []int32) {
 	d := e.W.Cols
 	sinks := make([][]float32, len(ids))
 	for i, id := range ids {
-		sinks[i] = e.sink(int(id))
+		sinks[i] = e.sink(id)
 	}
 	kernels.Parallel((d+scatterCols-1)/scatterCols, func(part int) {
 		lo, hi := part*scatterCols, min(d, (part+1)*scatterCols)
@@ -80,11 +120,17 @@ func (e *Embedding) scatter(dx []float32, ids []int32) {
 // scatterCols is how many columns a task of scatter takes. Columns do not touch each other, tokens do.
 const scatterCols = 128
 
-// sink is the gradient of row id of the table, nil where it is frozen.
-func (e *Embedding) sink(id int) []float32 {
+// sink is the gradient of an id's row, nil where it is frozen.
+func (e *Embedding) sink(id int32) []float32 {
 	d := e.W.Cols
+	if v := virtual(id); v >= 0 {
+		if e.DPrompt == nil {
+			return nil
+		}
+		return e.DPrompt[v*d : (v+1)*d]
+	}
 	if e.Rows != nil {
-		if n, ok := e.Rows.at[int32(id)]; ok {
+		if n, ok := e.Rows.at[id]; ok {
 			if e.Rows.Grad == nil {
 				return nil
 			}
@@ -94,5 +140,5 @@ func (e *Embedding) sink(id int) []float32 {
 	if e.DW == nil {
 		return nil
 	}
-	return e.DW[id*d : (id+1)*d]
+	return e.DW[int(id)*d : (int(id)+1)*d]
 }

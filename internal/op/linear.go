@@ -67,17 +67,59 @@ type Linear struct {
 	Key   uint64          // identity of the module, for dropout
 }
 
+// Slice is the outputs lo to hi of l as a layer of its own. It shares all memory with l, and adds to the same sinks: a weight's part of
+// several that are stored as one. Single rows (Rows) are not sliced.
+func (l *Linear) Slice(lo, hi int) Linear {
+	s, in := *l, l.W.Cols
+	s.W, s.DW = l.W.Slice(lo, hi), between(l.DW, lo*in, hi*in)
+	s.Bias, s.DBias = between(l.Bias, lo, hi), between(l.DBias, lo, hi)
+	if d := l.Delta; d != nil {
+		s.Delta = &LowRank{
+			R: d.R, A: d.A, B: between(d.B, lo*d.R, hi*d.R), DA: d.DA, DB: between(d.DB, lo*d.R, hi*d.R), Scale: d.Scale, Dropout: d.Dropout,
+		}
+	}
+	if o := l.Out; o != nil {
+		s.Out = &OutScale{G: between(o.G, lo, hi), DG: between(o.DG, lo, hi), WithBias: o.WithBias}
+	}
+	return s
+}
+
+// between is v[lo:hi], nil for nil.
+func between(v []float32, lo, hi int) []float32 {
+	if v == nil {
+		return nil
+	}
+	return v[lo:hi]
+}
+
 // ModuleKey turns a module's name into the key that dropout uses.
 func ModuleKey(name string) uint64 {
 	return keyed.Name(name)
 }
 
-// room is memory for the slot's inner product [T,R], which forward and backward pass share; the zero Act without a slot.
-func (l *Linear) room(p *Pass) kernels.Act {
-	if l.Delta == nil {
-		return kernels.Act{}
+// LinearState is what a layer's backward pass needs beside its input: the slot's inner product [T,R] and, for a trained output
+// scale, what it multiplied [T,Out]. Acts without a use are zero.
+type LinearState struct{ u, z kernels.Act }
+
+// room is memory for the state, which forward and backward pass share.
+func (l *Linear) room(p *Pass) (st LinearState) {
+	if l.Delta != nil {
+		st.u = p.Act(p.T, l.Delta.R)
 	}
-	return p.Act(p.T, l.Delta.R)
+	if l.Out != nil && l.Out.DG != nil {
+		st.z = p.Act(p.T, l.W.Rows)
+	}
+	return st
+}
+
+// input is x [T,In] as the weight gets it: itself or, with an input scale, another Act in the arena.
+func (l *Linear) input(p *Pass, x kernels.Act) kernels.Act {
+	if l.In == nil {
+		return x
+	}
+	scaled := p.Act(x.T, x.F)
+	kernels.ScaleColumns(scaled, x, l.In.G)
+	return scaled
 }
 
 // inner computes u = Scale·drop(x)·Aᵀ. It is one more term of the layer's product, not a second pass over y.
@@ -102,59 +144,32 @@ func (l *Linear) forward(g *kernels.Product, pair bool, x, u kernels.Act) {
 	}
 }
 
-// linearRows computes y [T,Out] = from + x·Wᵀ + b + slots; from may be nil or y. u receives the slot's inner product.
-func linearRows(p *Pass, l *Linear, u kernels.Act, y, from []float32, x kernels.Act) {
-	l.inner(p, u, x)
+// affine is what makes y of the product's result.
+func (l *Linear) affine(st LinearState) kernels.Affine {
+	switch o := l.Out; {
+	case o == nil:
+		return kernels.Affine{Bias: l.Bias}
+	case o.WithBias:
+		return kernels.Affine{Bias: l.Bias, Keep: st.z, Scale: o.G}
+	default:
+		return kernels.Affine{Keep: st.z, Scale: o.G, Shift: l.Bias}
+	}
+}
+
+// linearRows computes y [T,Out] = from + the layer's output for x; from may be nil or y. st receives what the backward pass needs.
+func linearRows(p *Pass, l *Linear, st LinearState, y, from []float32, x kernels.Act) {
+	linearInto(p, l, st, kernels.Sink{Kind: kernels.ToRows, Rows: y, LD: l.W.Rows, From: from}, x)
+}
+
+// linearInto hands the layer's output for x to a sink. st receives what the backward pass needs.
+func linearInto(p *Pass, l *Linear, st LinearState, sink kernels.Sink, x kernels.Act) {
+	mark := p.Arena.Mark()
+	defer p.Arena.Release(mark)
+	x = l.input(p, x)
+	l.inner(p, st.u, x)
 	g := p.product(p.T, l.W.Rows)
-	l.forward(g, false, x, u)
-	g.Sink = kernels.Sink{Kind: kernels.ToRows, Rows: y, LD: l.W.Rows, From: from, Bias: l.Bias}
+	l.forward(g, false, x, st.u)
+	sink.First = l.affine(st)
+	g.Sink = sink
 	g.Run()
-}
-
-// gradInner is the gradient at the slot's inner product before its scale, du = Scale·dy·B [T,R], and adds dyᵀ·u to B's
-// sink: u holds the scale already. The zero Act without a slot.
-func (l *Linear) gradInner(p *Pass, dy, u kernels.Act) kernels.Act {
-	d := l.Delta
-	if d == nil {
-		return kernels.Act{}
-	}
-	du := p.Act(p.T, d.R)
-	g := p.product(p.T, d.R)
-	g.Add(kernels.Acts(dy), kernels.Values(d.B, d.R, l.W.Rows, d.R, false), false)
-	g.Sink = kernels.Sink{Kind: kernels.ToAct, Out: du, Alpha: d.Scale}
-	g.Run()
-
-	mark := p.Arena.Mark()
-	defer p.Arena.Release(mark)
-	ut := p.Act(d.R, p.T)
-	kernels.Transpose(ut, u)
-	g = p.product(d.R, l.W.Rows)
-	g.Add(kernels.Acts(ut), kernels.Tokens(dy, kernels.Mask{}), false)
-	g.Sink = kernels.Sink{Kind: kernels.ToRowsT, Rows: d.DB, LD: d.R}
-	g.Run()
-	return du
-}
-
-// gradA adds duᵀ·drop(x) to A's sink. gain, if not nil, are factors of x's columns that x lacks.
-func (l *Linear) gradA(p *Pass, du, x kernels.Act, gain []float32, m kernels.Mask) {
-	d := l.Delta
-	if d == nil {
-		return
-	}
-	mark := p.Arena.Mark()
-	defer p.Arena.Release(mark)
-	dut := p.Act(d.R, p.T)
-	kernels.Transpose(dut, du)
-	g := p.product(d.R, x.F)
-	g.Add(kernels.Acts(dut), kernels.Tokens(x, m), false)
-	g.Sink = kernels.Sink{Kind: kernels.ToRows, Rows: d.DA, LD: x.F, Add: true, Columns: gain}
-	g.Run()
-}
-
-// backward appends dx = dy·W + drop(du·A) to a product.
-func (l *Linear) backward(g *kernels.Product, dy, du kernels.Act, m kernels.Mask) {
-	g.Add(kernels.Acts(dy), kernels.Weights(l.W), false)
-	if d := l.Delta; d != nil {
-		g.AddMasked(kernels.Acts(du), kernels.Values(d.A, l.W.Cols, d.R, l.W.Cols, false), m)
-	}
 }

@@ -16,11 +16,14 @@ type Pass struct {
 	Train  bool     // dropout is on
 	Seed   uint64
 	Step   uint64
+	Noise  float64           // alpha of NEFTune, on the embeddings; 0: none
 	Prec   kernels.Precision // of products and of activations between stages
 	Arena  *kernels.Arena
 
 	cut          []block // see strips
 	first, order []int32
+	keys         []int32 // see keyStrips
+	ahead        int     // rows in front of each sample that keys counts
 	one, total   kernels.Product
 	part         *Pass // see at
 }
@@ -66,6 +69,21 @@ func (p *Pass) strips() ([]block, ragged) {
 		slices.SortStableFunc(p.cut, func(a, b block) int { return int(p.Pos[b.hi-1] - p.Pos[a.hi-1]) })
 	}
 	return p.cut, ragged{p.first}
+}
+
+// keyStrips are the samples' strips of keys, with n rows in front of each sample.
+func (p *Pass) keyStrips(n int) ragged {
+	_, r := p.strips()
+	if n == 0 {
+		return r
+	}
+	if len(p.keys) == 0 || p.ahead != n {
+		p.keys, p.ahead = append(p.keys[:0], 0), n
+		for s := range len(p.Starts) - 1 {
+			p.keys = append(p.keys, p.keys[s]+int32(stripsOf(n+p.length(int32(s)))))
+		}
+	}
+	return ragged{p.keys}
 }
 
 func (p *Pass) length(s int32) int { return int(p.Starts[s+1] - p.Starts[s]) }
@@ -120,7 +138,7 @@ func (p *Pass) rows(n int) *Pass {
 
 // Reset empties p for another pass over t tokens and keeps its memory.
 func (p *Pass) Reset(t int, prec kernels.Precision, a *kernels.Arena) {
-	*p = Pass{T: t, Prec: prec, Arena: a, cut: p.cut[:0], first: p.first, order: p.order, part: p.part}
+	*p = Pass{T: t, Prec: prec, Arena: a, cut: p.cut[:0], first: p.first, order: p.order, keys: p.keys[:0], part: p.part}
 }
 
 // rowBlock is how many rows one parallel task of an elementwise loop takes.

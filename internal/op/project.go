@@ -2,29 +2,40 @@ package op
 
 import "ft/internal/kernels"
 
-// ProjectRoom is memory for the slot's inner product.
-func ProjectRoom(p *Pass, o *Linear) kernels.Act { return o.room(p) }
+// Project is attention's output projection and how it joins the residual stream.
+type Project struct {
+	Out      *Linear // [D,H·HeadDim]
+	Residual Residual
+}
 
-// ProjectForward adds a·Wᵀ to the residual stream x [T,D]: the attention's output projection. a is [T,H·HeadDim]. u, from
-// ProjectRoom, receives the slot's inner product for ProjectBackward.
-func ProjectForward(p *Pass, o *Linear, u kernels.Act, x []float32, a kernels.Act) {
-	linearRows(p, o, u, x, x, a)
+// ProjectState is what the stage's backward pass needs beside its input.
+type ProjectState struct {
+	out  LinearState
+	post normState
+}
+
+// Room is memory for the state.
+func (w *Project) Room(p *Pass) ProjectState {
+	return ProjectState{out: w.Out.room(p), post: w.Residual.room(p, w.Out.W.Rows)}
+}
+
+// ProjectForward adds a·Wᵀ to the residual stream x [T,D]. a is [T,H·HeadDim].
+func ProjectForward(p *Pass, w *Project, st *ProjectState, x []float32, a kernels.Act) {
+	w.Residual.forward(p, w.Out, st.out, &st.post, x, a)
 }
 
 // ProjectBackward writes da [T,H·HeadDim] from dx [T,D], the gradient of the residual stream, unless da is nil, and
-// adds the slot's gradients. The residual's part of the gradient is dx itself, which the caller keeps.
-func ProjectBackward(p *Pass, o *Linear, da, dx []float32, a, u kernels.Act) {
+// adds the slots' gradients. The residual's part of the gradient is dx itself, which the caller keeps.
+func ProjectBackward(p *Pass, w *Project, da, dx []float32, a kernels.Act, st *ProjectState) {
 	mark := p.Arena.Mark()
 	defer p.Arena.Release(mark)
-	dy, m := p.Act(p.T, o.W.Rows), p.mask(o)
-	kernels.Rounded(dy, dx)
-	du := o.gradInner(p, dy, u)
-	o.gradA(p, du, a, nil, m)
-	if da == nil {
-		return
+	o := w.Out
+	b := o.gradients(p, w.Residual.backward(p, &st.post, dx, o.W.Rows), st.out)
+	b.params(p, a, nil)
+	switch {
+	case da != nil:
+		b.input(p, kernels.Sink{Kind: kernels.ToRows, Rows: da, LD: o.W.Cols}, a, nil)
+	case o.In != nil && o.In.DG != nil:
+		b.inputScale(p, a, nil)
 	}
-	g := p.product(p.T, o.W.Cols)
-	o.backward(g, dy, du, m)
-	g.Sink = kernels.Sink{Kind: kernels.ToRows, Rows: da, LD: o.W.Cols}
-	g.Run()
 }

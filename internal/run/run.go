@@ -43,7 +43,7 @@ type Run struct {
 // its run.json with status Running, and points root/latest at it. started gives the time stamp, in its own
 // time zone.
 func Create(root, name string, started time.Time) (*Run, error) {
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return nil, err
 	}
 	if _, err := os.Stat(filepath.Join(root, InfoFile)); err == nil {
@@ -86,8 +86,8 @@ func makeFresh(root, base string) (string, error) {
 	return "", fmt.Errorf("%s: too many runs in one second", filepath.Join(root, base))
 }
 
-// checkName refuses what would not be a plain folder name on every system.
-func checkName(name string) error {
+// CheckName refuses what would not be a plain folder name on every system.
+func CheckName(name string) error {
 	bad := func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune(`/\:*?"<>|`, r) }
 	switch {
 	case name == "":

@@ -1,0 +1,9 @@
+package linalg
+
+import (
+	"testing"
+
+	"ft/internal/testkit/backend"
+)
+
+func TestBackend(t *testing.T) { backend.Check(t) }
