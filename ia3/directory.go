@@ -95,7 +95,7 @@ func (a *adapter) spell() {
 func (a *adapter) State() (peft.State, error) {
 	c := &a.config
 	config := map[string]any{
-		"fan_in_fan_out": false, "feedforward_modules": c.FeedForward, "init_ia3_weights": true, "modules_to_save": nil,
+		"fan_in_fan_out": peft.FanInFanOut(a.modules, (*module).layer), "feedforward_modules": c.FeedForward, "init_ia3_weights": true, "modules_to_save": nil,
 		"target_modules": c.Targets,
 	}
 	if !c.Exclude.Empty() {

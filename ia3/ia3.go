@@ -85,7 +85,8 @@ func newAdapter(c Config, targets []*nn.Linear) (*adapter, error) {
 	return a, nil
 }
 
-func (m *module) name() string { return m.linear.Name + ".ia3_l" }
+func (m *module) name() string      { return m.linear.Name + ".ia3_l" }
+func (m *module) layer() *nn.Linear { return m.linear }
 
 // shape is that of the vector.
 func (m *module) shape() []int {
