@@ -60,7 +60,7 @@ func load(h peft.Host, saved *peft.Saved) (*adapter, error) {
 	for _, m := range a.modules {
 		want[m.name()] = m.shape()
 	}
-	if err := saved.Fits(want); err != nil {
+	if err := saved.FitsOn(targets, want); err != nil {
 		return nil, err
 	}
 	for _, m := range a.modules {
