@@ -89,7 +89,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.Mkdir(small, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", small).CombinedOutput(); err != nil {
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=24k", "tmpfs", small).CombinedOutput(); err != nil {
 		t.Skipf("a small tmpfs cannot be mounted here: %s", out)
 	}
 	defer exec.Command("umount", small).Run()
@@ -107,7 +107,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.WriteFile(config, []byte(full), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if text := ft(t, 1, "lora", "-q", "--config", config, "--set", "method.rank=32"); !strings.Contains(text, "no space left on device") {
+	if text := ft(t, 1, "lora", "-q", "--config", config, "--set", "method.rank=16"); !strings.Contains(text, "no space left on device") {
 		t.Errorf("training onto a full disk says %q", text)
 	}
 }

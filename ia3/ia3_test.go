@@ -119,7 +119,7 @@ func TestLoad_refuses(t *testing.T) {
 		"modules_to_save":                func(s *peft.State) { s.Config["modules_to_save"] = []string{"lm_head"} },
 		"use_magic: true":                func(s *peft.State) { s.Config["use_magic"] = true },
 		`peft_type is "LORA", not "IA3"`: func(s *peft.State) { s.Type = "LORA" },
-		"k_proj.ia3_l: expected [1,":     func(s *peft.State) { s.Config["feedforward_modules"] = []string{"k_proj", "down_proj"} },
+		"k_proj.ia3_l: expected [1 ":     func(s *peft.State) { s.Config["feedforward_modules"] = []string{"k_proj", "down_proj"} },
 	} {
 		state, err := a.State()
 		if err != nil {
