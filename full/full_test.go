@@ -1,16 +1,19 @@
 package full_test
 
 import (
+	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"ft/full"
+	"ft/internal/kernels"
 	"ft/internal/quant"
 	"ft/internal/testkit"
 	"ft/internal/testkit/backend"
-	"ft/nn"
+	"ft/model"
 	"ft/peft"
 	"ft/peft/pefttest"
 )
@@ -93,22 +96,17 @@ func TestFreeze(t *testing.T) {
 func TestFull_bfloat16(t *testing.T) {
 	dir := t.TempDir()
 	testkit.TinyLlama{Seed: 3}.Write(t, dir)
-	attach := func(weights string) (peft.Adapter, *nn.Stack, func() []float32) {
+	attach := func(weights string) (peft.Adapter, func() []float32) {
 		m := pefttest.Open(t, dir)
+		m.SetPrecision(kernels.F32)
 		a, err := full.Full{Weights: weights}.Attach(m)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return a, m.Stack(), func() []float32 {
-			var out []float32
-			if err := m.Logits([]int32{1, 2, 3}, []int32{2}, func(_ int, l []float32) { out = slices.Clone(l) }); err != nil {
-				t.Fatal(err)
-			}
-			return out
-		}
+		return a, func() []float32 { return logits(t, m) }
 	}
-	a, _, rounded := attach("bfloat16")
-	b, _, exact := attach("float32")
+	a, rounded := attach("bfloat16")
+	b, exact := attach("float32")
 	if slices.Equal(rounded(), exact()) {
 		t.Error("rounding changes nothing: this test tells nothing")
 	}
@@ -162,4 +160,61 @@ func TestAttach_refuses(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestFull_families: every tensor of every family is trained under the name that the family's files have for it, and a model that is
+// written answers as the one that was trained.
+func TestFull_families(t *testing.T) {
+	testkit.Conformance(t, "golden/models", func(t *testing.T, dir string) {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			base := filepath.Join(dir, e.Name())
+			stored, _ := filepath.Glob(filepath.Join(base, "*.safetensors"))
+			if len(stored) == 0 {
+				continue
+			}
+			t.Run(e.Name(), func(t *testing.T) {
+				want := map[string]bool{}
+				for _, file := range stored {
+					for name := range testkit.Tensors(t, file) {
+						want[name] = true
+					}
+				}
+				m := pefttest.Open(t, base)
+				a, err := full.DefaultFull().Attach(m)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r := rand.New(rand.NewPCG(1, 1))
+				for _, p := range a.Params() {
+					if !want[p.Name] {
+						t.Errorf("%v is not in the files", p)
+					}
+					delete(want, p.Name)
+					for i := range p.Data {
+						p.Data[i] += float32(0.02 * r.NormFloat64())
+					}
+				}
+				if len(want) > 0 {
+					t.Errorf("not trained: %v", want)
+				}
+				m.SetPrecision(kernels.F32)
+				written := pefttest.Merged(t, base, a.Merge)
+				written.SetPrecision(kernels.F32)
+				testkit.Near(t, "logits", logits(t, written), logits(t, m), 1e-5, 0)
+			})
+		}
+	})
+}
+
+// logits are those behind a few tokens.
+func logits(t *testing.T, m *model.Model) (out []float32) {
+	t.Helper()
+	if err := m.Logits([]int32{5, 1, 30, 2, 17}, []int32{4}, func(_ int, l []float32) { out = slices.Clone(l) }); err != nil {
+		t.Fatal(err)
+	}
+	return out
 }

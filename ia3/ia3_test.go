@@ -116,10 +116,10 @@ func TestLoad_refuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, spoil := range map[string]func(*peft.State){
-		"modules_to_save":                func(s *peft.State) { s.Config["modules_to_save"] = []string{"lm_head"} },
-		"use_magic: true":                func(s *peft.State) { s.Config["use_magic"] = true },
-		`peft_type is "LORA", not "IA3"`: func(s *peft.State) { s.Type = "LORA" },
-		"k_proj.ia3_l: expected [1 ":     func(s *peft.State) { s.Config["feedforward_modules"] = []string{"k_proj", "down_proj"} },
+		"modules_to_save":                             func(s *peft.State) { s.Config["modules_to_save"] = []string{"lm_head"} },
+		"use_magic: true":                             func(s *peft.State) { s.Config["use_magic"] = true },
+		`peft_type is "LORA", not "IA3"`:              func(s *peft.State) { s.Type = "LORA" },
+		"k_proj.ia3_l: expected [1 32], found [16 1]": func(s *peft.State) { s.Config["feedforward_modules"] = []string{"k_proj", "down_proj"} },
 	} {
 		state, err := a.State()
 		if err != nil {
