@@ -12,10 +12,9 @@ import (
 	"ft/internal/testkit"
 )
 
-// TestTrain_whole: the best model is what a run leaves and what it answers with, also when the last weights are worse, and the one copy of it
-// is on disk.
-func TestTrain_whole(t *testing.T) {
-	dir, config := tiny(t, 1)
+// ofFull makes a config of tiny one of full fine-tuning.
+func ofFull(t *testing.T, config string) {
+	t.Helper()
 	text, err := os.ReadFile(config)
 	if err != nil {
 		t.Fatal(err)
@@ -24,6 +23,13 @@ func TestTrain_whole(t *testing.T) {
 	if err := os.WriteFile(config, []byte(whole), 0o666); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestTrain_whole: the best model is what a run leaves and what it answers with, also when the last weights are worse, and the one copy of it
+// is on disk.
+func TestTrain_whole(t *testing.T) {
+	dir, config := tiny(t, 1)
+	ofFull(t, config)
 	ft(t, 0, "train", "--config", config, "--set", "train.steps=30", "--set", "train.epochs=0",
 		"--set", "train.lr=3", "--set", "train.schedule=linear", "--set", "train.warmup=0.9", "--set", "train.clip=0", "--set", "eval.every=0.2")
 	r, err := run.Open(filepath.Join(dir, "runs"), "")

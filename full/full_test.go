@@ -190,6 +190,9 @@ func TestFull_families(t *testing.T) {
 				}
 				r := rand.New(rand.NewPCG(1, 1))
 				for _, p := range a.Params() {
+					if p.NoDecay != (len(p.Shape) == 1) {
+						t.Errorf("%v: NoDecay %v", p, p.NoDecay)
+					}
 					if !want[p.Name] {
 						t.Errorf("%v is not in the files", p)
 					}

@@ -85,6 +85,7 @@ func (t *tensor) param() *nn.Param {
 		p = nn.NewParam(t.name, t.matrix.Rows, t.matrix.Cols)
 	} else {
 		p = nn.NewParam(t.name, len(t.vector))
+		p.NoDecay = true // a bias or a norm's gain
 	}
 	t.read(p.Data)
 	return p
