@@ -34,6 +34,8 @@ func (h bare) DefaultTargets(string) []string { return h.defaults }
 func newBare(paths ...string) bare {
 	h := bare{defaults: []string{"q"}}
 	h.stack.Embed = nn.NewEmbedding("m.e", kernels.FromFloat32(4, 2, make([]float32, 8)))
+	h.stack.Norm = nn.NewNorm("m.norm", make([]float32, 2), 1e-5)
+	h.stack.Head = nn.NewLinear("m.h", kernels.FromFloat32(4, 2, make([]float32, 8)), nil)
 	for _, p := range paths {
 		ones := []float32{1, 1, 1, 1, 1, 1, 1, 1}
 		h.linears = append(h.linears, nn.NewLinear(p, kernels.FromFloat32(4, 2, ones), nil))
