@@ -21,6 +21,12 @@ targets: [q_proj, v_proj]
 exclude: .*layers\.0.*
 layers: [0, 1]
 rank_stabilized: true
+dora: true
+bias: lora_only
+save_modules: [lm_head]
+tokens: [7, "<eos>"]
+head_tokens: [8]
+lr_ratio: 16
 init: pissa
 patterns: [{match: "layers.0.*q_proj", rank: 4, alpha: 2.5}]
 `
@@ -30,7 +36,8 @@ patterns: [{match: "layers.0.*q_proj", rank: 4, alpha: 2.5}]
 	}
 	want := lora.Config{
 		Rank: 8, Alpha: 16, Dropout: 0.1, Targets: peft.Names{List: []string{"q_proj", "v_proj"}}, Exclude: peft.Names{Expr: `.*layers\.0.*`},
-		Layers: []int{0, 1}, RankStabilized: true, Bias: "none", LRRatio: 1, Init: "pissa", Patterns: []lora.Pattern{{Match: "layers.0.*q_proj", Rank: 4, Alpha: 2.5}},
+		Layers: []int{0, 1}, RankStabilized: true, DoRA: true, Bias: "lora_only", SaveModules: []string{"lm_head"},
+		Tokens: lora.Tokens{{ID: 7}, {Text: "<eos>"}}, HeadTokens: lora.Tokens{{ID: 8}}, LRRatio: 16, Init: "pissa", Patterns: []lora.Pattern{{Match: "layers.0.*q_proj", Rank: 4, Alpha: 2.5}},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v", got)
