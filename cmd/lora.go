@@ -26,7 +26,7 @@ What a model says about medicine is for testing software, not medical advice.`,
   ft lora --config med.yaml --set train.lr=1e-4 --set method.rank=8 --name med-r8`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return o.run(c, *s, "lora", "pissa", "adalora", "vera")
+			return o.run(c, *s, "lora", "dora", "pissa", "adalora", "vera")
 		},
 	}
 	o.register(c)

@@ -42,6 +42,14 @@ var methods = []method{
 		load: lora.Load,
 	},
 	{
+		kind: "dora", peftType: "LORA",
+		config: func() any { c := lora.DefaultDoRA(); return &c },
+		fresh: func(config any, seed uint64) peft.Method {
+			return lora.Method{Config: *config.(*lora.Config), Seed: seed}
+		},
+		load: lora.Load,
+	},
+	{
 		kind: "pissa", peftType: "LORA",
 		config: func() any { c := lora.PiSSA(); return &c },
 		fresh: func(config any, seed uint64) peft.Method {

@@ -21,6 +21,12 @@ targets: [q_proj, v_proj]
 exclude: .*layers\.0.*
 layers: [0, 1]
 rank_stabilized: true
+dora: true
+bias: lora_only
+save_modules: [lm_head]
+tokens: [7, "<eos>"]
+head_tokens: [8]
+lr_ratio: 16
 init: pissa
 patterns: [{match: "layers.0.*q_proj", rank: 4, alpha: 2.5}]
 `
@@ -30,7 +36,8 @@ patterns: [{match: "layers.0.*q_proj", rank: 4, alpha: 2.5}]
 	}
 	want := lora.Config{
 		Rank: 8, Alpha: 16, Dropout: 0.1, Targets: peft.Names{List: []string{"q_proj", "v_proj"}}, Exclude: peft.Names{Expr: `.*layers\.0.*`},
-		Layers: []int{0, 1}, RankStabilized: true, Init: "pissa", Patterns: []lora.Pattern{{Match: "layers.0.*q_proj", Rank: 4, Alpha: 2.5}},
+		Layers: []int{0, 1}, RankStabilized: true, DoRA: true, Bias: "lora_only", SaveModules: []string{"lm_head"},
+		Tokens: lora.Tokens{{ID: 7}, {Text: "<eos>"}}, HeadTokens: lora.Tokens{{ID: 8}}, LRRatio: 16, Init: "pissa", Patterns: []lora.Pattern{{Match: "layers.0.*q_proj", Rank: 4, Alpha: 2.5}},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v", got)
@@ -73,7 +80,7 @@ func TestConfig_Validate(t *testing.T) {
 		}
 	}
 	all := lora.Config{Layers: []int{-1}}.Validate()
-	if n := strings.Count(all.Error(), "\n") + 1; n != 5 {
-		t.Errorf("%d problems, want 5 (rank, alpha, init, targets, layers):\n%v", n, all)
+	if n := strings.Count(all.Error(), "\n") + 1; n != 7 {
+		t.Errorf("%d problems, want 7 (rank, alpha, targets, layers, init, bias, lr_ratio):\n%v", n, all)
 	}
 }

@@ -87,7 +87,9 @@ func TestGoldenInit(t *testing.T) {
 func (ref *initReference) train(t *testing.T, dir, base string) {
 	m := pefttest.Open(t, base)
 	o := ref.Options
-	config := lora.Config{Rank: o.R, Alpha: o.Alpha, Targets: peft.Names{List: o.Targets}, Init: o.Init, RankStabilized: o.RSLoRA}
+	config := lora.Default()
+	config.Rank, config.Alpha, config.Dropout, config.Init, config.RankStabilized = o.R, o.Alpha, 0, o.Init, o.RSLoRA
+	config.Targets = peft.Names{List: o.Targets}
 	a, err := lora.Method{Config: config}.Attach(m)
 	if err != nil {
 		t.Fatal(err)

@@ -231,7 +231,7 @@ func (a *adapter) Params() []*nn.Param {
 	return ps
 }
 
-// Targets are the changed modules' paths in the host's order.
+// Targets are the changed modules' paths: the embedding, the linear layers in the host's order, and the norms.
 func (a *adapter) Targets() []string { return a.targets }
 
 // Merge changes w as the adapter's parts in its module do.

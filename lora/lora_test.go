@@ -9,6 +9,7 @@ import (
 	"ft/internal/testkit"
 	"ft/lora"
 	"ft/model"
+	"ft/nn"
 	"ft/peft"
 	"ft/peft/pefttest"
 )
@@ -39,9 +40,67 @@ var variants = map[string]func(*lora.Config){
 		c.Init, c.RankStabilized = "pissa", true
 		c.Patterns = []lora.Pattern{{Match: "v_proj", Alpha: 9}, {Match: `layers\.1\..*`, Rank: 5, Alpha: 2}}
 	},
+	"orthogonal":  func(c *lora.Config) { c.Rank, c.Init = 4, "orthogonal" },
+	"dora":        func(c *lora.Config) { c.DoRA = true },
+	"dora, pissa": func(c *lora.Config) { c.DoRA, c.Init = true, "pissa" },
+	"dora, rank-stabilised, patterns": func(c *lora.Config) {
+		c.DoRA, c.RankStabilized, c.Patterns = true, true, []lora.Pattern{{Match: "v_proj", Rank: 5}}
+	},
+	"embedding":          func(c *lora.Config) { c.Targets = peft.Names{List: []string{"embed_tokens", "q_proj"}} },
+	"embedding and head": func(c *lora.Config) { c.Targets = peft.Names{List: []string{"embed_tokens", "lm_head"}} },
+	"saved head":         func(c *lora.Config) { c.SaveModules = []string{"lm_head"} },
+	"saved embedding, norms and a layer": func(c *lora.Config) {
+		c.SaveModules = []string{"embed_tokens", "norm", "layers.1.mlp.up_proj"}
+	},
+	"saved MLP": func(c *lora.Config) { c.SaveModules = []string{"layers.0.mlp"} },
+	"tokens":    func(c *lora.Config) { c.Tokens = lora.Tokens{{ID: 30}, {ID: 2}, {ID: 17}} },
+	"tokens of embedding and head": func(c *lora.Config) {
+		c.Tokens, c.HeadTokens = lora.Tokens{{ID: 30}, {ID: 2}}, lora.Tokens{{ID: 17}, {ID: 8}, {ID: 2}}
+	},
 	"patterns in order": func(c *lora.Config) {
 		c.Patterns = []lora.Pattern{{Match: "down_proj", Rank: 1}, {Match: "v_proj", Rank: 4, Alpha: 1.5}}
 	},
+}
+
+// onBiases are settings for a base whose projections have biases and whose head is tied.
+var onBiases = map[string]func(*lora.Config){
+	"bias of targets":      func(c *lora.Config) { c.Bias, c.Targets = "lora_only", peft.Names{List: []string{"q_proj", "up_proj"}} },
+	"every bias":           func(c *lora.Config) { c.Bias, c.Targets = "all", peft.Names{List: []string{"q_proj", "up_proj"}} },
+	"bias of B":            func(c *lora.Config) { c.LoRABias = true },
+	"both biases":          func(c *lora.Config) { c.LoRABias, c.Bias = true, "lora_only" },
+	"dora with biases":     func(c *lora.Config) { c.DoRA, c.Bias = true, "lora_only" },
+	"saved layer":          func(c *lora.Config) { c.SaveModules, c.Bias = []string{"v_proj"}, "all" },
+	"tied embedding":       func(c *lora.Config) { c.Targets = peft.Names{List: []string{"embed_tokens", "q_proj"}} },
+	"tied head":            func(c *lora.Config) { c.Targets = peft.Names{List: []string{"lm_head", "q_proj"}} },
+	"saved tied embedding": func(c *lora.Config) { c.SaveModules = []string{"embed_tokens"} },
+	"tied tokens":          func(c *lora.Config) { c.Tokens = lora.Tokens{{ID: 30}, {ID: 2}, {ID: 17}} },
+	"untied tokens": func(c *lora.Config) {
+		c.Tokens, c.HeadTokens = lora.Tokens{{ID: 30}, {ID: 2}}, lora.Tokens{{ID: 17}, {ID: 8}, {ID: 2}}
+	},
+}
+
+// subject is a method for the suite. DoRA's norms count as constants in the gradient, which the reference's runs test.
+func subject(c lora.Config, base string) pefttest.Subject {
+	s := pefttest.Subject{Method: lora.Method{Config: c, Seed: 1}, Load: lora.Load, Base: base}
+	if c.DoRA {
+		s.Detached = func(p *nn.Param) bool {
+			return !strings.HasSuffix(p.Name, ".lora_magnitude_vector") && !strings.HasSuffix(p.Name, ".bias")
+		}
+	}
+	return s
+}
+
+func TestMethod_biases(t *testing.T) {
+	base := t.TempDir()
+	testkit.TinyLlama{Seed: 3, Dim: 24, HeadDim: 6, FF: 36, Bias: true}.Write(t, base)
+	for name, change := range onBiases {
+		t.Run(name, func(t *testing.T) {
+			c := lora.Default()
+			c.Rank, c.Alpha, c.Dropout = 3, 5, 0
+			change(&c)
+			pefttest.Run(t, subject(c, base))
+		})
+	}
 }
 
 func TestMethod(t *testing.T) {
@@ -50,7 +109,7 @@ func TestMethod(t *testing.T) {
 			c := lora.Default()
 			c.Rank, c.Alpha, c.Dropout = 3, 5, 0
 			change(&c)
-			pefttest.Run(t, pefttest.Subject{Method: lora.Method{Config: c, Seed: 1}, Load: lora.Load})
+			pefttest.Run(t, subject(c, ""))
 		})
 	}
 }
@@ -72,12 +131,20 @@ func attach(t *testing.T, m peft.Host, c lora.Config, seed uint64) peft.Adapter 
 	return a
 }
 
+// wide is a llama whose layers are at least 64 wide.
+func wide(t *testing.T) *model.Model {
+	t.Helper()
+	dir := t.TempDir()
+	testkit.TinyLlama{Dim: 64, HeadDim: 32, FF: 64}.Write(t, dir)
+	return pefttest.Open(t, dir)
+}
+
 // The start of A is uniform in ±1/√in and depends on seed and module, not on the other targets.
 func TestAttach_start(t *testing.T) {
 	c := lora.Default()
 	c.Rank = 64
 	byName := map[string][]float32{}
-	for _, p := range attach(t, tiny(t), c, 1).Params() {
+	for _, p := range attach(t, wide(t), c, 1).Params() {
 		if strings.HasSuffix(p.Name, "lora_B.weight") {
 			if slices.ContainsFunc(p.Data, func(v float32) bool { return v != 0 }) {
 				t.Errorf("%v does not start at zero", p)
@@ -98,7 +165,7 @@ func TestAttach_start(t *testing.T) {
 		}
 	}
 	c.Targets = peft.Names{List: []string{"v_proj"}}
-	alone, other := attach(t, tiny(t), c, 1).Params()[0], attach(t, tiny(t), c, 2).Params()[0]
+	alone, other := attach(t, wide(t), c, 1).Params()[0], attach(t, wide(t), c, 2).Params()[0]
 	if !slices.Equal(alone.Data, byName[alone.Name]) {
 		t.Errorf("%v starts otherwise when it is alone", alone)
 	}
@@ -135,10 +202,18 @@ func TestAttach_refuses(t *testing.T) {
 		change func(*lora.Config)
 		want   string
 	}{
-		"bad config":     {func(c *lora.Config) { c.Rank = 0 }, "rank: must be from 1"},
-		"no such module": {func(c *lora.Config) { c.Targets.Expr, c.Targets.List = "", []string{"gate_prj"} }, `did you mean "gate_proj"`},
-		"idle pattern":   {func(c *lora.Config) { c.Patterns = []lora.Pattern{{Match: "layers.7.*", Rank: 2}} }, `patterns: "layers.7.*" matches none`},
-		"tied head":      {func(c *lora.Config) { c.Targets.Expr = ".*_proj|lm_head" }, `"lm_head" shares its weight`},
+		"bad config":               {func(c *lora.Config) { c.Rank = 0 }, "rank: must be from 1"},
+		"no such module":           {func(c *lora.Config) { c.Targets.Expr, c.Targets.List = "", []string{"gate_prj"} }, `did you mean "gate_proj"`},
+		"idle pattern":             {func(c *lora.Config) { c.Patterns = []lora.Pattern{{Match: "layers.7.*", Rank: 2}} }, `patterns: "layers.7.*" matches none`},
+		"rank above a layer":       {func(c *lora.Config) { c.Rank = 17 }, "rank: 17 is above the width of model.layers.0.self_attn.k_proj [16,32]"},
+		"no biases":                {func(c *lora.Config) { c.Bias = "all" }, "bias: all: this base (model type llama) has no such biases"},
+		"no module to save":        {func(c *lora.Config) { c.SaveModules = []string{"embedding"} }, `save_modules: no module's path ends in "embedding"`},
+		"no such token":            {func(c *lora.Config) { c.Tokens = lora.Tokens{{ID: 1 << 20}} }, "tokens: there is no token 1048576"},
+		"a token twice":            {func(c *lora.Config) { c.Tokens = lora.Tokens{{ID: 4}, {ID: 4}} }, "tokens: token 4 is there twice"},
+		"a token's text":           {func(c *lora.Config) { c.Tokens = lora.Tokens{{Text: "fox"}} }, "the base has no tokenizer"},
+		"tokens of a saved module": {func(c *lora.Config) { c.Tokens, c.SaveModules = lora.Tokens{{ID: 4}}, []string{"embed_tokens"} }, "is trained in another way already"},
+		"odd rank":                 {func(c *lora.Config) { c.Rank, c.Init = 3, "orthogonal" }, "init: orthogonal needs an even rank"},
+		"DoRA on the embedding":    {func(c *lora.Config) { c.DoRA, c.Targets = true, peft.Names{List: []string{"embed_tokens", "q_proj"}} }, `DoRA on the embedding "model.embed_tokens" is not supported`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, cfg := tiny(t), lora.Default()

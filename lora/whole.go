@@ -21,19 +21,17 @@ type leaf struct {
 	setBias    func(*nn.Param)
 }
 
-// leavesOf are the base's modules that hold tensors, embedding first, then block by block, and the head last.
+// leavesOf are the modules that hold tensors: the embedding, the linear layers in the order of the host, and the norms.
 func leavesOf(h peft.Host) []leaf {
 	s := h.Stack()
 	list := []leaf{{path: s.Embed.Name, matrix: s.Embed.Table(), setWeight: s.Embed.SetWeight}}
-	for _, b := range s.Blocks {
-		for _, n := range b.Norms() {
-			list = append(list, ofNorm(n))
-		}
-		for _, l := range b.Linears() {
-			list = append(list, ofLinear(l))
-		}
+	for _, l := range h.Linears() {
+		list = append(list, ofLinear(l))
 	}
-	return append(list, ofNorm(s.Norm), ofLinear(s.Head))
+	for _, n := range s.Norms() {
+		list = append(list, ofNorm(n))
+	}
+	return list
 }
 
 func ofLinear(l *nn.Linear) leaf {

@@ -143,6 +143,9 @@ func (m *merger) config() ([]byte, error) {
 	if hasNow {
 		c[now] = name
 	}
+	if m.untied {
+		c["tie_word_embeddings"] = json.RawMessage("false")
+	}
 	delete(c, "quantization_config") // a base that has one holds null: others are refused
 	return plainjson.Marshal(c, "  ")
 }

@@ -61,10 +61,16 @@ func plain(t testing.TB, path, out string, typ quant.Type) string {
 func adapt(t testing.TB, b *base.Base, modules ...string) peft.Adapter {
 	t.Helper()
 	c := lora.Default()
-	c.Rank, c.Alpha, c.Dropout = 4, 8, 0
 	if len(modules) > 0 {
 		c.Targets = peft.Names{List: modules}
 	}
+	return adaptWith(t, b, c)
+}
+
+// adaptWith is adapt with other settings.
+func adaptWith(t testing.TB, b *base.Base, c lora.Config) peft.Adapter {
+	t.Helper()
+	c.Rank, c.Alpha, c.Dropout = 4, 8, 0
 	a, err := lora.Method{Config: c, Seed: 1}.Attach(b.Model)
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"ft/base"
@@ -66,6 +67,8 @@ type merger struct {
 	Options
 	ctx   context.Context // ends the merge before the next tensor or prompt
 	items []item
+
+	untied bool // the head has a tensor of its own, other than in the base
 }
 
 // Write writes the merged model to o.Out. Until it is complete nothing is there under that name, and what was there
@@ -141,7 +144,35 @@ func newMerger(ctx context.Context, o Options) (*merger, error) {
 		it.typ = m.typeOf(it.shape)
 		m.items = append(m.items, it)
 	}
+	if u, ok := o.Adapter.(unties); ok && u.Unties() {
+		return m, m.untie()
+	}
 	return m, nil
+}
+
+// unties is an adapter that changes embedding and output head in different ways although they share a weight in the base.
+type unties interface{ Unties() bool }
+
+// untie gives the output head, which shares the embedding's weight in the base, a tensor of its own, before the adapter changes either.
+func (m *merger) untie() error {
+	s := m.Base.Model.Stack()
+	embedding, head := s.Embed.Name+".weight", s.Head.Name+".weight"
+	i := slices.IndexFunc(m.items, func(it item) bool { return it.hf == embedding })
+	if i < 0 {
+		return fmt.Errorf("the base has no %s", embedding)
+	}
+	it := m.items[i]
+	it.hf, it.out = head, head
+	if isGGUF(m.Out) {
+		name, ok := m.Base.Family.GGUFName(head)
+		if !ok {
+			return fmt.Errorf("the adapter separates the output head from the embedding, which a .gguf of family %s has no place for; merge into a directory",
+				m.Base.Family.ModelType)
+		}
+		it.out = name
+	}
+	m.items, m.untied = append(m.items, it), true
+	return nil
 }
 
 // recorder notes which tensors are asked for.

@@ -1,6 +1,7 @@
 package pefttest
 
 import (
+	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"ft/internal/testkit"
 	"ft/model"
 	"ft/model/family"
+	"ft/peft"
+	"ft/weights"
 	"ft/weights/safetensors"
 )
 
@@ -40,6 +43,18 @@ func Open(t *testing.T, dir string) *model.Model {
 // first those of each linear layer, weight and bias, then the others.
 func Merged(t *testing.T, dir string, merge func(tensor string, w []float32, out, in int) (bool, error)) *model.Model {
 	t.Helper()
+	return merged(t, dir, false, merge)
+}
+
+// unties reports whether a merge of the adapter gives a head that shares the embedding's weight one of its own.
+func unties(a peft.Adapter) bool {
+	u, ok := a.(interface{ Unties() bool })
+	return ok && u.Unties()
+}
+
+// merged is Merged, with a tied head made one of its own first if untie.
+func merged(t *testing.T, dir string, untie bool, merge func(tensor string, w []float32, out, in int) (bool, error)) *model.Model {
+	t.Helper()
 	src, f := source(t, dir), familyOf(t, dir)
 	tensors := map[string]safetensors.Floats{}
 	for _, name := range src.Names() {
@@ -49,9 +64,18 @@ func Merged(t *testing.T, dir string, merge func(tensor string, w []float32, out
 		}
 		tensors[name] = safetensors.Floats{Shape: x.Shape, Data: x.Floats()}
 	}
+	if untie {
+		dir = untied(t, dir)
+		for _, l := range build(t, dir, tiedSource{src}).Linears() {
+			if l.Head {
+				x := tensors["model.embed_tokens.weight"]
+				tensors[l.Name+".weight"] = safetensors.Floats{Shape: x.Shape, Data: slices.Clone(x.Data)}
+			}
+		}
+	}
 	names := slices.Sorted(maps.Keys(tensors))
 	var order []string
-	for _, l := range build(t, dir, src).Linears() {
+	for _, l := range build(t, dir, tiedSource{src}).Linears() {
 		order = append(order, l.Name+".weight", l.Name+".bias")
 	}
 	for _, name := range append(order, slices.DeleteFunc(names, func(n string) bool { return slices.Contains(order, n) })...) {
@@ -77,6 +101,35 @@ func Merged(t *testing.T, dir string, merge func(tensor string, w []float32, out
 		t.Fatal(err)
 	}
 	return build(t, dir, source(t, merged))
+}
+
+// tiedSource has the embedding's weight for a head that has none.
+type tiedSource struct{ *safetensors.File }
+
+// Tensor is the file's.
+func (s tiedSource) Tensor(name string) (weights.Tensor, error) {
+	x, err := s.File.Tensor(name)
+	if err != nil && name == "lm_head.weight" {
+		return s.File.Tensor("model.embed_tokens.weight")
+	}
+	return x, err
+}
+
+// untied is a directory whose config.json is dir's, but for the head that is not tied.
+func untied(t *testing.T, dir string) string {
+	t.Helper()
+	var config map[string]any
+	testkit.ReadJSON(t, filepath.Join(dir, "config.json"), &config)
+	config["tie_word_embeddings"] = false
+	text, err := json.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir = t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), text, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // transpose is w [rows,cols] with rows and columns exchanged.
@@ -115,7 +168,7 @@ func familyOf(t *testing.T, dir string) *model.Family {
 }
 
 // build makes the model that dir's config.json describes from the tensors in src.
-func build(t *testing.T, dir string, src *safetensors.File) *model.Model {
+func build(t *testing.T, dir string, src weights.Source) *model.Model {
 	t.Helper()
 	config, err := os.ReadFile(filepath.Join(dir, "config.json"))
 	if err != nil {
