@@ -15,6 +15,9 @@ type Method struct {
 	Seed   uint64 // keys the random start of every A and B
 }
 
+// New is the method of a config's settings; seed keys the random start of every A and B.
+func New(c Config, seed uint64) peft.Method { return Method{Config: c, Seed: seed} }
+
 // Attach fills the low-rank slot of every target with random A and B and a zero E. It returns an error, and leaves the base as it was, when
 // the settings are out of bounds or fit no layer. The adapter has hooks around the optimizer's steps (trainer.Hooks).
 func (m Method) Attach(h peft.Host) (peft.Adapter, error) {

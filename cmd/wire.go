@@ -28,82 +28,34 @@ type method struct {
 	// fresh makes the method from settings that config gave; seed keys its random start.
 	fresh func(config any, seed uint64) peft.Method
 	// load puts a saved adapter on a base; nil for methods that make a whole model.
-	load func(h peft.Host, saved *peft.Saved) (peft.Adapter, error)
+	load loader
+}
+
+type loader func(h peft.Host, saved *peft.Saved) (peft.Adapter, error)
+
+// kind is a method whose settings are a C.
+func kind[C any](name, peftType string, defaults func() C, fresh func(C, uint64) peft.Method, load loader) method {
+	return method{
+		kind: name, peftType: peftType, load: load,
+		config: func() any { c := defaults(); return &c },
+		fresh:  func(config any, seed uint64) peft.Method { return fresh(*config.(*C), seed) },
+	}
 }
 
 // methods are the ways to fine-tune.
 var methods = []method{
-	{
-		kind: "lora", peftType: "LORA",
-		config: func() any { c := lora.Default(); return &c },
-		fresh: func(config any, seed uint64) peft.Method {
-			return lora.Method{Config: *config.(*lora.Config), Seed: seed}
-		},
-		load: lora.Load,
-	},
-	{
-		kind: "dora", peftType: "LORA",
-		config: func() any { c := lora.DefaultDoRA(); return &c },
-		fresh: func(config any, seed uint64) peft.Method {
-			return lora.Method{Config: *config.(*lora.Config), Seed: seed}
-		},
-		load: lora.Load,
-	},
-	{
-		kind: "pissa", peftType: "LORA",
-		config: func() any { c := lora.PiSSA(); return &c },
-		fresh: func(config any, seed uint64) peft.Method {
-			return lora.Method{Config: *config.(*lora.Config), Seed: seed}
-		},
-		load: lora.Load,
-	},
-	{
-		kind: "adalora", peftType: "ADALORA",
-		config: func() any { c := adalora.Default(); return &c },
-		fresh: func(config any, seed uint64) peft.Method {
-			return adalora.Method{Config: *config.(*adalora.Config), Seed: seed}
-		},
-		load: adalora.Load,
-	},
-	{
-		kind: "vera", peftType: "VERA",
-		config: func() any { c := vera.Default(); return &c },
-		fresh:  func(config any, _ uint64) peft.Method { return vera.Method{Config: *config.(*vera.Config)} },
-		load:   vera.Load,
-	},
-	{
-		kind: "ia3", peftType: "IA3",
-		config: func() any { c := ia3.Default(); return &c },
-		fresh:  func(config any, _ uint64) peft.Method { return ia3.Method{Config: *config.(*ia3.Config)} },
-		load:   ia3.Load,
-	},
-	ofBase("full", full.DefaultFull),
-	ofBase("freeze", full.DefaultFreeze),
-	ofBase("bitfit", full.DefaultBitFit),
-	softPrompt("prompt", "PROMPT_TUNING", prompttuning.DefaultPrompt),
-	softPrompt("prefix", "PREFIX_TUNING", prompttuning.DefaultPrefix),
-	softPrompt("p_tuning", "P_TUNING", prompttuning.DefaultPTuning),
-}
-
-// ofBase is a kind that trains tensors of the base itself. Its settings, an M, are the method.
-func ofBase[M peft.Method](kind string, def func() M) method {
-	return method{
-		kind:   kind,
-		config: func() any { c := def(); return &c },
-		fresh:  func(config any, _ uint64) peft.Method { return *config.(*M) },
-	}
-}
-
-// softPrompt is a kind of soft prompt, whose settings are a C.
-func softPrompt[C prompttuning.Config](kind, peftType string, def func() C) method {
-	return method{
-		kind: kind, peftType: peftType,
-		config: func() any { c := def(); return &c },
-		fresh: func(config any, seed uint64) peft.Method {
-			return prompttuning.Method{Config: *config.(*C), Seed: seed}
-		},
-		load: prompttuning.Load,
-	}
+	kind("lora", "LORA", lora.Default, lora.New, lora.Load),
+	kind("dora", "LORA", lora.DefaultDoRA, lora.New, lora.Load),
+	kind("pissa", "LORA", lora.DefaultPiSSA, lora.New, lora.Load),
+	kind("adalora", "ADALORA", adalora.Default, adalora.New, adalora.Load),
+	kind("vera", "VERA", vera.Default, vera.New, vera.Load),
+	kind("ia3", "IA3", ia3.Default, ia3.New, ia3.Load),
+	kind("prompt", "PROMPT_TUNING", prompttuning.DefaultPrompt, prompttuning.New, prompttuning.Load),
+	kind("prefix", "PREFIX_TUNING", prompttuning.DefaultPrefix, prompttuning.New, prompttuning.Load),
+	kind("p_tuning", "P_TUNING", prompttuning.DefaultPTuning, prompttuning.New, prompttuning.Load),
+	kind("full", "", full.DefaultFull, full.New, nil),
+	kind("freeze", "", full.DefaultFreeze, full.New, nil),
+	kind("bitfit", "", full.DefaultBitFit, full.New, nil),
 }
 
 // reader is a method whose start may be made of a text.

@@ -11,6 +11,9 @@ import (
 	"ft/peft"
 )
 
+// New is the method of a config's settings, which are the method themselves. Nothing about its start is random.
+func New[M peft.Method](settings M, _ uint64) peft.Method { return settings }
+
 // Attach puts a master of every tensor in its slot.
 func (c Full) Attach(h peft.Host) (peft.Adapter, error) {
 	if err := c.Validate(); err != nil {

@@ -14,6 +14,9 @@ type Method struct {
 	Config Config
 }
 
+// New is the method of a config's settings. Nothing about its start is random.
+func New(c Config, _ uint64) peft.Method { return Method{Config: c} }
+
 // Attach gives every target a vector of ones. It returns an error, and leaves the base as it was, when the settings are out of bounds
 // or fit no layer.
 func (m Method) Attach(h peft.Host) (peft.Adapter, error) {

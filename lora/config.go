@@ -83,9 +83,9 @@ func DefaultDoRA() Config {
 	return c
 }
 
-// PiSSA returns the settings of a run that begins with the principal part of the weights (Meng, Wang and Zhang 2024, arXiv:2404.02948) and
+// DefaultPiSSA returns the settings of a run that begins with the principal part of the weights (Meng, Wang and Zhang 2024, arXiv:2404.02948) and
 // names none else. Its authors use no dropout.
-func PiSSA() Config {
+func DefaultPiSSA() Config {
 	c := Default()
 	c.Init, c.Dropout = initPiSSA, 0
 	return c

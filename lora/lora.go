@@ -23,6 +23,9 @@ func (m Method) Tokenized(encode func(text string) []int32) peft.Method {
 	return m
 }
 
+// New is the method of a config's settings; seed keys every random start.
+func New(c Config, seed uint64) peft.Method { return Method{Config: c, Seed: seed} }
+
 // Attach puts a fresh adapter on the base. It returns an error, and leaves the base as it was, when the settings are out of bounds
 // or do not fit it.
 func (m Method) Attach(h peft.Host) (peft.Adapter, error) {

@@ -10,6 +10,9 @@ import (
 	"ft/peft"
 )
 
+// New is the method of a config's settings; seed keys the random start.
+func New[C Config](c C, seed uint64) peft.Method { return Method{Config: c, Seed: seed} }
+
 // Method puts fresh soft prompts on base models.
 type Method struct {
 	Config Config

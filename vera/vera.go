@@ -12,6 +12,9 @@ import (
 // Method puts fresh VeRA adapters on base models. Nothing in them is random but the shared pair, which has a key of its own.
 type Method struct{ Config Config }
 
+// New is the method of a config's settings. Nothing about its start is random.
+func New(c Config, _ uint64) peft.Method { return Method{Config: c} }
+
 // Attach fills the low-rank slot of every target. It returns an error, and leaves the base as it was, when the settings are out of bounds
 // or fit no layer.
 func (m Method) Attach(h peft.Host) (peft.Adapter, error) {
