@@ -50,12 +50,12 @@ var methods = []method{
 	kind("adalora", "ADALORA", adalora.Default, adalora.New, adalora.Load),
 	kind("vera", "VERA", vera.Default, vera.New, vera.Load),
 	kind("ia3", "IA3", ia3.Default, ia3.New, ia3.Load),
-	kind("prompt", "PROMPT_TUNING", prompttuning.DefaultPrompt, prompttuning.New, prompttuning.Load),
-	kind("prefix", "PREFIX_TUNING", prompttuning.DefaultPrefix, prompttuning.New, prompttuning.Load),
-	kind("p_tuning", "P_TUNING", prompttuning.DefaultPTuning, prompttuning.New, prompttuning.Load),
 	kind("full", "", full.DefaultFull, full.New, nil),
 	kind("freeze", "", full.DefaultFreeze, full.New, nil),
 	kind("bitfit", "", full.DefaultBitFit, full.New, nil),
+	kind("prompt", "PROMPT_TUNING", prompttuning.DefaultPrompt, prompttuning.New, prompttuning.Load),
+	kind("prefix", "PREFIX_TUNING", prompttuning.DefaultPrefix, prompttuning.New, prompttuning.Load),
+	kind("p_tuning", "P_TUNING", prompttuning.DefaultPTuning, prompttuning.New, prompttuning.Load),
 }
 
 // reader is a method whose start may be made of a text.
