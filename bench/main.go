@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -58,7 +59,11 @@ func run(args []string) error {
 	if o.doc == "" {
 		return nil
 	}
-	return update(o.doc, "bench", section)
+	marks := "bench"
+	if chosen[0].needs == itself {
+		marks = "methods"
+	}
+	return update(o.doc, marks, section)
 }
 
 func parse(args []string) (*options, error) {
@@ -85,8 +90,8 @@ func parse(args []string) (*options, error) {
 		return nil, fmt.Errorf("unexpected %q", f.Arg(0))
 	case o.base == "" || o.data == "":
 		return nil, errors.New("-base and -data are needed")
-	case o.python == "" && o.node == "":
-		return nil, errors.New("no peer: give -peer-python with -hf, or -llamacpp")
+	case o.python == "" && o.node == "" && o.tasks == "":
+		return nil, errors.New("no peer: give -peer-python with -hf, or -llamacpp; or -tasks methods, which compares ft's methods")
 	case o.python != "" && o.hf == "":
 		return nil, errors.New("-hf is needed with -peer-python")
 	case o.rounds < 1 || o.steps < 5 || o.threads < 1:
@@ -99,23 +104,26 @@ func parse(args []string) (*options, error) {
 func (o *options) choose() ([]task, error) {
 	var can []task
 	for _, t := range tasks {
-		if t.needsNode && o.node == "" || !t.needsNode && o.python == "" {
-			continue
+		if t.needs == node && o.node != "" || t.needs == python && o.python != "" {
+			can = append(can, t)
 		}
-		can = append(can, t)
 	}
 	if o.tasks == "" {
 		return can, nil
 	}
+	own := methodTasks()
 	var out []task
 	for _, name := range strings.Split(o.tasks, ",") {
-		found := false
-		for _, t := range can {
+		before := len(out)
+		if name == "methods" {
+			out = append(out, own...)
+		}
+		for _, t := range slices.Concat(can, own) {
 			if t.name == name {
-				out, found = append(out, t), true
+				out = append(out, t)
 			}
 		}
-		if !found {
+		if len(out) == before {
 			return nil, fmt.Errorf("-tasks: no %q that these peers can do", name)
 		}
 	}

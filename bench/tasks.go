@@ -16,10 +16,19 @@ import (
 // task is one kind of work that ft and a peer do in turns. Each side tells its rate in tokens per second.
 type task struct {
 	name, what string
-	needsNode  bool // the peer is llama.cpp, else transformers and PEFT
+	needs      peer
 	ours       func(*options) (figures, error)
 	theirs     func(*options) (figures, error)
 }
+
+// peer is what the other side of a task needs.
+type peer uint8
+
+const (
+	python peer = iota // transformers and PEFT
+	node               // llama.cpp
+	itself             // ft, with another method
+)
 
 // figures are what one program did once.
 type figures struct {
@@ -37,20 +46,23 @@ const generated = 64
 var tasks = []task{
 	trainTask(1), trainTask(4), generateTask(1, 4), generateTask(16, 32),
 	{
-		name: "prompt", what: fmt.Sprintf("reading a prompt of %d tokens, against llama.cpp", block), needsNode: true,
+		name: "prompt", what: fmt.Sprintf("reading a prompt of %d tokens, against llama.cpp", block), needs: node,
 		ours: func(o *options) (figures, error) { return o.bench("prompt", 0) }, theirs: func(o *options) (figures, error) { return o.llama("prompt_tokens_per_s") },
 	},
 	{
-		name: "decode", what: "decoding, batch 1, against llama.cpp", needsNode: true,
+		name: "decode", what: "decoding, batch 1, against llama.cpp", needs: node,
 		ours: func(o *options) (figures, error) { return o.bench("decode", 0) }, theirs: func(o *options) (figures, error) { return o.llama("decode_tokens_per_s") },
 	},
 }
+
+// plainLoRA is the method of all trainings but those of other methods.
+const plainLoRA = "{kind: lora, rank: 16, alpha: 32, dropout: 0, targets: all-linear}"
 
 // trainTask trains LoRA of rank 16 on all linear layers, so many blocks of tokens a step.
 func trainTask(blocks int) task {
 	return task{
 		name: fmt.Sprintf("train%d", blocks), what: fmt.Sprintf("training LoRA, %d x %d tokens a step", blocks, block),
-		ours: func(o *options) (figures, error) { return o.train(blocks) },
+		ours: func(o *options) (figures, error) { return o.train(blocks, plainLoRA, 0) },
 		theirs: func(o *options) (figures, error) {
 			return o.peer("train.py", "--blocks", strconv.Itoa(blocks), "--block", strconv.Itoa(block), "--steps", strconv.Itoa(o.steps))
 		},
@@ -70,15 +82,16 @@ func generateTask(batch, rows int) task {
 
 // trainConfig is ft's side of a training: no validation, no answers, a step's samples in one pass.
 const trainConfig = `base: %q
-method: {kind: lora, rank: 16, alpha: 32, dropout: 0, targets: all-linear}
+method: %s
 data: {files: [%q], split: {train: 1, val: 0, test: 0}, max_tokens: %d, too_long: cut}
 train: {epochs: 0, steps: %d, batch: %d, micro_tokens: %d, lr: 2.0e-4, schedule: constant, warmup: 0}
 eval: {every: 0, sample: 0}
 out: %q
 `
 
-// train runs ft lora. As many whole samples make up a step as have about the peer's tokens on average; they are packed into one pass.
-func (o *options) train(blocks int) (figures, error) {
+// train runs ft train with a method. As many whole samples make up a step as have about so many blocks of tokens on average; they are packed into
+// one pass. Of the rate's tokens, virtual ones are in front of each sample.
+func (o *options) train(blocks int, method string, virtual int) (figures, error) {
 	dir, err := os.MkdirTemp("", "ft-bench-")
 	if err != nil {
 		return figures{}, err
@@ -89,12 +102,12 @@ func (o *options) train(blocks int) (figures, error) {
 		return figures{}, err
 	}
 	tokens := blocks * block
-	config := fmt.Sprintf(trainConfig, o.base, o.data, block, o.steps, max(1, int(math.Round(float64(tokens)/mean))), 2*tokens, filepath.Join(dir, "runs"))
+	config := fmt.Sprintf(trainConfig, o.base, method, o.data, block, o.steps, max(1, int(math.Round(float64(tokens)/mean))), 2*tokens, filepath.Join(dir, "runs"))
 	path := filepath.Join(dir, "bench.yaml")
 	if err := os.WriteFile(path, []byte(config), 0o666); err != nil {
 		return figures{}, err
 	}
-	out, err := o.runFT("lora", "-v", "--config", path)
+	out, err := o.runFT("train", "-v", "--config", path)
 	if err != nil {
 		return figures{}, err
 	}
@@ -103,13 +116,14 @@ func (o *options) train(blocks int) (figures, error) {
 		return figures{}, err
 	}
 	out.rate, err = stepRate(log)
+	out.rate *= 1 + float64(virtual)/mean
 	return out.figures, err
 }
 
 // meanTokens is the mean length of the samples.
 func (o *options) meanTokens(dir string) (float64, error) {
 	path := filepath.Join(dir, "check.yaml")
-	config := fmt.Sprintf(trainConfig, o.base, o.data, block, 1, 1, block, dir)
+	config := fmt.Sprintf(trainConfig, o.base, plainLoRA, o.data, block, 1, 1, block, dir)
 	if err := os.WriteFile(path, []byte(config), 0o666); err != nil {
 		return 0, err
 	}

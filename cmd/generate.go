@@ -86,11 +86,7 @@ func (o *generateFlags) check(c *cobra.Command) error {
 }
 
 func (o *generateFlags) run(ctx context.Context, s *ui.Streams) error {
-	saved, err := loadStacked(o.adapters, o.base, *s)
-	if err != nil {
-		return err
-	}
-	session, err := openSaved(o.base, saved)
+	session, err := openStacked(o.adapters, o.base, *s)
 	if err != nil {
 		return err
 	}

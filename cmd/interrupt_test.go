@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"ft/base"
 	"ft/internal/run"
 	"ft/peft"
 )
@@ -36,7 +37,36 @@ func child(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
 // TestInterrupt stops training in the middle: the step is finished, the adapter saved, the run says so, and it can be used.
 func TestInterrupt(t *testing.T) {
 	dir, config := tiny(t, 20000)
-	c, out := child(t, "lora", "--config", config)
+	r := interrupt(t, dir, config)
+	if _, err := peft.Load(r.Path(run.AdapterDir)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestInterrupt_whole is the same for a method that makes a whole model. The last weights are saved, and the best of an evaluation lie
+// beside, unless they are the same.
+func TestInterrupt_whole(t *testing.T) {
+	dir, config := tiny(t, 20000)
+	ofFull(t, config)
+	r := interrupt(t, dir, config, "--set", "eval.every=0.2")
+	models, _ := filepath.Glob(r.Path(run.ModelDir + "*"))
+	if len(models) == 0 || models[0] != r.Path(run.ModelDir) {
+		t.Errorf("models %q", models)
+	}
+	for _, path := range models {
+		b, err := base.Open(path, families)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		b.Close()
+	}
+}
+
+// interrupt starts a training run, stops it and answers with what it left.
+func interrupt(t *testing.T, dir, config string, flags ...string) *run.Run {
+	t.Helper()
+	c, out := child(t, append([]string{"train", "--config", config}, flags...)...)
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -64,10 +94,8 @@ func TestInterrupt(t *testing.T) {
 	if r.Info.Status != run.Interrupted {
 		t.Errorf("the run's status is %s", r.Info.Status)
 	}
-	if _, err := peft.Load(r.Path(run.AdapterDir)); err != nil {
-		t.Error(err)
-	}
 	ft(t, 0, "generate", "-q", "--adapter", r.Dir, "--prompt", "What is the colour of the fox?")
+	return r
 }
 
 func waitFor(t *testing.T, ok func() bool) {
@@ -89,7 +117,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.Mkdir(small, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", small).CombinedOutput(); err != nil {
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=24k", "tmpfs", small).CombinedOutput(); err != nil {
 		t.Skipf("a small tmpfs cannot be mounted here: %s", out)
 	}
 	defer exec.Command("umount", small).Run()
@@ -107,7 +135,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.WriteFile(config, []byte(full), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if text := ft(t, 1, "lora", "-q", "--config", config, "--set", "method.rank=32"); !strings.Contains(text, "no space left on device") {
+	if text := ft(t, 1, "lora", "-q", "--config", config, "--set", "method.rank=16"); !strings.Contains(text, "no space left on device") {
 		t.Errorf("training onto a full disk says %q", text)
 	}
 }

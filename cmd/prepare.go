@@ -121,6 +121,7 @@ func (p *prepared) summary(s ui.Streams) {
 		where = fmt.Sprintf("front of the text, at %d virtual positions", n)
 	}
 	s.Note("method   %s: %s trainable parameters in %s", c.Method.Kind, ui.Count(trainable(p.session.adapter)), where)
+	p.tellMemory(s)
 	s.Note("data     %d rows: train %d, val %d, test %d; %s", d.Report.Rows, d.Train.Len(), d.Val.Len(), d.Rows.Test, dropped(d.Report))
 	for _, n := range notes(d.Report) {
 		s.Note("         %s", n)

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"ft/adalora"
+	"ft/full"
+	"ft/ia3"
 	"ft/lora"
 	"ft/model/family"
 	"ft/peft"
@@ -69,9 +71,27 @@ var methods = []method{
 		fresh:  func(config any, _ uint64) peft.Method { return vera.Method{Config: *config.(*vera.Config)} },
 		load:   vera.Load,
 	},
+	{
+		kind: "ia3", peftType: "IA3",
+		config: func() any { c := ia3.Default(); return &c },
+		fresh:  func(config any, _ uint64) peft.Method { return ia3.Method{Config: *config.(*ia3.Config)} },
+		load:   ia3.Load,
+	},
+	ofBase("full", full.DefaultFull),
+	ofBase("freeze", full.DefaultFreeze),
+	ofBase("bitfit", full.DefaultBitFit),
 	softPrompt("prompt", "PROMPT_TUNING", prompttuning.DefaultPrompt),
 	softPrompt("prefix", "PREFIX_TUNING", prompttuning.DefaultPrefix),
 	softPrompt("p_tuning", "P_TUNING", prompttuning.DefaultPTuning),
+}
+
+// ofBase is a kind that trains tensors of the base itself. Its settings, an M, are the method.
+func ofBase[M peft.Method](kind string, def func() M) method {
+	return method{
+		kind:   kind,
+		config: func() any { c := def(); return &c },
+		fresh:  func(config any, _ uint64) peft.Method { return *config.(*M) },
+	}
 }
 
 // softPrompt is a kind of soft prompt, whose settings are a C.

@@ -11,6 +11,7 @@ import (
 
 	"ft/configs"
 	"ft/full"
+	"ft/ia3"
 	"ft/lora"
 	"ft/prompttuning"
 )
@@ -90,6 +91,9 @@ func method(kind string) (any, error) {
 		return &c, nil
 	case "prompt":
 		c := prompttuning.DefaultPrompt()
+		return &c, nil
+	case "ia3":
+		c := ia3.Default()
 		return &c, nil
 	case "full":
 		c := full.DefaultFull()

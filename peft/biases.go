@@ -55,6 +55,7 @@ func NewBiases(h Host, key string, targets []*nn.Linear) *Biases {
 
 func (b *Biases) add(module, name string, values []float32, set func(*nn.Param)) {
 	p := nn.NewParam(name, len(values))
+	p.NoDecay = true
 	copy(p.Data, values)
 	b.all = append(b.all, bias{module, p, set})
 }

@@ -28,6 +28,8 @@ type Golden struct {
 	Load    func(peft.Host, *peft.Saved) (peft.Adapter, error)
 	// Begin puts the first adapter, in the directory init of a case, on a base, where files of PEFT do not hold all that is trained; optional.
 	Begin func(t *testing.T, h peft.Host, init string) peft.Adapter
+	// Whole says that the method makes a whole model (peft.Standalone): a case begins with its base, which Begin is for, and ends with a model.
+	Whole bool
 	// Stepped looks at an adapter behind step t, 0 the first, of the case in dir; optional.
 	Stepped func(t *testing.T, dir string, a peft.Adapter, step int)
 }
@@ -48,8 +50,12 @@ func (g Golden) Run(t *testing.T) {
 		}
 		for _, e := range entries {
 			c := &goldenCase{Golden: g, dir: filepath.Join(dir, e.Name())}
-			if _, err := os.Stat(c.path("init/" + peft.ConfigFile)); err != nil {
-				continue // no adapter: full fine-tuning, accumulation
+			mark := "init/" + peft.ConfigFile
+			if g.Whole {
+				mark = wholeFile
+			}
+			if _, err := os.Stat(c.path(mark)); err != nil {
+				continue
 			}
 			testkit.ReadJSON(t, c.path("train.json"), &c.ref)
 			if !slices.Contains(g.Methods, c.ref.Method) {
@@ -160,7 +166,7 @@ func (c *goldenCase) gradients(t *testing.T) {
 	m, a := c.begin(t)
 	near(t, "loss", c.step(t, m, a, c.ref.GradsBatch), c.ref.GradsLoss, 1e-4)
 	near(t, "gradient norm", optim.GlobalNorm(grads(a.Params())), c.ref.GradsNorm, 1e-4*c.ref.GradsNorm)
-	want := testkit.Tensors(t, c.path("grads.safetensors"))
+	want := c.tensors(t, "grads.safetensors")
 	if len(want) != len(a.Params()) {
 		t.Errorf("%d gradients, the reference has %d", len(a.Params()), len(want))
 	}
@@ -183,7 +189,7 @@ func (c *goldenCase) reduced(t *testing.T) {
 	m, a := c.begin(t)
 	m.SetPrecision(kernels.BF16)
 	near(t, "loss", c.step(t, m, a, c.ref.GradsBatch), c.ref.GradsLoss, 0.1)
-	want := testkit.Tensors(t, c.path("grads.safetensors"))
+	want := c.tensors(t, "grads.safetensors")
 	var diff, size float64
 	for _, p := range a.Params() {
 		d, s := apart(p.Grad, named(want, p.Name).Data)
@@ -225,6 +231,10 @@ func (c *goldenCase) training(t *testing.T) {
 	testkit.Near(t, "losses", losses, c.ref.Losses, 0, 1e-4)
 	for i, n := range norms {
 		near(t, "a gradient norm", n, c.ref.GradNorms[i], 1e-4*c.ref.GradNorms[i])
+	}
+	if c.Whole {
+		c.compareWhole(t, m, a)
+		return
 	}
 	want := testkit.Tensors(t, c.path("final/"+peft.TensorFile))
 	for name, got := range testkit.Tensors(t, filepath.Join(save(t, a), peft.TensorFile)) {
@@ -322,6 +332,10 @@ func save(t *testing.T, a peft.Adapter) string {
 
 // final takes the reference's tuned adapter as it is, saved by ft again, and merged.
 func (c *goldenCase) final(t *testing.T) {
+	if c.Whole {
+		c.finalWhole(t)
+		return
+	}
 	m, a := c.load(t, c.path("final"))
 	c.probe(t, m)
 	dir := save(t, a)

@@ -28,6 +28,8 @@ type Subject struct {
 	// Soft says that the method puts virtual positions in front of the text: a fresh adapter changes what the base says, and none can
 	// be merged.
 	Soft bool
+	// Whole says that the method makes a whole model (peft.Standalone), which is what is saved and loaded. Load is not needed.
+	Whole bool
 }
 
 // Run runs the suite.
@@ -41,7 +43,11 @@ func Run(t *testing.T, s Subject) {
 	t.Run("parameters", s.parameters)
 	t.Run("slots can be cleared", s.cleared)
 	t.Run("gradients", s.gradients)
-	t.Run("save and load", s.saved)
+	if s.Whole {
+		t.Run("save and load", s.savedWhole)
+	} else {
+		t.Run("save and load", s.saved)
+	}
 }
 
 // attach puts the method on a new tiny model. With stir every parameter then gets a random value, as after training.
