@@ -45,6 +45,7 @@ func load(h peft.Host, saved *peft.Saved) (*adapter, error) {
 	for name, m := range copies {
 		want[name] = []int{m.Rows, m.Cols}
 	}
+	a.expectSpares(saved, want)
 	if err := saved.Fits(want); err != nil {
 		return nil, err
 	}
@@ -149,6 +150,22 @@ func (a *adapter) copies(saved *peft.Saved) map[string]*kernels.Matrix {
 		}
 	}
 	return found
+}
+
+// expectSpares expects what PEFT saves besides the bias of a module's trained copy where all biases are trained: that bias once more,
+// and the one that the copy stands for, which nothing uses.
+func (a *adapter) expectSpares(saved *peft.Saved, want map[string][]int) {
+	for _, p := range a.parts {
+		b, ok := p.(*bias)
+		if !ok {
+			continue
+		}
+		for _, owner := range []string{".modules_to_save", ".original_module"} {
+			if name := b.path() + owner + endBias; saved.Tensors[name].Data != nil {
+				want[name] = b.value.Shape
+			}
+		}
+	}
 }
 
 // sameWeight is the largest relative distance at which a stored copy counts as the base's own weight: bases

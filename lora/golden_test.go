@@ -1,8 +1,10 @@
 package lora_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
+	"path/filepath"
 	"testing"
 
 	"ft/dataset"
@@ -29,6 +31,43 @@ func pack(rows ...row) dataset.Batch {
 		samples = append(samples, dataset.Sample{Key: uint64(i), IDs: r.IDs, Labels: r.Labels})
 	}
 	return dataset.Pack(samples)
+}
+
+// TestGolden_rates: a fresh adapter with a learning-rate ratio has the reference's factors.
+func TestGolden_rates(t *testing.T) {
+	testkit.Conformance(t, "golden/peft", func(t *testing.T, dir string) {
+		files, err := filepath.Glob(filepath.Join(dir, "*", "train.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			var ref struct {
+				Model   string
+				Options struct {
+					R       int
+					Targets []string `json:"target_modules"`
+					Ratio   float64  `json:"loraplus_lr_ratio"`
+				}
+				Factors map[string]float64 `json:"lr_factor"`
+			}
+			var probe struct {
+				Options struct {
+					Ratio float64 `json:"loraplus_lr_ratio"`
+				}
+			}
+			if testkit.ReadJSON(t, file, &probe); probe.Options.Ratio == 0 {
+				continue
+			}
+			testkit.ReadJSON(t, file, &ref)
+			c := lora.Default()
+			c.Rank, c.LRRatio, c.Targets = ref.Options.R, ref.Options.Ratio, peft.Names{List: ref.Options.Targets}
+			for _, p := range attach(t, pefttest.Open(t, filepath.Join(dir, "..", "models", ref.Model)), c, 1).Params() {
+				if got, want := cmp.Or(p.LRScale, 1), ref.Factors[prefix+p.Name]; got != want {
+					t.Errorf("%s learns %g times as fast, want %g", p.Name, got, want)
+				}
+			}
+		}
+	})
 }
 
 // TestGolden takes every training run of the reference whose method is LoRA's.

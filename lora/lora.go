@@ -159,9 +159,6 @@ func newAdapter(s settings, h peft.Host, picked peft.Picked) (*adapter, error) {
 		if s.loraBias {
 			return nil, fmt.Errorf("targets: lora_bias does not go with the embedding %q, as in PEFT", e.Name)
 		}
-		if s.tie && h.Stack().Head.Tied {
-			return nil, fmt.Errorf("ensure_weight_tying: LoRA on an embedding that a tied head follows is not supported")
-		}
 		if err := a.addLowRank(&lowRank{embed: e}); err != nil {
 			return nil, err
 		}
@@ -173,6 +170,9 @@ func newAdapter(s settings, h peft.Host, picked peft.Picked) (*adapter, error) {
 	}
 	a.addBiases(h)
 	a.addWhole(h)
+	if s.tie && h.Stack().Head.Tied && a.apart(h) {
+		return nil, fmt.Errorf("ensure_weight_tying: embedding and head share a weight in this base; as targets or in modules_to_save they cannot follow each other")
+	}
 	if err := a.addRows(h); err != nil {
 		return nil, err
 	}

@@ -72,12 +72,10 @@ func firstPaths(h peft.Host) string {
 type whole struct {
 	leaf
 	weight *nn.Param
-	also   func(*nn.Param) // fills the slot of a tied head with the same copy; or nil
 }
 
 // addWhole makes the copies of modules_to_save.
 func (a *adapter) addWhole(h peft.Host) {
-	head := h.Stack().Head
 	for _, m := range leavesOf(h) {
 		if !m.saved(a.settings.saved) {
 			continue
@@ -90,9 +88,6 @@ func (a *adapter) addWhole(h peft.Host) {
 		default:
 			w.weight = nn.NewParam(m.path+endWeight, m.matrix.Rows, m.matrix.Cols)
 		}
-		if a.settings.tie && head.Tied && m.path == h.Stack().Embed.Name {
-			w.also = head.SetWeight
-		}
 		a.parts = append(a.parts, w)
 		if m.bias != nil {
 			a.parts = append(a.parts, newBias(m, m.path+endBias))
@@ -103,7 +98,6 @@ func (a *adapter) addWhole(h peft.Host) {
 func (w *whole) path() string        { return w.leaf.path }
 func (w *whole) tensors() []string   { return []string{w.path() + endWeight} }
 func (w *whole) params() []*nn.Param { return []*nn.Param{w.weight} }
-func (w *whole) followed() bool      { return w.also != nil }
 
 // start copies the base's weight.
 func (w *whole) start(string, uint64) {
@@ -115,12 +109,7 @@ func (w *whole) start(string, uint64) {
 	kernels.Parallel(rows, func(r int) { w.matrix.Row(w.weight.Data[r*cols:(r+1)*cols], r) })
 }
 
-func (w *whole) fill(*nn.Stack) {
-	w.setWeight(w.weight)
-	if w.also != nil {
-		w.also(w.weight)
-	}
-}
+func (w *whole) fill(*nn.Stack) { w.setWeight(w.weight) }
 
 func (w *whole) merge(_ string, v []float32, out, in int) error { return replace(v, out, in, w.weight) }
 

@@ -20,6 +20,7 @@ for i, adapter in enumerate(job["adapters"]):
     base = AutoModelForCausalLM.from_pretrained(job["base"], dtype=torch.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)  # how PEFT tells of missing and unexpected keys
+        warnings.filterwarnings("ignore", message=".*ensure_weight_tying.*")  # and of tied heads that do not follow
         model = PeftModel.from_pretrained(base, adapter).eval()
     modules = [n.removeprefix("base_model.model.") for n, m in model.named_modules() if isinstance(m, LoraLayer)]
     with torch.no_grad():
