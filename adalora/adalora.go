@@ -36,7 +36,10 @@ func (m Method) Attach(h peft.Host) (peft.Adapter, error) {
 	if t.Modules.Expr != "" {
 		t = peft.Paths(picked)
 	}
-	a := newAdapter(c, t, picked)
+	a := newAdapter(c, t, h, picked)
+	if c.Bias != peft.BiasNone && len(a.biases.Params()) == 0 {
+		return fail(fmt.Errorf("bias: %s: this base has no such biases, so there is nothing to train; leave the key out", c.Bias))
+	}
 	for _, mod := range a.modules {
 		mod.allocate(c.InitRank)
 		fillNormal(mod.a.Data, m.Seed, mod.a.Name)
@@ -53,6 +56,8 @@ type adapter struct {
 	scale   float32
 	modules []*module // in the host's order
 	byName  map[string]*module
+	biases  *peft.Biases
+	changed []string // paths of the modules that are changed, in the host's order
 
 	plan   plan      // the zero value before Begin
 	masked bool      // an allocation has dropped triplets
@@ -74,12 +79,12 @@ type module struct {
 }
 
 // newAdapter prepares an adapter whose modules have no parameters yet.
-func newAdapter(c Config, t peft.Targets, picked []*nn.Linear) *adapter {
+func newAdapter(c Config, t peft.Targets, h peft.Host, picked []*nn.Linear) *adapter {
 	alpha := c.Alpha
 	if alpha <= 0 { // in files, as PEFT has it
 		alpha = float64(c.InitRank)
 	}
-	a := &adapter{config: c, targets: t, scale: float32(alpha / (float64(c.InitRank) + 1e-5)), byName: map[string]*module{}}
+	a := &adapter{config: c, targets: t, scale: float32(alpha / (float64(c.InitRank) + 1e-5)), byName: map[string]*module{}, biases: peft.NewBiases(h, c.Bias, picked)}
 	for _, l := range picked {
 		m := &module{linear: l}
 		a.modules = append(a.modules, m)
@@ -101,11 +106,15 @@ func (m *module) allocate(rank int) {
 
 // fill puts every layer's matrices into its slot; a layer that no triplet is left of keeps none.
 func (a *adapter) fill(h peft.Host) {
+	var left []*nn.Linear
 	for _, m := range a.modules {
 		if m.rank > 0 {
 			m.linear.SetLowRank(m.scaled, m.b, a.scale, float32(a.config.Dropout))
+			left = append(left, m.linear)
 		}
 	}
+	a.changed = a.biases.Join(h, left)
+	a.biases.Fill()
 	h.Stack().Derive(a)
 }
 
@@ -148,32 +157,24 @@ func (m *module) propagate() {
 	}
 }
 
-// Params are A, E and B of every target, in the host's order.
+// Params are A, E and B of every target, in the host's order, and the trained biases.
 func (a *adapter) Params() []*nn.Param {
 	var ps []*nn.Param
 	for _, m := range a.modules {
 		ps = append(ps, m.a, m.e, m.b)
 	}
-	return ps
+	return append(ps, a.biases.Params()...)
 }
 
-// Targets are the adapted modules' paths in the host's order, without those that no triplet is left of.
-func (a *adapter) Targets() []string {
-	var names []string
-	for _, m := range a.modules {
-		if m.rank > 0 {
-			names = append(names, m.linear.Name)
-		}
-	}
-	return names
-}
+// Targets are the changed modules' paths in the host's order, without those that no triplet is left of.
+func (a *adapter) Targets() []string { return a.changed }
 
-// Merge adds scale·B·(A⊙E) to w.
+// Merge adds scale·B·(A⊙E) to a weight, and puts trained biases in the place of the base's.
 func (a *adapter) Merge(tensor string, w []float32, out, in int) (bool, error) {
 	name, _ := strings.CutSuffix(tensor, ".weight")
 	m, ok := a.byName[name]
 	if !ok {
-		return false, nil
+		return a.biases.Merge(tensor, w)
 	}
 	if out != m.linear.Out() || in != m.linear.In() || len(w) != out*in {
 		return false, fmt.Errorf("adalora: merging %s: weight is [%d,%d] with %d values, the adapter was made for [%d,%d]",

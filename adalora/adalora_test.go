@@ -2,6 +2,7 @@ package adalora
 
 import (
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,15 +23,31 @@ var variants = map[string]func(*Config){
 	"excluded": func(c *Config) { c.Exclude = peft.Names{List: []string{"k_proj"}} },
 }
 
-func TestMethod(t *testing.T) {
+func subjects(t *testing.T) map[string]pefttest.Subject {
+	out := map[string]pefttest.Subject{}
+	add := func(name, base string, change func(*Config)) {
+		c := small()
+		change(&c)
+		out[name] = pefttest.Subject{Method: Method{Config: c, Seed: 1}, Load: Load, Base: base}
+	}
 	for name, change := range variants {
-		t.Run(name, func(t *testing.T) {
-			c := small()
-			change(&c)
-			pefttest.Run(t, pefttest.Subject{Method: Method{Config: c, Seed: 1}, Load: Load})
-		})
+		add(name, "", change)
+	}
+	gpt2 := filepath.Join(testkit.Root(), "testdata", "conformance", "golden", "models", "gpt2")
+	add("biases of targets of GPT-2", gpt2, func(c *Config) {
+		c.Bias, c.Targets = "lora_only", peft.Names{List: []string{"c_attn", "mlp.c_proj"}}
+	})
+	add("all biases of GPT-2", gpt2, func(c *Config) { c.Bias, c.Targets = "all", peft.Names{List: []string{"c_fc"}} })
+	return out
+}
+
+func TestMethod(t *testing.T) {
+	for name, s := range subjects(t) {
+		t.Run(name, func(t *testing.T) { pefttest.Run(t, s) })
 	}
 }
+
+func TestPEFT(t *testing.T) { pefttest.PEFT(t, subjects(t)) }
 
 // small are settings without dropout for a tiny model.
 func small() Config {
@@ -69,6 +86,7 @@ func TestConfig_Validate(t *testing.T) {
 		"beta1: must be above 0 and below 1, got 1":         func(c *Config) { c.Beta1 = 1 },
 		"beta2: must be above 0 and below 1, got NaN":       func(c *Config) { c.Beta2 = math.NaN() },
 		"orth_reg_weight: must be 0 or more, got -1":        func(c *Config) { c.OrthRegWeight = -1 },
+		"bias: must be one of none, lora_only, all, got":    func(c *Config) { c.Bias = "some" },
 	} {
 		c := Default()
 		change(&c)
@@ -254,5 +272,25 @@ func TestLoad_refuses(t *testing.T) {
 		if err := a.patterns(patterns); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}
+	}
+}
+
+// TestUpdated_allocations: a step in steady state allocates next to nothing.
+func TestUpdated_allocations(t *testing.T) {
+	_, a := tiny(t, small())
+	if err := a.Begin(1000); err != nil {
+		t.Fatal(err)
+	}
+	step := 200
+	a.Updated(step)
+	n := testing.AllocsPerRun(20, func() {
+		step++
+		a.Forward()
+		a.Backward()
+		a.Penalty()
+		a.Updated(step)
+	})
+	if n > 10 {
+		t.Errorf("%g allocations a step", n)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"ft/peft"
 )
@@ -36,17 +38,22 @@ type Config struct {
 	Beta2 float64 `yaml:"beta2"`
 	// OrthRegWeight is the weight of the penalty.
 	OrthRegWeight float64 `yaml:"orth_reg_weight"`
+	// Bias trains biases of the base too: none, lora_only (those of the targets) or all. PEFT's AdaLoRA has its LoRA's names for them.
+	Bias string `yaml:"bias"`
 }
 
 // maxRank is far above every layer's width; a larger rank is a slip that would only exhaust the memory.
 const maxRank = 1 << 16
+
+// biases are the values of Bias.
+var biases = []string{peft.BiasNone, "lora_only", peft.BiasAll}
 
 // Default returns the settings of a run that names none: PEFT's ranks and constants, on all linear layers; the first tenth of the run with all
 // triplets and the last three tenths with the final ones.
 func Default() Config {
 	return Config{
 		InitRank: 12, TargetRank: 8, Alpha: 32, Dropout: 0.05, Targets: peft.AllLinear(),
-		TInit: 0.1, TFinal: 0.3, DeltaT: 1, Beta1: 0.85, Beta2: 0.85, OrthRegWeight: 0.5,
+		TInit: 0.1, TFinal: 0.3, DeltaT: 1, Beta1: 0.85, Beta2: 0.85, OrthRegWeight: 0.5, Bias: peft.BiasNone,
 	}
 }
 
@@ -94,6 +101,9 @@ func (c Config) Validate() error {
 	}
 	if !(c.OrthRegWeight >= 0) || math.IsInf(c.OrthRegWeight, 0) {
 		bad("orth_reg_weight", "must be 0 or more, got %v", c.OrthRegWeight)
+	}
+	if !slices.Contains(biases, c.Bias) {
+		bad("bias", "must be one of %s, got %q", strings.Join(biases, ", "), c.Bias)
 	}
 	return errors.Join(errs...)
 }

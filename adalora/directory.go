@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
+	"ft/nn"
 	"ft/peft"
 )
 
@@ -47,7 +49,7 @@ func parse(saved *peft.Saved) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.Bias != "none" {
+	if !slices.Contains(biases, f.Bias) {
 		unsupported = append(unsupported, fmt.Sprintf("bias: %q", f.Bias))
 	}
 	if len(unsupported) > 0 {
@@ -87,8 +89,8 @@ func Load(h peft.Host, saved *peft.Saved) (peft.Adapter, error) {
 	}
 	a := newAdapter(Config{
 		InitRank: f.InitR, TargetRank: f.TargetR, Alpha: f.Alpha, Dropout: f.Dropout, TInit: float64(f.TInit), TFinal: float64(f.TFinal),
-		DeltaT: f.DeltaT, Beta1: f.Beta1, Beta2: f.Beta2, OrthRegWeight: f.Orth,
-	}, t, targets)
+		DeltaT: f.DeltaT, Beta1: f.Beta1, Beta2: f.Beta2, OrthRegWeight: f.Orth, Bias: f.Bias,
+	}, t, h, targets)
 	a.plan = plan{f.TInit, f.TFinal, f.Total}
 	if err := a.patterns(f.Patterns); err != nil {
 		return fail(fmt.Errorf("%s: %w", peft.ConfigFile, err))
@@ -104,7 +106,7 @@ func Load(h peft.Host, saved *peft.Saved) (peft.Adapter, error) {
 	for _, p := range a.Params() {
 		want[p.Name] = p.Shape
 	}
-	if err := saved.Fits(want); err != nil {
+	if err := saved.FitsOn(targets, want); err != nil {
 		return fail(err)
 	}
 	for _, p := range a.Params() {
@@ -153,8 +155,9 @@ func (a *adapter) State() (peft.State, error) {
 		p = plan{0, 0, 1}
 	}
 	config := map[string]any{
-		"beta1": c.Beta1, "beta2": c.Beta2, "bias": "none", "deltaT": c.DeltaT, "fan_in_fan_out": false, "init_lora_weights": true,
-		"init_r": c.InitRank, "lora_alpha": c.Alpha, "lora_dropout": c.Dropout, "modules_to_save": nil, "orth_reg_weight": c.OrthRegWeight,
+		"beta1": c.Beta1, "beta2": c.Beta2, "bias": c.Bias, "deltaT": c.DeltaT, "init_lora_weights": true,
+		"fan_in_fan_out": peft.FanInFanOut(a.modules, func(m *module) *nn.Linear { return m.linear }),
+		"init_r":         c.InitRank, "lora_alpha": c.Alpha, "lora_dropout": c.Dropout, "modules_to_save": nil, "orth_reg_weight": c.OrthRegWeight,
 		"rank_pattern": nil, "target_r": c.TargetRank, "tfinal": p.tfinal, "tinit": p.tinit, "total_step": p.total,
 	}
 	a.targets.Keys(config)
@@ -174,11 +177,29 @@ func (a *adapter) State() (peft.State, error) {
 			s.Params = append(s.Params, left.a, left.e, left.b)
 			patterns[m.linear.Name+nameE] = left.pattern
 		}
+		s.Params = append(s.Params, a.biases.Params()...)
 	default:
 		return s, nil
 	}
 	config["rank_pattern"] = patterns
 	return s, nil
+}
+
+// Remark tells the ranks that are left: when the best weights are from before the last cut, they are above the target.
+func (a *adapter) Remark() string {
+	n := 0
+	for _, m := range a.modules {
+		for _, e := range m.e.Data {
+			if e != 0 {
+				n++
+			}
+		}
+	}
+	text := fmt.Sprintf("ranks    %d of %d triplets are left, %.1f a layer", n, len(a.modules)*a.config.InitRank, float64(n)/float64(len(a.modules)))
+	if n > len(a.modules)*a.config.TargetRank {
+		text += fmt.Sprintf(", above the target of %d: the best weights are from before the last cut", a.config.TargetRank)
+	}
+	return text
 }
 
 // cut is a copy of the module with the triplets whose E is not zero.

@@ -158,6 +158,9 @@ func (b *Base) openGGUF(families []*model.Family) error {
 	}
 	var known []string
 	for _, fam := range families {
+		if fam.FromGGUF == nil {
+			continue
+		}
 		known = append(known, fam.Arch)
 		if fam.Arch == arch {
 			b.Family = fam

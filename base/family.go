@@ -21,7 +21,7 @@ func familyOf(config []byte, families []*model.Family) (*model.Family, error) {
 	}
 	var known []string
 	for _, f := range families {
-		if f.ModelType == *c.ModelType {
+		if f.Is(*c.ModelType) {
 			return f, nil
 		}
 		known = append(known, f.ModelType)

@@ -30,7 +30,7 @@ func (s *session) answer(ctx context.Context, rows []dataset.Row, system string,
 		if err != nil {
 			return err
 		}
-		if len(ids) == 0 || len(ids) >= s.base.Model.Spec.Context {
+		if len(ids) == 0 || len(ids) >= s.base.Model.Room() {
 			if err := done(i, ""); err != nil {
 				return err
 			}
@@ -56,7 +56,7 @@ func (s *session) answer(ctx context.Context, rows []dataset.Row, system string,
 // decoding bounds answers of at most maxNew tokens.
 func (s *session) decoding(maxNew int) generate.Options {
 	return generate.Options{
-		MaxNew: maxNew, Stops: s.base.Stops(s.format), Context: s.base.Model.Spec.Context, Batch: answerBatch,
+		MaxNew: maxNew, Stops: s.base.Stops(s.format), Context: s.base.Model.Room(), Batch: answerBatch,
 	}
 }
 
@@ -81,6 +81,8 @@ type evaluation struct {
 	maxNew  int
 	metrics []eval.Metric
 	streams ui.Streams
+	// baseAnswers is a file of answers that the base has given to the rows already; empty for none.
+	baseAnswers string
 }
 
 // run answers all rows, writes them to out in the order they are finished (unless out is nil), and scores them.
@@ -128,11 +130,13 @@ func (e *evaluation) sideBySide(ctx context.Context, r *run.Run, prefix string) 
 		result, err := e.run(ctx, label, out)
 		return result, errors.Join(err, out.Close())
 	}
-	var base *eval.Result
-	err := e.session.base.Model.WithoutSlots(func() (err error) {
-		base, err = answer("answering with the base", basePredictionsFile)
-		return err
-	})
+	base, err := e.copyBase(r, prefix)
+	if err == nil && base == nil {
+		err = e.session.untuned(func() (err error) {
+			base, err = answer("answering with the base", basePredictionsFile)
+			return err
+		})
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -144,6 +148,48 @@ func (e *evaluation) sideBySide(ctx context.Context, r *run.Run, prefix string) 
 		return tuned, nil
 	}
 	return tuned, r.WriteJSON(prefix+run.MetricsFile, tuned)
+}
+
+// copyBase takes over the base's answers that another run has, and scores them; nil if it lacks some.
+func (e *evaluation) copyBase(r *run.Run, prefix string) (*eval.Result, error) {
+	if e.baseAnswers == "" {
+		return nil, nil
+	}
+	pairs, err := e.answered(e.baseAnswers)
+	if err != nil || pairs == nil {
+		return nil, err
+	}
+	out, err := r.Replace(prefix + basePredictionsFile)
+	if err != nil {
+		return nil, err
+	}
+	for i, row := range e.rows {
+		p := run.Prediction{ID: row.ID, Prompt: row.Question(), Prediction: pairs[i].Prediction, Reference: row.Answer}
+		if err := out.Write(p); err != nil {
+			return nil, errors.Join(err, out.Close())
+		}
+	}
+	if err := out.Close(); err != nil {
+		return nil, err
+	}
+	return eval.Evaluate(e.metrics, pairs)
+}
+
+// answered pairs the rows with the answers in a file; nil if it lacks some.
+func (e *evaluation) answered(file string) ([]eval.Pair, error) {
+	have, err := readAnswers(file)
+	if err != nil {
+		return nil, err
+	}
+	pairs := make([]eval.Pair, len(e.rows))
+	for i, row := range e.rows {
+		text, ok := have[row.ID]
+		if !ok {
+			return nil, nil
+		}
+		pairs[i] = eval.Pair{Prediction: text, References: []string{row.Answer}}
+	}
+	return pairs, nil
 }
 
 // basePredictionsFile holds the base's answers, beside the tuned model's.

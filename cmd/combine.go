@@ -72,6 +72,9 @@ func (o *arithFlags) calculate(basePath string, s ui.Streams) (*arith.Result, pe
 	var inputs []arith.Input
 	var meta peft.Meta
 	for i, path := range o.adapters {
+		if dir := wholeModel(path); dir != "" {
+			return nil, meta, usageError{fmt.Errorf("%s is a whole model and no adapter; --from %s extracts one", path, dir)}
+		}
 		saved, err := peft.Load(adapterDir(path))
 		if err != nil {
 			return nil, meta, err
@@ -142,20 +145,25 @@ func plain(saved *peft.Saved, basePath string) (*peft.Saved, error) {
 	return state.Saved(saved.Dir, saved.Meta)
 }
 
-// loadStacked reads adapters to be used at once: their exact sum, as PEFT's set_adapter takes several. It is nil for none.
-func loadStacked(paths []string, basePath string, s ui.Streams) (*peft.Saved, error) {
+// openStacked is openModel for any number of adapters at once. Of several LoRA adapters it puts the exact sum on the base, as PEFT's
+// set_adapter does.
+func openStacked(basePath string, paths []string, s ui.Streams) (*session, error) {
 	switch len(paths) {
 	case 0:
-		return nil, nil
+		return openSaved(basePath, nil)
 	case 1:
-		return peft.Load(adapterDir(paths[0]))
+		return openModel(basePath, paths[0])
 	}
 	o := arithFlags{adapters: paths, scale: 1}
 	r, meta, err := o.calculate(basePath, s)
 	if err != nil {
 		return nil, err
 	}
-	return r.State().Saved(strings.Join(paths, " + "), meta)
+	saved, err := r.State().Saved(strings.Join(paths, " + "), meta)
+	if err != nil {
+		return nil, err
+	}
+	return openSaved(basePath, saved)
 }
 
 // extract is the adapter that leads from the model at basePath to the one at path.
@@ -165,7 +173,7 @@ func extract(basePath, path string, rank int) (*arith.Result, peft.Meta, error) 
 		return nil, peft.Meta{}, err
 	}
 	defer from.Close()
-	to, err := base.Open(path, families)
+	to, err := base.Open(cmp.Or(wholeModel(path), path), families)
 	if err != nil {
 		return nil, peft.Meta{}, err
 	}

@@ -153,8 +153,8 @@ func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, 
 		e.maxNew = eval.Default().MaxNewTokens
 	}
 	var base *eval.Result
-	if session.adapter != nil {
-		err := session.base.Model.WithoutSlots(func() (err error) {
+	if session.tuned() {
+		err := session.untuned(func() (err error) {
 			base, err = e.run(ctx, "answering with the base", nil)
 			return err
 		})
@@ -241,17 +241,9 @@ func (o *evalFlags) ofRun(r *run.Run, s ui.Streams) (*evaluation, error) {
 // stored scores the answers that the run has, nil if some are missing.
 func (e *evaluation) stored(r *run.Run) (*eval.Result, error) {
 	score := func(file string) (*eval.Result, error) {
-		have, err := readAnswers(filepath.Join(r.Dir, file))
-		if err != nil {
+		pairs, err := e.answered(filepath.Join(r.Dir, file))
+		if err != nil || pairs == nil {
 			return nil, err
-		}
-		pairs := make([]eval.Pair, len(e.rows))
-		for i, row := range e.rows {
-			text, ok := have[row.ID]
-			if !ok {
-				return nil, nil
-			}
-			pairs[i] = eval.Pair{Prediction: text, References: []string{row.Answer}}
 		}
 		return eval.Evaluate(e.metrics, pairs)
 	}

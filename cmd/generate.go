@@ -86,11 +86,7 @@ func (o *generateFlags) check(c *cobra.Command) error {
 }
 
 func (o *generateFlags) run(ctx context.Context, s *ui.Streams) error {
-	saved, err := loadStacked(o.adapters, o.base, *s)
-	if err != nil {
-		return err
-	}
-	session, err := openSaved(o.base, saved)
+	session, err := openStacked(o.base, o.adapters, *s)
 	if err != nil {
 		return err
 	}
@@ -219,8 +215,8 @@ func (q question) check(s *session) error {
 	if len(q.ids) == 0 {
 		return fmt.Errorf("%s: the prompt has no tokens", q.at)
 	}
-	if len(q.ids) >= spec.Context {
-		return fmt.Errorf("%s: the prompt has %d tokens, which leaves no room for an answer in the model's %d positions", q.at, len(q.ids), spec.Context)
+	if len(q.ids) >= s.base.Model.Room() {
+		return fmt.Errorf("%s: the prompt has %d tokens, which leaves no room for an answer in %s", q.at, len(q.ids), s.positions())
 	}
 	for _, id := range q.ids {
 		if id < 0 || int(id) >= spec.Vocab {

@@ -34,7 +34,8 @@ Several LoRA adapters are combined first: into their exact sum (cat, as if all w
 PEFT's add_weighted_adapter, with --weight for each. --rank cuts to a lower rank, --scale makes the contribution weaker or
 stronger. With --out-adapter the outcome is an adapter and not a model: then no base is needed.
 
---from extracts: the LoRA adapter of the given --rank that leads from --base to a tuned model of the same shape.`,
+--from extracts: the LoRA adapter of the given --rank that leads from --base to a tuned model of the same shape. A run that trained
+a whole model needs no merge: its model is converted to what --out and --type say.`,
 		Example: `  ft merge --adapter runs/latest --out med.gguf
   ft merge --adapter runs/latest --out med-hf --type bf16
   ft merge --adapter some/peft/adapter --base model.gguf --out merged.gguf --type q8_0
@@ -63,6 +64,12 @@ type mergeFlags struct {
 	force, json                      bool
 }
 
+// unmergeable is an adapter that no merge can put into the base's weights.
+type unmergeable interface {
+	// CannotMerge says why, and what to do instead.
+	CannotMerge() error
+}
+
 // merged is what `ft merge` prints.
 type merged struct {
 	Out   string `json:"out"`
@@ -79,19 +86,21 @@ func (o *mergeFlags) run(ctx context.Context, s ui.Streams) error {
 	if err != nil {
 		return err
 	}
-	saved, err := o.saved(s)
-	if err != nil {
-		return err
-	}
-	session, err := openSaved(o.base, saved)
+	session, err := o.open(s)
 	if err != nil {
 		return err
 	}
 	defer session.close()
+	if a, ok := session.adapter.(unmergeable); ok {
+		return usageError{fmt.Errorf("%s: %w", o.adapters[0], a.CannotMerge())}
+	}
 	if other, err := session.otherBase(); err != nil {
 		return err
 	} else if other != "" {
 		s.Warn("%s", other)
+	}
+	if session.adapter == nil {
+		s.Note("%s is a whole model already (%s): it is converted", o.adapters[0], session.base.Path)
 	}
 	m := merge.Options{Base: session.base, Adapter: session.adapter, Out: o.out, Type: want, Force: o.force}
 	if o.typ == "" {
@@ -140,17 +149,21 @@ func (o *mergeFlags) check(c *cobra.Command) error {
 	return nil
 }
 
-// saved is the adapter to merge, calculated if the flags ask for it.
-func (o *mergeFlags) saved(s ui.Streams) (*peft.Saved, error) {
+// open opens the base with the adapter to merge, which is calculated if the flags ask for it.
+func (o *mergeFlags) open(s ui.Streams) (*session, error) {
 	if !o.asked {
-		return peft.Load(adapterDir(o.adapters[0]))
+		return openModel(o.base, o.adapters[0])
 	}
 	r, meta, err := o.calculate(o.base, s)
 	if err != nil {
 		return nil, err
 	}
 	tellErrors(r, s)
-	return r.State().Saved(strings.Join(o.adapters, " + "), meta)
+	saved, err := r.State().Saved(strings.Join(o.adapters, " + "), meta)
+	if err != nil {
+		return nil, err
+	}
+	return openSaved(o.base, saved)
 }
 
 // toAdapter writes an adapter instead of a model.
@@ -191,10 +204,12 @@ func (o *mergeFlags) report(s ui.Streams, m merged) error {
 	if o.json {
 		return writeJSON(s.Out, m)
 	}
-	_, err := fmt.Fprintf(s.Out, `%s  %s, %s
-changed tensors  %d of %d targeted, %s values, each the exact one rounded once
-logits           differ by at most %.3g over %d positions (bound %.3g, largest logit %.1f)
-`, ui.EscapeLine(m.Out), m.Type, ui.Bytes(m.Bytes), m.Changed, m.Targets, ui.Count(m.Elements), m.MaxDiff, m.Positions, m.Bound, m.MaxLogit)
+	fmt.Fprintf(s.Out, "%s  %s, %s\n", ui.EscapeLine(m.Out), m.Type, ui.Bytes(m.Bytes))
+	if m.Targets > 0 {
+		fmt.Fprintf(s.Out, "changed tensors  %d of %d targeted, %s values, each the exact one rounded once\n", m.Changed, m.Targets, ui.Count(m.Elements))
+	}
+	_, err := fmt.Fprintf(s.Out, "logits           differ by at most %.3g over %d positions (bound %.3g, largest logit %.1f)\n",
+		m.MaxDiff, m.Positions, m.Bound, m.MaxLogit)
 	return err
 }
 
@@ -251,7 +266,7 @@ func (s *session) proofIDs() [][]int32 {
 // runQuestions are the first questions that a run answered, or the general ones.
 func runQuestions(adapter string) []string {
 	dir := adapter
-	if filepath.Base(filepath.Clean(dir)) == run.AdapterDir {
+	if name := filepath.Base(filepath.Clean(dir)); name == run.AdapterDir || name == run.ModelDir {
 		dir = filepath.Dir(filepath.Clean(dir))
 	}
 	data, err := os.ReadFile(filepath.Join(dir, run.PredictionsFile))

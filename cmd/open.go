@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"ft/base"
@@ -21,6 +20,7 @@ type session struct {
 	base    *base.Base
 	adapter peft.Adapter // nil without one
 	meta    peft.Meta    // of the adapter
+	origin  string       // the base that a model trained as a whole was tuned from; empty for others
 	format  dataset.Format
 }
 
@@ -42,8 +42,14 @@ func openSession(basePath, adapter string) (*session, error) {
 
 // openModel opens a base and, unless adapter is empty, puts the adapter on it: a directory in PEFT's format, or a run directory,
 // meaning its best adapter. Without a base path the one that the adapter names is used. The template that the adapter was
-// trained with takes the place of the base's.
+// trained with takes the place of the base's. A run whose outcome is a whole model is opened as that model.
 func openModel(basePath, adapter string) (*session, error) {
+	if dir := wholeModel(adapter); adapter != "" && dir != "" {
+		if basePath != "" {
+			return nil, usageError{fmt.Errorf("--adapter %s is a whole model (%s) and goes on no base: leave out --base", adapter, dir)}
+		}
+		return openWhole(dir)
+	}
 	if adapter == "" {
 		return openSaved(basePath, nil)
 	}
@@ -87,9 +93,9 @@ func openFormat(c *configs.Config, streams ui.Streams) (*session, error) {
 	if c.Data.Template == "plain" {
 		b.UseTemplate("")
 	}
-	if n := b.Model.Spec.Context; c.Data.MaxTokens > n {
-		streams.Note("%s has %d positions: data.max_tokens is %d instead of %d", c.Base, n, n, c.Data.MaxTokens)
-		c.Data.MaxTokens = n
+	if err := fitContext(c, b.Model.Spec.Context, streams); err != nil {
+		b.Close()
+		return nil, err
 	}
 	s := &session{base: b}
 	if s.format, err = b.Format(); err != nil {
@@ -149,7 +155,7 @@ func baseHash(files []run.File) string {
 
 // adapterDir is the adapter directory that a user's word means: the best adapter of a run, or the directory itself.
 func adapterDir(path string) string {
-	if _, err := os.Stat(filepath.Join(path, run.InfoFile)); err == nil {
+	if exists(filepath.Join(path, run.InfoFile)) {
 		return filepath.Join(path, run.AdapterDir)
 	}
 	return path
@@ -161,14 +167,17 @@ func loadConfig(file string, set []string, needBase bool) (*configs.Config, erro
 }
 
 func readConfig(o configs.Options) (*configs.Config, error) {
-	o.Method = func(kind string) (any, error) {
-		m, err := methodOf(kind)
-		if err != nil {
-			return nil, err
-		}
-		return m.config(), nil
-	}
+	o.Method = methodConfig
 	return configs.Load(o)
+}
+
+// methodConfig is a kind's settings at their defaults.
+func methodConfig(kind string) (any, error) {
+	m, err := methodOf(kind)
+	if err != nil {
+		return nil, err
+	}
+	return m.config(), nil
 }
 
 // loadRunConfig reads the resolved config of a run. Environment and flags do not change it.

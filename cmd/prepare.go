@@ -62,7 +62,11 @@ func (p *prepared) fill() error {
 	if err != nil {
 		return err
 	}
-	if p.session.adapter, err = m.fresh(c.Method.Config, c.Train.Seed).Attach(p.session.base.Model); err != nil {
+	method := m.fresh(c.Method.Config, c.Train.Seed)
+	if r, ok := method.(reader); ok && p.session.base.Tokenizer != nil {
+		method = r.Tokenized(func(text string) []int32 { return p.session.base.Tokenizer.Encode(text, true) })
+	}
+	if p.session.adapter, err = method.Attach(p.session.base.Model); err != nil {
 		return err
 	}
 	if h := hooks(p.session.adapter); h != nil {
@@ -70,7 +74,7 @@ func (p *prepared) fill() error {
 			return usageError{err}
 		}
 	}
-	return nil
+	return p.checkWhole()
 }
 
 // hooks are what an adapter does around the optimizer's steps, nil if nothing.
@@ -104,17 +108,27 @@ func (p *prepared) settle() error {
 	return p.makeData()
 }
 
+// lowForPrompts is a train.lr below which a soft prompt hardly learns.
+const lowForPrompts = 1e-3
+
 // summary tells what the run is about to do.
 func (p *prepared) summary(s ui.Streams) {
 	c, d := p.config, p.data
 	s.Note("base     %s: %s, %d layers, width %d, %s parameters", c.Base, p.session.base.Family.ModelType,
 		p.session.base.Model.Spec.Layers, p.session.base.Model.Spec.Dim, ui.Count(p.session.base.Model.Size()))
-	s.Note("method   %s: %s trainable parameters in %d modules", c.Method.Kind, ui.Count(trainable(p.session.adapter)), len(p.session.adapter.Targets()))
+	where := fmt.Sprintf("%d modules", len(p.session.adapter.Targets()))
+	if n := p.session.base.Model.Virtual(); n > 0 {
+		where = fmt.Sprintf("front of the text, at %d virtual positions", n)
+	}
+	s.Note("method   %s: %s trainable parameters in %s", c.Method.Kind, ui.Count(trainable(p.session.adapter)), where)
 	s.Note("data     %d rows: train %d, val %d, test %d; %s", d.Report.Rows, d.Train.Len(), d.Val.Len(), d.Rows.Test, dropped(d.Report))
 	for _, n := range notes(d.Report) {
 		s.Note("         %s", n)
 	}
 	s.Note("training %d steps of %d samples, about %s tokens an epoch", c.Train.TotalSteps(d.Train.Len()), c.Train.Batch, ui.Count(d.Tokens))
+	if p.session.base.Model.Virtual() > 0 && c.Train.LR < lowForPrompts {
+		s.Note("         train.lr %g is low for a soft prompt, which little would move; 1e-2 to 1e-1 is usual", c.Train.LR)
+	}
 	if strings.TrimSpace(p.session.base.Chat.Source) != "" {
 		s.Detail("an answer ends with %q", p.session.format.End)
 	}

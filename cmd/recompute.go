@@ -10,7 +10,7 @@ func (t *training) recompute(available int64) bool {
 	}
 	tokens := c.Data.MaxTokens
 	if c.Data.Pack {
-		tokens = max(tokens, c.Train.MicroTokens)
+		tokens = max(tokens, c.Train.MicroTokens-t.session.base.Model.Virtual())
 	}
 	need := t.session.base.Model.StateBytes(tokens)
 	if available == 0 || need <= available/2 {

@@ -5,6 +5,7 @@ import (
 
 	"ft/internal/kernels"
 	"ft/internal/run"
+	"ft/optim"
 	"ft/peft"
 	"ft/trainer"
 )
@@ -18,7 +19,8 @@ func (t *training) record(args []string) error {
 	info.Seeds = map[string]uint64{"train": c.Train.Seed, "split": c.Data.Split.Seed}
 	info.Sizes = map[string]int64{
 		"parameters": int64(t.session.base.Model.Size()), "trainable": int64(trainable(t.session.adapter)),
-		"train": int64(t.data.Train.Len()), "val": int64(t.data.Val.Len()), "test": int64(t.data.Rows.Test),
+		"optimizer_bytes": int64(optim.AdamWBytes(trainable(t.session.adapter))),
+		"train":           int64(t.data.Train.Len()), "val": int64(t.data.Val.Len()), "test": int64(t.data.Rows.Test),
 	}
 	t.meta = peft.Meta{Template: t.session.base.Chat.Source, System: c.Data.System, Base: c.Base}
 	return t.run.Save()

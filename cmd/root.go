@@ -72,7 +72,10 @@ func newRoot(s *ui.Streams) (*cobra.Command, *bool) {
 	flags.BoolVarP(&s.Verbose, "verbose", "v", s.Verbose, "say more")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return setUp(s, threads, cpu, kernels.Notice()) }
 	root.AddCommand(
+		newTrainCmd(s),
 		newLoraCmd(s),
+		newPromptCmd(s),
+		newCompareCmd(s),
 		newEvalCmd(s),
 		newMergeCmd(s),
 		newGenerateCmd(s),

@@ -127,7 +127,7 @@ func (s *session) toScore(r jsonRow) (q scoring, err error) {
 	if err != nil {
 		return q, err
 	}
-	return q, q.check(r, &s.base.Model.Spec)
+	return q, q.check(r, s)
 }
 
 func idsToScore(r jsonRow) (scoring, error) {
@@ -174,12 +174,13 @@ func (s *session) completionToScore(r jsonRow) (scoring, error) {
 }
 
 // check refuses what the model cannot take.
-func (q scoring) check(r jsonRow, spec *model.Spec) error {
+func (q scoring) check(r jsonRow, s *session) error {
+	spec := &s.base.Model.Spec
 	if len(q.ids) == 0 {
 		return r.bad("no tokens")
 	}
-	if len(q.ids) > spec.Context {
-		return r.bad("%d tokens, the model has %d positions", len(q.ids), spec.Context)
+	if len(q.ids) > s.base.Model.Room() {
+		return r.bad("%d tokens, more than %s", len(q.ids), s.positions())
 	}
 	for i, id := range q.ids {
 		if id < 0 || int(id) >= spec.Vocab {

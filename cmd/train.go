@@ -6,8 +6,12 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"ft/configs"
 	"ft/eval"
@@ -19,6 +23,32 @@ import (
 	"ft/trainer"
 )
 
+func newTrainCmd(s *ui.Streams) *cobra.Command {
+	var o trainFlags
+	kinds := methodKinds()
+	c := &cobra.Command{
+		Use:   "train --config FILE.yaml",
+		Short: "Train with the method that the config names, and score base and tuned model side by side",
+		Long: `Train with the method that method.kind names, keep the best weights, and answer the test part with the base and with the
+tuned model. The kinds are: ` + strings.Join(kinds, ", ") + `.
+
+Everything of a run lies in one directory under runs/: the resolved config, the split, the log, TensorBoard's events, the
+answers and the scores, and what was trained: in adapter/ an adapter in Hugging Face PEFT's format, or in model/, where
+the method changes the base itself (full, freeze, bitfit), a whole model. Ctrl-C finishes the step, saves and ends with
+code 130.
+
+What a model says about medicine is for testing software, not medical advice.`,
+		Example: `  ft train --config configs/full.yaml --set base=model.gguf --set data.files=qa.jsonl
+  ft train --config med.yaml --set method.kind=ia3 --set train.lr=1e-2 --name med-ia3`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return o.run(c, *s, kinds...)
+		},
+	}
+	o.register(c)
+	return c
+}
+
 // training is one run under way.
 type training struct {
 	*prepared
@@ -28,17 +58,23 @@ type training struct {
 	log     *run.Rows
 	meta    peft.Meta
 	inputs  chan inputs // nil when they are noted
+	answers string      // the directory of a run whose base has answered the test part; empty for none
 }
 
 // train runs a config from the first check to the table of scores. An interruption saves what there is and returns trainer.ErrInterrupted.
-func train(ctx context.Context, c *configs.Config, args []string, s ui.Streams) (err error) {
+func train(ctx context.Context, c *configs.Config, args []string, s ui.Streams) error {
+	return trainAfter(ctx, c, args, s, "")
+}
+
+// trainAfter is train, but that the base does not answer the test part again if the run in the directory before has its answers.
+func trainAfter(ctx context.Context, c *configs.Config, args []string, s ui.Streams, before string) (err error) {
 	p, err := prepare(c, s)
 	if err != nil {
 		return err
 	}
 	defer p.close()
 	p.summary(s)
-	t := &training{prepared: p, streams: s}
+	t := &training{prepared: p, streams: s, answers: before}
 	outcome := errors.New("ended by an internal error") // what a panic leaves behind
 	defer func() { err = errors.Join(err, t.end(outcome)) }()
 	if outcome = t.begin(args); outcome == nil {
@@ -88,7 +124,7 @@ func (t *training) begin(args []string) error {
 	})
 }
 
-// fit trains; the best adapter so far is in the run directory at any moment after the first evaluation.
+// fit trains; the best adapter or model so far is in the run directory at any moment after the first evaluation.
 func (t *training) fit(ctx context.Context) error {
 	c := t.config
 	progress := ui.NewProgress(t.streams, c.Train.TotalSteps(t.data.Train.Len()), "training")
@@ -100,7 +136,7 @@ func (t *training) fit(ctx context.Context) error {
 	tr := &trainer.Trainer{
 		Config: c.Train, Model: t.session.base.Model, Params: t.session.adapter.Params(), Hooks: hooks(t.session.adapter),
 		Train: t.data.Train, Val: t.data.Val, Recompute: t.recompute(run.AvailableMemory()), Pack: c.Data.Pack, EvalEvery: c.Eval.Every, Best: best,
-		Keep:      func() error { return t.save(run.AdapterDir) },
+		Keep: func() error { return t.save(t.outcome()) }, Reload: t.reload(),
 		Observers: []trainer.Observer{bar{progress}, rowLog{t.log}, board{t.events}, clerk{t}},
 	}
 	if c.Eval.Sample > 0 && t.data.Rows.Val > 0 {
@@ -111,6 +147,9 @@ func (t *training) fit(ctx context.Context) error {
 	progress.Done()
 	t.run.Info.Sizes["steps"], t.run.Info.Sizes["tokens"] = int64(result.Steps), int64(result.Tokens)
 	t.run.Info.Times = map[string]float64{"train": result.Seconds}
+	if peak, _ := run.Memory(); peak > 0 {
+		t.run.Info.Sizes["peak_bytes"] = peak
+	}
 	if errors.Is(err, trainer.ErrInterrupted) {
 		return t.interrupted(result)
 	}
@@ -121,8 +160,14 @@ func (t *training) fit(ctx context.Context) error {
 		t.streams.Note("stopped at step %d: no better %s in %d evaluations", result.Steps, c.Eval.Best, c.Train.Patience)
 	}
 	t.tellBest(result)
+	if a, ok := t.session.adapter.(remarker); ok {
+		t.streams.Note("%s", a.Remark())
+	}
 	return nil
 }
+
+// remarker is an adapter that has something to say of itself when it is trained.
+type remarker interface{ Remark() string }
 
 // tellBest says which weights were kept.
 func (t *training) tellBest(r trainer.Result) {
@@ -136,31 +181,35 @@ func (t *training) tellBest(r trainer.Result) {
 	}
 }
 
-// interrupted saves the adapter as it is. A better one from an earlier evaluation moves aside and is not lost.
+// interrupted saves the adapter or model as it is. A better one from an earlier evaluation moves aside and is not lost.
 func (t *training) interrupted(r trainer.Result) error {
 	if r.Steps == 0 {
 		t.streams.Note("interrupted before the first step: nothing to save")
 		return trainer.ErrInterrupted
 	}
+	what := t.outcome()
 	if r.BestStep > 0 && r.BestStep < r.Steps {
-		if err := os.Rename(t.run.Path(run.AdapterDir), t.run.Path(bestDir)); err != nil {
+		if err := os.Rename(t.run.Path(what), t.run.Path(what+bestSuffix)); err != nil {
 			return err
 		}
-		t.streams.Note("the best adapter so far, of step %d, is in %s", r.BestStep, t.run.Path(bestDir))
+		t.streams.Note("the best %s so far, of step %d, is in %s", what, r.BestStep, t.run.Path(what+bestSuffix))
 	}
-	if err := t.save(run.AdapterDir); err != nil {
+	if err := t.save(what); err != nil {
 		return err
 	}
-	t.streams.Note("interrupted after step %d; the adapter as it is: %s", r.Steps, t.run.Path(run.AdapterDir))
+	t.streams.Note("interrupted after step %d; the %s as it is: %s", r.Steps, what, t.run.Path(what))
 	return trainer.ErrInterrupted
 }
 
-// bestDir is where an interrupted run keeps the best adapter when the last one is another.
-const bestDir = "adapter-best"
+// bestSuffix ends the name of the folder where an interrupted run keeps the best adapter or model when the last one is another.
+const bestSuffix = "-best"
 
 func (t *training) save(name string) error {
 	if err := t.noteInputs(true); err != nil {
 		return err
+	}
+	if whole, ok := t.session.adapter.(peft.Standalone); ok {
+		return t.saveWhole(whole, name)
 	}
 	state, err := t.session.adapter.State()
 	if err != nil {
@@ -204,6 +253,9 @@ func (t *training) judge(ctx context.Context) error {
 	if e.rows, err = t.data.TestRows(t.config.Eval.Limit); err != nil {
 		return err
 	}
+	if t.answers != "" {
+		e.baseAnswers = filepath.Join(t.answers, basePredictionsFile)
+	}
 	result, err := e.sideBySide(ctx, t.run, "")
 	if err != nil {
 		return err
@@ -233,7 +285,7 @@ func (t *training) logScores(r *eval.Result) error {
 
 // next tells how to go on.
 func (t *training) next() {
-	t.streams.Note("adapter  %s", t.run.Path(run.AdapterDir))
+	t.streams.Note("%-8s %s", t.outcome(), t.run.Path(t.outcome()))
 	t.streams.Note("next:    ft generate --adapter %s --prompt \"…\"", t.run.Dir)
 	t.streams.Note("         ft merge --adapter %s --out model.gguf", t.run.Dir)
 }

@@ -1,6 +1,7 @@
 package configs_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,7 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ft/configs"
+	"ft/full"
 	"ft/lora"
+	"ft/prompttuning"
 )
 
 // Every config beside this file is one that people copy: it must load, and open with the command to run it.
@@ -20,10 +23,6 @@ func TestExamples(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(file, func(t *testing.T) {
-			c, err := configs.Load(configs.Options{File: file, Method: method})
-			if err != nil {
-				t.Fatal(err)
-			}
 			data, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
@@ -31,22 +30,42 @@ func TestExamples(t *testing.T) {
 			if first, _, _ := strings.Cut(string(data), "\n"); !strings.HasPrefix(first, "# ft ") || !strings.Contains(first, "--config configs/"+file) {
 				t.Errorf("begins with %q, not with the command that runs it", first)
 			}
-			text, err := c.Marshal()
+			if !strings.Contains(string(data), "\ncompare:") {
+				c, err := configs.Load(configs.Options{File: file, Method: method})
+				if err != nil {
+					t.Fatal(err)
+				}
+				roundTrip(t, c)
+				return
+			}
+			entries, err := configs.LoadCompare(configs.Options{File: file, Method: method})
 			if err != nil {
 				t.Fatal(err)
 			}
-			resolved := filepath.Join(t.TempDir(), file)
-			if err := os.WriteFile(resolved, text, 0o666); err != nil {
-				t.Fatal(err)
-			}
-			again, err := configs.Load(configs.Options{File: resolved, Method: method})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(c, again); diff != "" {
-				t.Errorf("the resolved config is another one: %s", diff)
+			for _, e := range entries {
+				roundTrip(t, e.Config)
 			}
 		})
+	}
+}
+
+// roundTrip asks that the resolved config is the same again.
+func roundTrip(t *testing.T, c *configs.Config) {
+	t.Helper()
+	text, err := c.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	resolved := filepath.Join(t.TempDir(), c.Name+".yaml")
+	if err := os.WriteFile(resolved, text, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	again, err := configs.Load(configs.Options{File: resolved, Method: method})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(c, again); diff != "" {
+		t.Errorf("the resolved config is another one: %s", diff)
 	}
 }
 
@@ -64,7 +83,17 @@ func TestMedIsDefault(t *testing.T) {
 	}
 }
 
-func method(string) (any, error) {
-	c := lora.Default()
-	return &c, nil
+func method(kind string) (any, error) {
+	switch kind {
+	case "lora":
+		c := lora.Default()
+		return &c, nil
+	case "prompt":
+		c := prompttuning.DefaultPrompt()
+		return &c, nil
+	case "full":
+		c := full.DefaultFull()
+		return &c, nil
+	}
+	return nil, fmt.Errorf("no example has method %q", kind)
 }

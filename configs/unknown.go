@@ -83,6 +83,9 @@ func (l *loader) unknown(path string) string {
 	if i := slices.IndexFunc(l.keys, func(k key) bool { return k.path == path }); i >= 0 {
 		return "expected " + describeType(l.keys[i].value.Type()) + ", got a section"
 	}
+	if path == compareKey {
+		return "is for ft compare, which trains several methods; this is about one"
+	}
 	if l.knows(path) {
 		return "is a section (" + strings.Join(l.children(path), ", ") + ")"
 	}

@@ -231,7 +231,7 @@ func (a *adapter) State() (peft.State, error) {
 	}
 	t := s.targets
 	config := map[string]any{
-		"alpha_pattern": alphas, "bias": "none", "fan_in_fan_out": false, "init_lora_weights": true,
+		"alpha_pattern": alphas, "bias": "none", "fan_in_fan_out": peft.FanInFanOut(a.modules, (*module).layer), "init_lora_weights": true,
 		"layers_pattern": nil, "layers_to_transform": nil, "loftq_config": map[string]any{},
 		"lora_alpha": s.alpha, "lora_dropout": s.dropout, "megatron_config": nil, "megatron_core": "megatron.core",
 		"modules_to_save": nil, "r": s.rank, "rank_pattern": ranks, "target_modules": t.Modules,

@@ -20,18 +20,20 @@ import (
 
 // bare is a base model without arithmetic.
 type bare struct {
+	stack    nn.Stack
 	linears  []*nn.Linear
 	defaults []string
 }
 
 func (h bare) Linears() []*nn.Linear          { return h.linears }
-func (h bare) Stack() *nn.Stack               { return nil }
+func (h bare) Stack() *nn.Stack               { return &h.stack }
 func (h bare) ModelType() string              { return "odd" }
 func (h bare) DefaultTargets(string) []string { return h.defaults }
 
 // newBare has layers [4,2] of ones.
 func newBare(paths ...string) bare {
 	h := bare{defaults: []string{"q"}}
+	h.stack.Embed = nn.NewEmbedding("m.e", kernels.FromFloat32(4, 2, make([]float32, 8)))
 	for _, p := range paths {
 		ones := []float32{1, 1, 1, 1, 1, 1, 1, 1}
 		h.linears = append(h.linears, nn.NewLinear(p, kernels.FromFloat32(4, 2, ones), nil))

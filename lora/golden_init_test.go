@@ -11,7 +11,6 @@ import (
 	"ft/internal/testkit"
 	"ft/lora"
 	"ft/model"
-	"ft/model/family"
 	"ft/optim"
 	"ft/peft"
 	"ft/peft/pefttest"
@@ -60,7 +59,7 @@ func (p probe) compare(t *testing.T, what string, m *model.Model) {
 	}
 }
 
-// TestGoldenInit walks the reference's PiSSA and OLoRA cases. A base of a family that cannot be opened is passed over.
+// TestGoldenInit walks the reference's PiSSA and OLoRA cases.
 func TestGoldenInit(t *testing.T) {
 	testkit.Conformance(t, "golden/init", func(t *testing.T, root string) {
 		cases, err := os.ReadDir(root)
@@ -73,9 +72,6 @@ func TestGoldenInit(t *testing.T) {
 				var ref initReference
 				testkit.ReadJSON(t, filepath.Join(dir, "init.json"), &ref)
 				base := filepath.Join(root, "..", "models", ref.Model)
-				if kind := modelType(t, base); kind != family.Llama.ModelType {
-					t.Skipf("bases of family %q are refused where they are opened", kind)
-				}
 				t.Run("training", func(t *testing.T) { ref.train(t, dir, base) })
 				for _, at := range []string{"trained", "converted"} {
 					t.Run(at, func(t *testing.T) {
@@ -118,7 +114,8 @@ func (ref *initReference) train(t *testing.T, dir, base string) {
 			if want[module+suffix].Shape[0] != rows { // the base's own layout is [in, out]
 				ref = transposed(ref, n, rows)
 			}
-			testkit.Near(t, what+" "+module, got, ref, 1e-4, 0)
+			// The reference's change is the float32 difference of two products a hundred times its size.
+			testkit.Near(t, what+" "+module, got, ref, 1e-4, 5e-6)
 		}
 	}
 	same("product", ".product")

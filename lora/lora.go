@@ -76,6 +76,8 @@ type module struct {
 	residual *residual // where A and B began with a part of the base's weight
 }
 
+func (m *module) layer() *nn.Linear { return m.linear }
+
 // newAdapter works out the rank and scale of every target. The modules have no parameters yet.
 func newAdapter(s settings, targets []*nn.Linear) (*adapter, error) {
 	a := &adapter{settings: s, byName: map[string]*module{}}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -63,6 +64,7 @@ func (m *merger) smallFiles() (map[string][]byte, error) {
 	if err == nil && generation != nil {
 		files["generation_config.json"] = generation
 	}
+	maps.Copy(files, m.Files)
 	return files, err
 }
 
@@ -115,10 +117,12 @@ func (m *merger) baseFile(name string) ([]byte, error) {
 	return data, err
 }
 
-// config is the base's config.json with the output's number type, or one made from the spec of a GGUF base.
+// config is the base's config.json with the output's number type, or one made from the spec, of a GGUF base or of one whose text model
+// alone is written.
 func (m *merger) config() ([]byte, error) {
 	c, err := m.baseJSON("config.json")
-	if m.Base.GGUF != nil {
+	if own, ofText := string(c["model_type"]), m.Base.Family.ModelType; m.Base.GGUF != nil || own != fmt.Sprintf("%q", ofText) {
+		c = nil
 		var data []byte
 		if data, err = m.Base.Family.ToConfig(&m.Base.Model.Spec); err == nil {
 			err = json.Unmarshal(data, &c)

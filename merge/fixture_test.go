@@ -19,7 +19,7 @@ import (
 	"ft/peft"
 )
 
-var families = []*model.Family{&family.Llama}
+var families = family.All
 
 // prompts are token ids for every tiny model.
 var prompts = [][]int32{{1, 60, 80, 90, 2, 33, 100, 120, 121}, {1, 200, 7, 7, 270}}
@@ -80,12 +80,15 @@ func adapt(t testing.TB, b *base.Base, modules ...string) peft.Adapter {
 	return a
 }
 
-// logits are those of every position of all prompts, one after the other.
-func logits(t testing.TB, m *model.Model) []float32 {
+// logits are those of every position of the given sequences, or of all prompts, one after the other.
+func logits(t testing.TB, m *model.Model, sequences ...[]int32) []float32 {
 	m.SetPrecision(kernels.F32)
 	t.Helper()
+	if len(sequences) == 0 {
+		sequences = prompts
+	}
 	var out []float32
-	for _, ids := range prompts {
+	for _, ids := range sequences {
 		at := make([]int32, len(ids))
 		for i := range at {
 			at[i] = int32(i)

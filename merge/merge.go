@@ -29,6 +29,8 @@ type Options struct {
 	Out     string       // a .gguf file, or else a directory
 	Type    quant.Type   // F32, F16, BF16, or Q8_0 in a .gguf file; norms and biases are F32 always
 	Force   bool         // replace what is there
+
+	Files map[string][]byte // more files for a directory, by name
 }
 
 // Types are the number types a merge can write.
@@ -53,7 +55,9 @@ type item struct {
 	out     string // name in the output
 	src     weights.Tensor
 	typ     quant.Type // in the output
+	shape   []int      // in the output
 	rotary  bool       // GGUF stores its rows in llama.cpp's rotary order
+	turned  bool       // Hugging Face stores it [in,out]
 	headDim int
 }
 
@@ -85,6 +89,20 @@ func Write(ctx context.Context, o Options) error {
 	return nil
 }
 
+// Check is an error if a merge with these options could not be written whatever the weights, in so far as that shows before.
+func Check(o Options) error {
+	m, err := newMerger(context.Background(), o)
+	if err == nil && isGGUF(m.Out) {
+		_, err = m.metadata()
+	} else if err == nil {
+		_, err = m.smallFiles()
+	}
+	if err != nil {
+		return fmt.Errorf("merge: %w", err)
+	}
+	return nil
+}
+
 func newMerger(ctx context.Context, o Options) (*merger, error) {
 	o.Out = filepath.Clean(o.Out) // shells complete a directory's name with a slash
 	m := &merger{Options: o, ctx: ctx}
@@ -104,16 +122,23 @@ func newMerger(ctx context.Context, o Options) (*merger, error) {
 		if o.Base.GGUF != nil {
 			hf, _ = f.HFName(name)
 		} else {
-			gguf, _ = f.GGUFName(name)
+			hf = f.Names.Canonical(name)
+			gguf, _ = f.GGUFName(hf)
 		}
 		src, err := o.Base.Source.Tensor(name)
 		if err != nil {
 			return nil, err
 		}
-		it := item{hf: hf, out: hf, src: src, typ: m.typeOf(src), rotary: f.IsInterleaved(hf), headDim: spec.HeadDim}
+		it := item{
+			hf: hf, out: hf, src: src, shape: src.Shape, rotary: f.IsInterleaved(hf), turned: f.IsTransposed(hf), headDim: spec.HeadDim,
+		}
 		if isGGUF(o.Out) {
 			it.out = gguf
 		}
+		if it.turned && isGGUF(o.Out) != (o.Base.GGUF != nil) {
+			it.shape = []int{src.Cols(), src.Rows()}
+		}
+		it.typ = m.typeOf(it.shape)
 		m.items = append(m.items, it)
 	}
 	return m, nil
@@ -144,11 +169,11 @@ func usedTensors(b *base.Base) (map[string]bool, error) {
 
 // typeOf is the output's type of a tensor. Vectors stay F32; rows that are no whole blocks become F16, as llama.cpp's own
 // quantiser does it.
-func (m *merger) typeOf(t weights.Tensor) quant.Type {
+func (m *merger) typeOf(shape []int) quant.Type {
 	switch {
-	case len(t.Shape) < 2:
+	case len(shape) < 2:
 		return quant.F32
-	case t.Cols()%m.Type.Block() != 0:
+	case shape[len(shape)-1]%m.Type.Block() != 0:
 		return quant.F16
 	}
 	return m.Type
@@ -160,6 +185,9 @@ func (m *merger) exact(it item) ([]float32, bool, error) {
 	rows, cols := it.src.Rows(), it.src.Cols()
 	if len(it.src.Shape) == 1 {
 		rows, cols = cols, 1
+	}
+	if it.turned && m.Base.GGUF == nil {
+		w, rows, cols = transposed(w, rows, cols), cols, rows
 	}
 	if it.rotary && m.Base.GGUF != nil {
 		w = permuted(w, cols, model.RotaryRows(rows, it.headDim), false)
@@ -174,7 +202,21 @@ func (m *merger) exact(it item) ([]float32, bool, error) {
 	if it.rotary && isGGUF(m.Out) {
 		w = permuted(w, cols, model.RotaryRows(rows, it.headDim), true)
 	}
+	if it.turned && !isGGUF(m.Out) {
+		w = transposed(w, rows, cols)
+	}
 	return w, changed, nil
+}
+
+// transposed is w [rows,cols] with rows and columns exchanged.
+func transposed(w []float32, rows, cols int) []float32 {
+	out := make([]float32, len(w))
+	for r := range rows {
+		for c := range cols {
+			out[c*rows+r] = w[r*cols+c]
+		}
+	}
+	return out
 }
 
 // permuted moves rows of w [rows,cols]: row r comes from row perm[r], or goes there with put.
@@ -233,7 +275,7 @@ func (m *merger) writeGGUF(path string, put func(*weights.Writer, item) error) e
 		infos = append(infos, gguf.Info{Name: "rope_freqs.weight", Type: quant.F32, Shape: []int{len(divisors)}})
 	}
 	for _, it := range m.items {
-		infos = append(infos, gguf.Info{Name: it.out, Type: it.typ, Shape: it.src.Shape})
+		infos = append(infos, gguf.Info{Name: it.out, Type: it.typ, Shape: it.shape})
 	}
 	w, err := gguf.NewWriter(path, kv, infos)
 	if err != nil {
@@ -255,7 +297,7 @@ func (m *merger) writeGGUF(path string, put func(*weights.Writer, item) error) e
 func (m *merger) writeSafetensors(path string, put func(*weights.Writer, item) error) error {
 	var infos []safetensors.Info
 	for _, it := range m.items {
-		infos = append(infos, safetensors.Info{Name: it.out, DType: it.typ.String(), Shape: it.src.Shape})
+		infos = append(infos, safetensors.Info{Name: it.out, DType: it.typ.String(), Shape: it.shape})
 	}
 	w, err := safetensors.NewWriter(path, infos, map[string]string{"format": "pt"})
 	if err != nil {

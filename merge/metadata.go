@@ -16,13 +16,16 @@ var fileTypes = map[quant.Type]uint32{quant.F32: 0, quant.F16: 1, quant.Q8_0: 7,
 
 // metadata is the key/value part of a GGUF output: architecture, tokenizer, template.
 func (m *merger) metadata() ([]gguf.KV, error) {
-	name := strings.TrimSuffix(filepath.Base(m.Out), filepath.Ext(m.Out))
+	name := m.name()
 	kv := []gguf.KV{
 		{Key: "general.architecture", Value: m.Base.Family.Arch},
 		{Key: "general.type", Value: "model"},
 		{Key: "general.name", Value: name},
 		{Key: "general.file_type", Value: fileTypes[m.Type]},
 		{Key: "general.quantization_version", Value: uint32(2)},
+	}
+	if m.Base.Family.ToGGUF == nil {
+		return nil, fmt.Errorf("models of type %s cannot be written as GGUF: merge into a safetensors directory instead", m.Base.Family.ModelType)
 	}
 	arch, err := m.Base.Family.ToGGUF(&m.Base.Model.Spec)
 	if err != nil {
@@ -40,6 +43,15 @@ func (m *merger) metadata() ([]gguf.KV, error) {
 		kv = append(kv, gguf.KV{Key: "tokenizer.chat_template", Value: source})
 	}
 	return kv, nil
+}
+
+// name is the output's general.name.
+func (m *merger) name() string {
+	name := strings.TrimSuffix(filepath.Base(m.Out), filepath.Ext(m.Out))
+	if m.Base.Tokenizer == nil {
+		return name
+	}
+	return m.Base.Tokenizer.GGUFName(name)
 }
 
 // tokenizerKeys are a GGUF base's own without its templates, or made from tokenizer.json.
@@ -69,7 +81,7 @@ func (m *merger) tokenizerToGGUF() ([]gguf.KV, error) {
 	if tok == nil {
 		return nil, fmt.Errorf("the base has no tokenizer.json, which a .gguf file needs; merge into a directory")
 	}
-	o := tokenizer.GGUFOptions{Rows: spec.Vocab, BOS: spec.BOS, EOS: model.NoToken, Unknown: model.NoToken, Pad: model.NoToken}
+	o := tokenizer.GGUFOptions{Rows: spec.Vocab, BOS: spec.BOS, EOS: model.NoToken, Unknown: model.NoToken, Pad: model.NoToken, Name: m.name()}
 	if id, ok := tok.ID(m.Base.Chat.BOS); ok && m.Base.Chat.BOS != "" {
 		o.BOS = id
 	}

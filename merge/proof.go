@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"ft/base"
 	"ft/internal/kernels"
@@ -67,6 +69,7 @@ func Prove(ctx context.Context, o Options, families []*model.Family, prompts [][
 
 func (m *merger) compareWeights(out *base.Base, p *Proof) error {
 	unchanged := "" // the first targeted tensor that is
+	modules := map[string]bool{}
 	for _, it := range m.items {
 		if err := m.ctx.Err(); err != nil {
 			return err
@@ -82,6 +85,7 @@ func (m *merger) compareWeights(out *base.Base, p *Proof) error {
 		same, asBase := sameRounded(got, it.typ, want), false
 		if changed {
 			p.Targets++
+			modules[strings.TrimSuffix(it.hf, path.Ext(it.hf))] = true // a module's weight and bias may both be
 			p.Elements += int64(len(want))
 			if asBase, err = m.isBase(got, it); err != nil {
 				return err
@@ -97,8 +101,8 @@ func (m *merger) compareWeights(out *base.Base, p *Proof) error {
 			p.Changed++
 		}
 	}
-	if m.Adapter != nil && p.Targets != len(m.Adapter.Targets()) {
-		return fmt.Errorf("the adapter changes %d modules, the file has %d of them", len(m.Adapter.Targets()), p.Targets)
+	if m.Adapter != nil && len(modules) != len(m.Adapter.Targets()) {
+		return fmt.Errorf("the adapter changes %d modules, the file has %d of them", len(m.Adapter.Targets()), len(modules))
 	}
 	if p.Changed < p.Targets {
 		return fmt.Errorf("%d of %d targeted tensors are as in the base (the first is %s): the adapter is zero there, or too small for %s, which a finer --type mends",

@@ -12,6 +12,7 @@ import (
 	"ft/internal/testkit"
 	"ft/merge"
 	"ft/peft"
+	"ft/vera"
 )
 
 // raw is the bytes of a tensor.
@@ -312,6 +313,32 @@ func TestWrite_deterministic(t *testing.T) {
 				t.Errorf("%s: other bytes the second time", name)
 			}
 			first = data
+		}
+	}
+}
+
+// TestProve_biases: an adapter that changes weights and biases, together or one of them alone in a module.
+func TestProve_biases(t *testing.T) {
+	b := open(t, tinyDir(t, testkit.TinyLlama{Seed: 1, Bias: true}))
+	c := vera.Default()
+	c.Rank, c.Bias, c.Targets = 8, "all", peft.Names{List: []string{"q_proj", "down_proj"}}
+	a, err := vera.Method{Config: c}.Attach(b.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range a.Params() {
+		for i := range p.Data {
+			p.Data[i] += 0.1
+		}
+	}
+	for _, name := range []string{"m", "m.gguf"} {
+		o := merge.Options{Base: b, Adapter: a, Out: filepath.Join(t.TempDir(), name), Type: quant.F32}
+		if err := merge.Write(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		p, err := merge.Prove(t.Context(), o, families, prompts)
+		if err != nil || p.Targets != 4+14 || p.Changed != p.Targets {
+			t.Errorf("%s: %v, proof %+v, want 18 tensors", name, err, p)
 		}
 	}
 }

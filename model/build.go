@@ -10,80 +10,128 @@ import (
 	"ft/weights"
 )
 
-// Build makes a Model from weights. Matrices stay in src, in their file's number type; norm gains and biases are read to
-// float32. gguf tells that src uses GGUF's names and row order. The model must not outlive src.
+// Build makes a Model from weights. Matrices stay in src, in their file's number type, but for those that the file has transposed;
+// norm gains and biases are read to float32. gguf tells that src uses GGUF's names and row order. The model must not outlive src.
 func Build(s Spec, f *Family, src weights.Source, gguf bool) (*Model, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	if s.Rope.Divisors != nil && len(s.Rope.Divisors) != s.HeadDim/2 {
-		return nil, fmt.Errorf("model: %d rotary divisors, expected %d", len(s.Rope.Divisors), s.HeadDim/2)
-	}
-	b := &builder{spec: s, family: f, src: src, gguf: gguf}
+	b := &builder{spec: s, family: f, names: &f.Names, src: src, gguf: gguf}
 	m := &Model{Spec: s, family: f, arena: kernels.NewArena()}
-	embed := b.matrix("model.embed_tokens.weight", s.Vocab, s.Dim)
-	m.stack.Embed = nn.NewEmbedding("model.embed_tokens", embed)
-	m.stack.Norm = b.norm("model.norm")
-	freq, factor := s.Rope.frequencies(s.HeadDim)
-	rope := op.NewRope(freq, factor)
+	st, n := &m.stack, b.names
+	embed := b.matrix(n.Embed+".weight", s.Vocab, s.Dim)
+	st.Embed = nn.NewEmbedding(n.Embed, embed)
+	st.Embed.Multiply(float32(s.EmbedScale))
+	if n.Positions != "" {
+		st.Positions = nn.NewEmbedding(n.Positions, b.matrix(n.Positions+".weight", s.Context, s.Dim))
+	}
+	st.InputScale, st.LogitCap = float32(s.InputScale), float32(s.LogitCap)
+	if s.LogitDivisor != 0 {
+		st.LogitScale = float32(1 / s.LogitDivisor)
+	}
+	st.Norm = b.norm(n.Norm, s.Dim)
+	rope, local := s.rotary(&s.Rope), s.rotary(s.LocalRope)
 	for i := range s.Layers {
-		m.stack.Blocks = append(m.stack.Blocks, b.block(i, rope))
+		c := b.block(i)
 		if b.err != nil {
 			return nil, b.err
 		}
+		switch l := s.layer(i); {
+		case l.NoRope:
+		case l.Local && local != nil:
+			c.Rope = local
+		default:
+			c.Rope = rope
+		}
+		st.Blocks = append(st.Blocks, nn.NewBlock(c))
 	}
 	head := embed
 	if !s.Tied {
-		head = b.matrix("lm_head.weight", s.Vocab, s.Dim)
+		head = b.matrix(n.Head+".weight", s.Vocab, s.Dim)
 	}
 	if b.err != nil {
 		return nil, b.err
 	}
-	m.stack.Head = nn.NewLinear("lm_head", head, nil)
-	m.stack.Head.Head, m.stack.Head.Tied = true, s.Tied
+	st.Head = nn.NewLinear(n.Head, head, nil)
+	st.Head.Head, st.Head.Tied = true, s.Tied
 	return m, nil
+}
+
+// rotary is the table for r, nil where nothing is to be rotated.
+func (s *Spec) rotary(r *Rope) *op.Rope {
+	if r == nil || r.Kind == NoRope {
+		return nil
+	}
+	freq, factor := r.frequencies(s.HeadDim)
+	return op.NewRope(freq, factor)
 }
 
 // builder reads tensors and keeps the first error.
 type builder struct {
 	spec   Spec
 	family *Family
+	names  *Names
 	src    weights.Source
 	gguf   bool
 	err    error
 }
 
-func (b *builder) block(i int, rope *op.Rope) *nn.Block {
-	s := &b.spec
-	at := fmt.Sprintf("model.layers.%d.", i)
+// block is what block i is made of, without its Rope.
+func (b *builder) block(i int) nn.BlockConfig {
+	s, n := &b.spec, b.names
 	q, kv := s.Heads*s.HeadDim, s.KVHeads*s.HeadDim
-	lin := func(name string, out, in int, bias bool) *nn.Linear {
-		name = at + name
-		w := b.matrix(name+".weight", out, in)
-		var bv []float32
-		if bias {
-			bv = b.vector(name+".bias", out)
-		}
-		if b.err != nil {
-			return nil
-		}
-		return nn.NewLinear(name, w, bv)
+	biased := s.AttnBias || s.QKVBias
+	lin := func(module string, in int, bias bool, sizes ...int) *nn.Linear {
+		return b.linear(n.at(i, module), in, bias, sizes...)
+	}
+	norm := func(module string, d int) *nn.Norm { return b.norm(n.at(i, module), d) }
+	qn, kn := s.HeadDim, s.HeadDim
+	if s.WideQK {
+		qn, kn = q, kv
 	}
 	c := nn.BlockConfig{
-		Heads: s.Heads, KVHeads: s.KVHeads, HeadDim: s.HeadDim,
-		Scale: op.DefaultScale(s.HeadDim), Rope: rope,
-		AttnNorm: b.norm(at + "input_layernorm"), MLPNorm: b.norm(at + "post_attention_layernorm"),
+		Heads: s.Heads, KVHeads: s.KVHeads, HeadDim: s.HeadDim, Scale: op.DefaultScale(s.HeadDim),
+		Window: s.layer(i).Window, SoftCap: float32(s.AttnCap), Residual: float32(s.ResidualScale),
+		Act: [...]kernels.Activation{SiLU: kernels.SiLU, GELUTanh: kernels.GELUTanh}[s.Act],
+
+		Q: lin(n.Q, s.Dim, biased, q), K: lin(n.K, s.Dim, biased, kv), V: lin(n.V, s.Dim, biased, kv),
+		QKV: lin(n.QKV, s.Dim, biased, q, kv, kv), O: lin(n.O, q, s.AttnBias, s.Dim),
+		Gate: lin(n.Gate, s.Dim, s.MLPBias, s.FF), Up: lin(n.Up, s.Dim, s.MLPBias, s.FF),
+		GateUp: lin(n.GateUp, s.Dim, s.MLPBias, s.FF, s.FF), Down: lin(n.Down, s.FF, s.MLPBias, s.Dim),
+
+		AttnNorm: norm(n.AttnNorm, s.Dim), AttnPost: norm(n.AttnPost, s.Dim),
+		MLPNorm: norm(n.MLPNorm, s.Dim), MLPPost: norm(n.MLPPost, s.Dim),
+		QNorm: norm(n.QNorm, qn), KNorm: norm(n.KNorm, kn),
 	}
-	ls := []*nn.Linear{
-		lin("self_attn.q_proj", q, s.Dim, s.AttnBias), lin("self_attn.k_proj", kv, s.Dim, s.AttnBias),
-		lin("self_attn.v_proj", kv, s.Dim, s.AttnBias), lin("self_attn.o_proj", s.Dim, q, s.AttnBias),
-		lin("mlp.gate_proj", s.FF, s.Dim, s.MLPBias), lin("mlp.up_proj", s.FF, s.Dim, s.MLPBias),
-		lin("mlp.down_proj", s.Dim, s.FF, s.MLPBias),
+	if s.AttnScale != 0 {
+		c.Scale = float32(s.AttnScale)
+	}
+	return c
+}
+
+// linear reads the layer of a module, of which each of sizes outputs is used on its own; nil for no module.
+func (b *builder) linear(module string, in int, bias bool, sizes ...int) *nn.Linear {
+	if module == "" {
+		return nil
+	}
+	out := 0
+	for _, n := range sizes {
+		out += n
+	}
+	w := b.matrix(module+".weight", out, in)
+	var bv []float32
+	if bias {
+		bv = b.vector(module+".bias", out)
 	}
 	if b.err != nil {
 		return nil
 	}
-	return nn.NewBlock(c, ls[0], ls[1], ls[2], ls[3], ls[4], ls[5], ls[6])
+	l := nn.NewLinear(module, w, bv)
+	if len(sizes) > 1 {
+		l = nn.NewFused(module, w, bv, sizes...)
+	}
+	l.Transposed = b.family.IsTransposed(module + ".weight")
+	return l
 }
 
 // tensor finds a tensor by its Hugging Face name and checks its shape.
@@ -92,7 +140,9 @@ func (b *builder) tensor(hf string, shape ...int) (weights.Tensor, bool) {
 		return weights.Tensor{}, false
 	}
 	name := hf
-	if b.gguf {
+	if !b.gguf {
+		name = b.inFile(hf)
+	} else {
 		n, ok := b.family.GGUFName(hf)
 		if !ok {
 			b.err = fmt.Errorf("model: %s: family %s has no GGUF name for it", hf, b.family.ModelType)
@@ -112,12 +162,39 @@ func (b *builder) tensor(hf string, shape ...int) (weights.Tensor, bool) {
 	return t, true
 }
 
+// inFile is the name under which the source has a tensor, hf itself if it has none.
+func (b *builder) inFile(hf string) string {
+	names := b.names.inFile(hf)
+	if len(names) == 1 {
+		return hf
+	}
+	for _, name := range names {
+		if slices.Contains(b.src.Names(), name) {
+			return name
+		}
+	}
+	return hf
+}
+
 func (b *builder) matrix(hf string, rows, cols int) *kernels.Matrix {
-	t, ok := b.tensor(hf, rows, cols)
+	shape := []int{rows, cols}
+	transposed := !b.gguf && b.family.IsTransposed(hf)
+	if transposed {
+		slices.Reverse(shape)
+	}
+	t, ok := b.tensor(hf, shape...)
 	if !ok {
 		return nil
 	}
-	m, err := kernels.NewMatrix(rows, cols, t.Type, t.Data)
+	data := t.Data
+	if transposed {
+		if t.Type.Block() != 1 {
+			b.err = fmt.Errorf("model: tensor %q is of type %v, which cannot be transposed", t.Name, t.Type)
+			return nil
+		}
+		data = transpose(data, cols, rows, t.Type.RowBytes(1))
+	}
+	m, err := kernels.NewMatrix(rows, cols, t.Type, data)
 	if err != nil {
 		b.err = fmt.Errorf("model: tensor %q: %w", t.Name, err)
 		return nil
@@ -128,8 +205,30 @@ func (b *builder) matrix(hf string, rows, cols int) *kernels.Matrix {
 	return m
 }
 
-func (b *builder) norm(module string) *nn.Norm {
-	return nn.NewNorm(module, b.vector(module+".weight", b.spec.Dim), float32(b.spec.Eps))
+// transpose is a matrix [rows,cols] of values of size bytes with rows and columns exchanged.
+func transpose(data []byte, rows, cols, size int) []byte {
+	out := make([]byte, len(data))
+	for r := range rows {
+		for c := range cols {
+			copy(out[(c*rows+r)*size:][:size], data[(r*cols+c)*size:])
+		}
+	}
+	return out
+}
+
+// norm reads the norm of a module over d values; nil for no module.
+func (b *builder) norm(module string, d int) *nn.Norm {
+	if module == "" {
+		return nil
+	}
+	w, eps := b.vector(module+".weight", d), float32(b.spec.Eps)
+	switch {
+	case b.spec.LayerNorm:
+		return nn.NewLayerNorm(module, w, b.vector(module+".bias", d), eps)
+	case b.spec.NormPlus1:
+		return nn.NewNormPlus1(module, w, eps)
+	}
+	return nn.NewNorm(module, w, eps)
 }
 
 func (b *builder) vector(hf string, n int) []float32 {

@@ -3,6 +3,7 @@ package model
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"sort"
 )
 
@@ -66,6 +67,9 @@ type RopeConfig struct {
 	MScaleAll float64  `json:"mscale_all_dim"`
 	Truncate  *bool    `json:"truncate"`
 	Partial   *float64 `json:"partial_rotary_factor"`
+
+	Short []float64 `json:"short_factor"`
+	Long  []float64 `json:"long_factor"`
 }
 
 // Spec turns the shared fields into a Spec. Defaults are transformers' for the llama family.
@@ -111,7 +115,46 @@ func (c *Config) Spec() (Spec, error) {
 	}
 	rope, err := p.Rope(theta, s.Context)
 	s.Rope = rope
+	if rope.Kind == "longrope" {
+		s.Context = rope.Original
+	}
 	return s, err
+}
+
+// Layers says which layers have the window: those that types, config.json's layer_types, call sliding_attention or, where it is absent,
+// those that slides picks. window is nil or 0 for none.
+func Layers(n int, types []string, window *int, slides func(i int) bool) ([]Layer, error) {
+	layers := make([]Layer, n)
+	if types != nil && len(types) != n {
+		return nil, fmt.Errorf("config.json: layer_types has %d entries for %d layers", len(types), n)
+	}
+	for i := range layers {
+		in := slides(i)
+		if types != nil {
+			if in = types[i] == "sliding_attention"; !in && types[i] != "full_attention" {
+				return nil, fmt.Errorf("config.json: layer_types: %q is not supported (have: full_attention, sliding_attention)", types[i])
+			}
+		}
+		if !in {
+			continue
+		}
+		layers[i].Local = true
+		if window != nil {
+			layers[i].Window = *window
+		}
+	}
+	return layers, nil
+}
+
+// Kind is the kind of scaling that p names.
+func (p *RopeConfig) Kind() string {
+	switch {
+	case p.Type != "":
+		return p.Type
+	case p.OldType != "":
+		return p.OldType
+	}
+	return "default"
 }
 
 // Rope is what p, which may be nil, says of a model with a context, whose base of frequencies is theta unless p has another.
@@ -126,18 +169,13 @@ func (p *RopeConfig) Rope(theta float64, context int) (Rope, error) {
 	if p.Theta != nil {
 		r.Theta = *p.Theta
 	}
-	if r.Kind = p.Type; r.Kind == "" {
-		r.Kind = p.OldType
-	}
-	if r.Kind == "" {
-		r.Kind = "default"
-	}
+	r.Kind = p.Kind()
 	if p.Original != 0 {
 		r.Original = p.Original
 	}
 	if p.Factor != nil {
 		r.Factor = *p.Factor
-	} else if r.Kind == "yarn" {
+	} else if r.Kind == "yarn" || r.Kind == "longrope" {
 		r.Factor = float64(context) / float64(r.Original)
 	}
 	r.LowFreqFactor, r.HighFreqFactor = p.Low, p.High
@@ -148,6 +186,7 @@ func (p *RopeConfig) Rope(theta float64, context int) (Rope, error) {
 		r.BetaSlow = p.BetaSlow
 	}
 	r.AttentionFactor, r.MScale, r.MScaleAllDim = p.Attention, p.MScale, p.MScaleAll
+	r.Short, r.Long = p.Short, p.Long
 	r.NoTruncate = p.Truncate != nil && !*p.Truncate
 	return r, r.check()
 }
@@ -173,6 +212,9 @@ func (s *Spec) Map() map[string]any {
 	if sc := s.Rope.scaling(); sc != nil {
 		m["rope_scaling"] = sc
 	}
+	if s.Rope.Kind == "longrope" {
+		m["max_position_embeddings"] = int(math.Round(s.Rope.Factor * float64(s.Rope.Original)))
+	}
 	return m
 }
 
@@ -190,6 +232,9 @@ func (r *Rope) scaling() map[string]any {
 		if r.NoTruncate {
 			m["truncate"] = false
 		}
+	case "longrope":
+		m["short_factor"], m["long_factor"], m["original_max_position_embeddings"] = r.Short, r.Long, r.Original
+		m["attention_factor"] = r.longAttention()
 	default:
 		return nil
 	}

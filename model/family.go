@@ -2,6 +2,7 @@ package model
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -67,6 +68,11 @@ func (t *Targets) Of(kind string) []string {
 		return t.IA3FeedForward
 	}
 	return nil
+}
+
+// Is reports whether a config.json with this model_type describes a model of the family.
+func (f *Family) Is(modelType string) bool {
+	return f.ModelType == modelType || slices.Contains(f.Aliases, modelType)
 }
 
 var blockNumber = regexp.MustCompile(`\.(\d+)\.`)

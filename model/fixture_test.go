@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -16,14 +17,22 @@ import (
 	"ft/weights/safetensors"
 )
 
-// open builds the llama in a Hugging Face directory.
+// open builds the model in a Hugging Face directory.
 func open(t testing.TB, dir, config string) *model.Model {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, config))
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec, err := family.Llama.FromConfig(text)
+	var c model.Config
+	if err := json.Unmarshal(text, &c); err != nil {
+		t.Fatal(err)
+	}
+	f := family.Of(c.ModelType)
+	if f == nil {
+		t.Fatalf("no family for model_type %q", c.ModelType)
+	}
+	spec, err := f.FromConfig(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +41,7 @@ func open(t testing.TB, dir, config string) *model.Model {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { src.Close() })
-	m, err := model.Build(spec, &family.Llama, src, false)
+	m, err := model.Build(spec, f, src, false)
 	if err != nil {
 		t.Fatal(err)
 	}

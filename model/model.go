@@ -195,13 +195,22 @@ func (m *Model) checkTokens(ids []int32) error {
 	return nil
 }
 
+// checkPositions refuses positions that the model has no embedding for.
 func (m *Model) checkPositions(pos []int32) error {
-	if m.Spec.Rope.Kind != "dynamic" {
+	last, why := m.Spec.Context, "" // with %d for last
+	switch {
+	case m.stack.Positions != nil:
+		why = "the model has learned %d positions"
+	case m.Spec.Rope.Kind == "dynamic":
+		why = "dynamic rope scaling is supported up to the model's %d positions"
+	case m.Spec.Rope.Kind == "longrope":
+		why = "longrope is supported up to the %d positions of its short factors"
+	default:
 		return nil
 	}
 	for _, p := range pos {
-		if int(p) >= m.Spec.Context {
-			return fmt.Errorf("model: position %d: dynamic rope scaling is supported up to the model's %d positions", p, m.Spec.Context)
+		if int(p) >= last {
+			return fmt.Errorf("model: position %d: "+why, p, last)
 		}
 	}
 	return nil

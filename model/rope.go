@@ -3,12 +3,13 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Rope says how fast each feature pair turns with the position, and how that is stretched for long contexts.
 // The kinds and their formulas are those of transformers' modeling_rope_utils.
 type Rope struct {
-	Kind            string  // default, linear, dynamic, llama3 or yarn
+	Kind            string  // default, linear, dynamic, llama3, yarn or longrope
 	Theta           float64 // base of the frequencies
 	Factor          float64 // how many times longer than Original the context becomes
 	Original        int     // positions of the pre-trained model
@@ -16,18 +17,19 @@ type Rope struct {
 	HighFreqFactor  float64 // llama3
 	BetaFast        float64 // yarn
 	BetaSlow        float64 // yarn
-	AttentionFactor float64 // yarn; 0 = from Factor
+	AttentionFactor float64 // yarn, longrope; 0 = from Factor
 	MScale          float64 // yarn
 	MScaleAllDim    float64 // yarn
 	NoTruncate      bool    // yarn: correction range is not rounded to whole dimensions
 	Divisors        []float32
+	Short, Long     []float64 // longrope: divisors of the frequencies, up to Original positions and beyond
 }
 
 // NoRope is the Kind of a family without rotary embeddings.
 const NoRope = "none"
 
 // RopeKinds are the scalings that ft computes.
-var RopeKinds = []string{"default", "linear", "dynamic", "llama3", "yarn"}
+var RopeKinds = []string{"default", "linear", "dynamic", "llama3", "yarn", "longrope"}
 
 func (r *Rope) check() error {
 	if !(r.Theta > 0) || math.IsInf(r.Theta, 0) {
@@ -49,6 +51,12 @@ func (r *Rope) check() error {
 	case "yarn":
 		if r.Factor < 1 || r.Original < 1 || r.Theta == 1 || r.BetaFast <= 0 || r.BetaSlow <= 0 {
 			return fmt.Errorf("model: rope scaling \"yarn\" needs factor >= 1 and original_max_position_embeddings")
+		}
+		return nil
+	}
+	if r.Kind == "longrope" {
+		if !(r.Factor > 0) || r.Original < 2 || len(r.Short) == 0 || slices.Min(r.Short) <= 0 {
+			return fmt.Errorf("model: rope scaling \"longrope\" needs positive short_factor and original_max_position_embeddings")
 		}
 		return nil
 	}
@@ -75,6 +83,11 @@ func (r *Rope) frequencies(headDim int) ([]float64, float64) {
 	case "yarn":
 		r.yarn(f, headDim)
 		factor = r.yarnAttention()
+	case "longrope": // as it is up to Original positions, which is as far as ft lets it go
+		for i := range f {
+			f[i] /= r.Short[i]
+		}
+		factor = r.longAttention()
 	}
 	// dynamic changes nothing up to the model's own context, which is as far as ft lets it go.
 	for i, d := range r.Divisors {
@@ -114,6 +127,17 @@ func (r *Rope) yarn(f []float64, headDim int) {
 		ramp := min(max((float64(i)-low)/(high-low), 0), 1)
 		f[i] = f[i]/r.Factor*ramp + f[i]*(1-ramp)
 	}
+}
+
+// longAttention is the factor on cosine and sine of LongRoPE (Ding et al. 2024, arXiv:2402.13753).
+func (r *Rope) longAttention() float64 {
+	switch {
+	case r.AttentionFactor != 0:
+		return r.AttentionFactor
+	case r.Factor <= 1:
+		return 1
+	}
+	return math.Sqrt(1 + math.Log(r.Factor)/math.Log(float64(r.Original)))
 }
 
 func (r *Rope) yarnAttention() float64 {

@@ -153,7 +153,7 @@ func TestRope_ggufAttention(t *testing.T) {
 func TestRope_refused(t *testing.T) {
 	for config, want := range map[string]string{
 		`{"rope_theta": 0}`:                                                                              "rope_theta is 0",
-		`{"rope_scaling": {"type": "longrope"}}`:                                                         `rope scaling "longrope" is not supported`,
+		`{"rope_scaling": {"type": "longrope"}}`:                                                         `needs positive short_factor`,
 		`{"rope_scaling": {"type": "linear", "factor": 0.5}}`:                                            `rope scaling "linear"`,
 		`{"rope_scaling": {"type": "linear"}}`:                                                           `rope scaling "linear"`,
 		`{"rope_scaling": {"rope_type": "llama3", "factor": 8}}`:                                         `rope scaling "llama3" needs`,

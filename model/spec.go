@@ -45,7 +45,7 @@ type Spec struct {
 type Layer struct {
 	Window int  // positions that a query sees, its own included; 0: all
 	NoRope bool // queries and keys are not rotated
-	Local  bool // LocalRope instead of Rope
+	Local  bool // LocalRope instead of Rope, if the model has one
 }
 
 // Activation is the function in a MLP.
@@ -122,6 +122,9 @@ func (s *Spec) checkRope() error {
 		}
 		if r.Divisors != nil && len(r.Divisors) != s.HeadDim/2 {
 			return fmt.Errorf("model: %d rotary divisors, expected %d", len(r.Divisors), s.HeadDim/2)
+		}
+		if r.Kind == "longrope" && len(r.Short) != s.HeadDim/2 {
+			return fmt.Errorf("model: short_factor has %d numbers, expected %d", len(r.Short), s.HeadDim/2)
 		}
 	}
 	return nil

@@ -8,13 +8,15 @@ func (s *Stack) Decode(d *op.Decoder, ids []int32, caches []*Cache) []float32 {
 	if s.stale {
 		s.derive()
 	}
-	x := d.Embed(&s.Embed.op, ids)
+	x := d.Arena.Floats(d.T * s.Embed.op.W.Cols)
+	op.EmbedForward(d.Arena, &s.Embed.op, x, ids)
+	s.place(d.Arena, x, d.Pos)
 	for i, b := range s.Blocks {
 		d.KV = d.KV[:0]
 		for _, c := range caches {
 			d.KV = append(d.KV, c.grow(i, 1))
 		}
-		d.Block(&b.qkv, &b.attn, b.rope, &b.O.op, &b.mlp, x)
+		d.Block(&b.qkv, &b.attn, b.rope, &b.out, &b.mlp, x)
 	}
 	for _, c := range caches {
 		c.Advance(1)

@@ -19,7 +19,8 @@ type Embedding struct {
 type embeddingSlots struct {
 	a, b, weight, rows, prompt *Param
 
-	ids []int32 // of rows
+	values *kernels.Matrix // of weight
+	ids    []int32         // of rows
 }
 
 // NewEmbedding makes an embedding from a frozen table [V,D].
@@ -28,8 +29,19 @@ func NewEmbedding(name string, table *kernels.Matrix) *Embedding {
 	return &Embedding{Name: name, base: base, op: base}
 }
 
+// Multiply has tokens' embeddings, slots included, multiplied with a factor that belongs to the base.
+func (e *Embedding) Multiply(factor float32) { e.base.Times, e.op.Times = factor, factor }
+
 // Table is the frozen table [V,D].
 func (e *Embedding) Table() *kernels.Matrix { return e.base.W }
+
+// Row writes the base's embedding of a token into dst [D].
+func (e *Embedding) Row(dst []float32, id int32) {
+	e.base.W.Row(dst, int(id))
+	if e.base.Times != 0 {
+		kernels.Scale(dst, e.base.Times)
+	}
+}
 
 // SetLowRank adds scale·B·A[:,t] to the embedding of token t, with A [R,V] and B [D,R].
 func (e *Embedding) SetLowRank(a, b *Param, scale float32) {
@@ -41,7 +53,13 @@ func (e *Embedding) SetLowRank(a, b *Param, scale float32) {
 // SetWeight puts w [V,D] in the place of the table. A head that is tied to the table keeps the base's: fill its slot with the same
 // Param, which then gets both gradients.
 func (e *Embedding) SetWeight(w *Param) {
-	e.slots.weight = w
+	e.SetWeightAs(w, kernels.FromFloat32(e.base.W.Rows, e.base.W.Cols, w.Data))
+}
+
+// SetWeightAs is SetWeight with a matrix of its own that is read, such as a rounded copy that the method keeps in step with w. The
+// gradient goes to w.
+func (e *Embedding) SetWeightAs(w *Param, values *kernels.Matrix) {
+	e.slots.weight, e.slots.values = w, values
 	e.weigh()
 }
 
@@ -66,7 +84,7 @@ func (e *Embedding) prompt() int { return len(e.op.Prompt) / e.op.W.Cols }
 func (e *Embedding) weigh() {
 	e.op.W, e.op.DW, e.op.Rows = e.base.W, nil, nil
 	if w := e.slots.weight; w != nil {
-		e.op.W, e.op.DW = kernels.FromFloat32(e.base.W.Rows, e.base.W.Cols, w.Data), w.Grad
+		e.op.W, e.op.DW = e.slots.values, w.Grad
 	}
 	if r := e.slots.rows; r != nil {
 		e.op.W = e.op.W.WithRows(e.slots.ids, r.Data)

@@ -44,9 +44,9 @@ func newStack(seed uint64, blocks int) *Stack {
 			AttnNorm: NewNorm("attn", r.floats(dim, 1, 0.1), 1e-5), MLPNorm: NewNorm("mlp", r.floats(dim, 1, 0.1), 1e-5),
 		}
 		l := func(name string, out, in int) *Linear { return r.linear(fmt.Sprintf("layers.%d.%s", i, name), out, in) }
-		s.Blocks = append(s.Blocks, NewBlock(c,
-			l("q", heads*head, dim), l("k", kvHeads*head, dim), l("v", kvHeads*head, dim), l("o", dim, heads*head),
-			l("gate", ff, dim), l("up", ff, dim), l("down", dim, ff)))
+		c.Q, c.K, c.V, c.O = l("q", heads*head, dim), l("k", kvHeads*head, dim), l("v", kvHeads*head, dim), l("o", dim, heads*head)
+		c.Gate, c.Up, c.Down = l("gate", ff, dim), l("up", ff, dim), l("down", dim, ff)
+		s.Blocks = append(s.Blocks, NewBlock(c))
 	}
 	s.Head = r.linear("lm_head", vocab, dim)
 	s.Embed = NewEmbedding("embed", kernels.FromFloat32(vocab, dim, r.floats(vocab*dim, 0, 1)))

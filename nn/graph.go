@@ -6,16 +6,22 @@ import (
 	"github.com/nlpodyssey/spago/ag"
 	"github.com/nlpodyssey/spago/mat"
 
+	"ft/internal/kernels"
 	"ft/internal/op"
 	"ft/internal/profile"
 )
 
 // Stack is a decoder as the graph sees it: embedding, blocks, final norm, head.
 type Stack struct {
-	Embed  *Embedding
-	Blocks []*Block
-	Norm   *Norm // the final one
-	Head   *Linear
+	Embed     *Embedding
+	Positions *Embedding // added to Embed's, by a token's position; or nil
+	Blocks    []*Block
+	Norm      *Norm // the final one
+	Head      *Linear
+
+	InputScale float32 // factor of the first block's input; 0 stands for 1
+	LogitScale float32 // factor of logits; 0 stands for 1
+	LogitCap   float32 // soft cap of logits (see op.Head); 0: none
 
 	// Recompute keeps only each block's input in a training pass and computes the rest again when its gradient is due:
 	// one more forward pass for a fraction of the memory. Losses and gradients are the same, bit for bit.
@@ -47,7 +53,9 @@ func (s *Stack) Norms() []*Norm {
 
 // ClearSlots takes every method's contribution out: the stack is the base's again.
 func (s *Stack) ClearSlots() {
-	s.Embed.ClearSlots()
+	for _, e := range s.Embeddings() {
+		e.ClearSlots()
+	}
 	for _, l := range s.Linears() {
 		l.ClearSlots()
 	}
@@ -60,7 +68,9 @@ func (s *Stack) ClearSlots() {
 
 // WithoutSlots runs f while all slots are empty: the base as it was before any method.
 func (s *Stack) WithoutSlots(f func() error) error {
-	defer s.Embed.suspend()()
+	for _, e := range s.Embeddings() {
+		defer e.suspend()()
+	}
 	for _, l := range s.Linears() {
 		defer l.suspend()()
 	}
@@ -74,7 +84,17 @@ func (s *Stack) WithoutSlots(f func() error) error {
 	return f()
 }
 
-func (s *Stack) head() *op.Head { return &op.Head{Norm: &s.Norm.op, Out: &s.Head.op} }
+// Embeddings are the embedding of tokens and, where the model has one, that of positions.
+func (s *Stack) Embeddings() []*Embedding {
+	if s.Positions == nil {
+		return []*Embedding{s.Embed}
+	}
+	return []*Embedding{s.Embed, s.Positions}
+}
+
+func (s *Stack) head() *op.Head {
+	return &op.Head{Norm: &s.Norm.op, Out: &s.Head.op, Scale: s.LogitScale, Cap: s.LogitCap}
+}
 
 // embed begins a pass: the embeddings [T,D] of its tokens.
 func (s *Stack) embed(p *op.Pass, ids []int32) []float32 {
@@ -83,9 +103,35 @@ func (s *Stack) embed(p *op.Pass, ids []int32) []float32 {
 	x := p.Floats(p.T * s.Embed.op.W.Cols)
 	op.EmbedForward(p.Arena, &s.Embed.op, x, ids)
 	if p.Noise > 0 {
-		op.NEFTune(p, x, p.Noise)
+		op.NEFTune(p, x, s.Prompt(), p.Noise)
 	}
+	s.place(p.Arena, x, p.Pos)
 	return x
+}
+
+// place turns embeddings x [T,D] of tokens at positions pos into the first block's input.
+func (s *Stack) place(a *kernels.Arena, x []float32, pos []int32) {
+	if s.Positions != nil {
+		mark := a.Mark()
+		defer a.Release(mark)
+		y := a.Floats(len(x))
+		op.EmbedForward(a, &s.Positions.op, y, pos)
+		kernels.Add(x, y)
+	}
+	if s.InputScale != 0 {
+		kernels.Scale(x, s.InputScale)
+	}
+}
+
+// placeBack adds the gradients of the embeddings' slots from dx [T,D], that of the first block's input, which it spoils.
+func (s *Stack) placeBack(p *op.Pass, dx []float32, ids []int32) {
+	if s.InputScale != 0 {
+		kernels.Scale(dx, s.InputScale)
+	}
+	op.EmbedBackward(p.Arena, &s.Embed.op, dx, ids)
+	if s.Positions != nil {
+		op.EmbedBackward(p.Arena, &s.Positions.op, dx, p.Pos)
+	}
 }
 
 // Losses computes each labelled position's cross-entropy into losses [T] (see op.HeadLoss) for the tokens ids [T], keeping nothing.
@@ -210,7 +256,7 @@ type embedOp struct {
 }
 
 func (o *embedOp) Operands() []mat.Tensor {
-	if trains(o.s.Embed) {
+	if trains(o.s.Embeddings()...) {
 		return []mat.Tensor{trained}
 	}
 	return nil
@@ -226,7 +272,7 @@ func (o *embedOp) Backward(gy mat.Tensor) error {
 	dx := gy.(*tensor).data
 	o.g.guard(0, embedIn, func() {
 		defer profile.Start(profile.Embedding).Stop()
-		op.EmbedBackward(o.g.pass.Arena, &o.s.Embed.op, dx, o.ids)
+		o.s.placeBack(o.g.pass, dx, o.ids)
 	})
 	return nil
 }

@@ -133,7 +133,7 @@ func TestTrain_memory(t *testing.T) {
 	const blocks, tokens = 6, 40
 	held := func(lowest int) int {
 		s, a := newStack(4, blocks), newArena(t)
-		addSlot(s.Blocks[lowest].Q, false, 0)
+		addSlot(s.Blocks[lowest].linears[0], false, 0)
 		k := newTask(4, tokens)
 		p := k.pass(a)
 		first := a.Floats(1)
@@ -242,7 +242,7 @@ func TestTrain_panic(t *testing.T) {
 			return func() { s.Blocks[1].mlp.Norm.Gain = gain }
 		}},
 		{"backward", "block 0, backward", func(s *Stack) func() {
-			d := s.Blocks[0].K.op.Delta
+			d := s.Blocks[0].linears[1].op.Delta
 			sink := d.DA
 			d.DA = sink[1:]
 			return func() { d.DA = sink }
@@ -301,7 +301,7 @@ func TestTrain_dropout(t *testing.T) {
 		if err := s.Train(p, k.ids, k.labels, losses, 1); err != nil {
 			t.Fatal(err)
 		}
-		return losses, s.Blocks[0].Q.Params()[0].Grad
+		return losses, s.Blocks[0].linears[0].Params()[0].Grad
 	}
 	l, g := run(0.5, 1)
 	for _, c := range []struct {

@@ -16,16 +16,27 @@ type Linear struct {
 	Head bool   // the output head: "all-linear" leaves it out
 	Tied bool   // W is the embedding's weight: changing it would change the embedding too
 
+	// Transposed says that Hugging Face's model has Wᵀ [In,Out] in this layer (Conv1D), which PEFT calls fan_in_fan_out.
+	Transposed bool
+
 	base, op op.Linear // without and with what is in the slots
+	parts    []linearPart
 	slots    linearSlots
 	params   []*Param
+}
+
+// linearPart is a range of a layer's outputs that stages use as a layer of its own.
+type linearPart struct {
+	lo, hi int
+	op     *op.Linear
 }
 
 // linearSlots are the parameters in a layer's slots.
 type linearSlots struct {
 	a, b, outScale, inScale, bias, weight, rows *Param
 
-	ids []int32 // of rows
+	values *kernels.Matrix // of weight
+	ids    []int32         // of rows
 }
 
 // NewLinear makes a layer from a frozen weight [Out,In] and an optional bias [Out].
@@ -33,6 +44,29 @@ func NewLinear(name string, w *kernels.Matrix, bias []float32) *Linear {
 	base := op.Linear{W: w, Bias: bias, Key: op.ModuleKey(name)}
 	return &Linear{Name: name, base: base, op: base}
 }
+
+// NewFused makes a layer of which stages use parts of as many outputs as sizes tells, one after the other: several projections that
+// are stored, and that methods see, as one.
+func NewFused(name string, w *kernels.Matrix, bias []float32, sizes ...int) *Linear {
+	l := NewLinear(name, w, bias)
+	lo := 0
+	for _, n := range sizes {
+		l.parts = append(l.parts, linearPart{lo, lo + n, new(op.Linear)})
+		lo += n
+	}
+	l.slice()
+	return l
+}
+
+// slice makes the parts anew.
+func (l *Linear) slice() {
+	for _, p := range l.parts {
+		*p.op = l.op.Slice(p.lo, p.hi)
+	}
+}
+
+// Fused reports whether stages use the layer in parts.
+func (l *Linear) Fused() bool { return len(l.parts) > 0 }
 
 // In is the number of input features.
 func (l *Linear) In() int { return l.base.W.Cols }
@@ -80,8 +114,12 @@ func (l *Linear) SetBias(b *Param) {
 }
 
 // SetWeight puts w [Out,In] in the place of the weight.
-func (l *Linear) SetWeight(w *Param) {
-	l.slots.weight = w
+func (l *Linear) SetWeight(w *Param) { l.SetWeightAs(w, kernels.FromFloat32(l.Out(), l.In(), w.Data)) }
+
+// SetWeightAs is SetWeight with a matrix of its own that the products read, such as a rounded copy that the method keeps in step with w
+// (Derived). The gradient goes to w.
+func (l *Linear) SetWeightAs(w *Param, values *kernels.Matrix) {
+	l.slots.weight, l.slots.values = w, values
 	l.weigh()
 }
 
@@ -96,7 +134,7 @@ func (l *Linear) SetRows(ids []int32, rows *Param) {
 func (l *Linear) weigh() {
 	l.op.W, l.op.DW, l.op.Rows = l.base.W, nil, nil
 	if w := l.slots.weight; w != nil {
-		l.op.W, l.op.DW = kernels.FromFloat32(l.Out(), l.In(), w.Data), w.Grad
+		l.op.W, l.op.DW = l.slots.values, w.Grad
 	}
 	if r := l.slots.rows; r != nil {
 		l.op.W = l.op.W.WithRows(l.slots.ids, r.Data)
@@ -109,10 +147,14 @@ func (l *Linear) weigh() {
 func (l *Linear) changed() {
 	s := &l.slots
 	l.params = trainable(s.a, s.b, s.outScale, s.inScale, s.bias, s.weight, s.rows)
+	l.slice()
 }
 
 // ClearSlots takes every method's contribution out: the layer is the base's again.
-func (l *Linear) ClearSlots() { l.op, l.slots, l.params = l.base, linearSlots{}, nil }
+func (l *Linear) ClearSlots() {
+	l.op, l.slots, l.params = l.base, linearSlots{}, nil
+	l.slice()
+}
 
 // Params are the trainable parameters in the layer's slots.
 func (l *Linear) Params() []*Param { return l.params }
@@ -121,5 +163,8 @@ func (l *Linear) Params() []*Param { return l.params }
 func (l *Linear) suspend() (restore func()) {
 	filled, slots, params := l.op, l.slots, l.params
 	l.ClearSlots()
-	return func() { l.op, l.slots, l.params = filled, slots, params }
+	return func() {
+		l.op, l.slots, l.params = filled, slots, params
+		l.slice()
+	}
 }

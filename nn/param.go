@@ -1,6 +1,6 @@
 // Package nn composes the stages of internal/op into the parts of a decoder: embedding, block, head, and
-// the Linear with its slots. It is where spago's graph begins: one operator per block and one for head and
-// loss. Everything above sees plain Go values.
+// the Linear with its slots. It is where spago's graph begins: one operator for the embedding, one per
+// block and one for head and loss. Everything above sees plain Go values.
 package nn
 
 import "fmt"

@@ -74,6 +74,9 @@ func NewAdamW(cfg AdamWConfig, sizes []int) (*AdamW, error) {
 	return o, nil
 }
 
+// AdamWBytes is the memory that the moments of n elements take.
+func AdamWBytes(n int) int { return 2 * 4 * n }
+
 // Step updates all parameters with learning rate lr. params must be the tensors NewAdamW was told of, in
 // that order; if a size differs an error is returned and nothing is changed.
 func (o *AdamW) Step(lr float64, params []Param) error {

@@ -33,15 +33,16 @@ const (
 	wrapper = "base_model."
 )
 
-// fileName is the name in TensorFile of the tensor that the program calls name.
+// fileName is the name in TensorFile of the tensor that the program calls name. A name without a dot is that of a soft prompt, which
+// belongs to nothing.
 func fileName(name string) string {
-	if strings.HasPrefix(name, wrapper) {
+	if strings.HasPrefix(name, wrapper) || !strings.Contains(name, ".") {
 		return name
 	}
 	return prefix + name
 }
 
-// Meta is what ft knows of an adapter and PEFT has no place for. It lies in MetaFile.
+// Meta is what ft knows of an adapter, or of a model that it trained, and PEFT has no place for. It lies in MetaFile.
 type Meta struct {
 	Template string `json:"template,omitempty"`  // source of the chat template of the training data
 	System   string `json:"system,omitempty"`    // system text of the training data
@@ -206,29 +207,28 @@ func (s *Saved) load() error {
 		return fmt.Errorf("%s: peft_type is missing", ConfigFile)
 	}
 	s.Type = head.Type
-	if err := s.loadMeta(); err != nil {
+	if s.Meta, s.HasMeta, err = ReadMeta(s.Dir); err != nil {
 		return err
 	}
+	s.Meta.Foreign = !s.HasMeta
 	if s.Meta.Base == "" {
 		s.Meta.Base = head.Base
 	}
 	return s.loadTensors()
 }
 
-// loadMeta reads ft.json, which only adapters made by ft have.
-func (s *Saved) loadMeta() error {
-	text, err := os.ReadFile(filepath.Join(s.Dir, MetaFile))
+// ReadMeta reads the ft.json of a directory that ft wrote, and reports whether there is one.
+func ReadMeta(dir string) (m Meta, ok bool, err error) {
+	text, err := os.ReadFile(filepath.Join(dir, MetaFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		s.Meta.Foreign = true
-		return nil
+		return m, false, nil
 	} else if err != nil {
-		return err
+		return m, false, err
 	}
-	if err := json.Unmarshal(text, &s.Meta); err != nil {
-		return fmt.Errorf("%s: %w", MetaFile, err)
+	if err := json.Unmarshal(text, &m); err != nil {
+		return m, false, fmt.Errorf("%s: %w", MetaFile, err)
 	}
-	s.HasMeta = true
-	return nil
+	return m, true, nil
 }
 
 func (s *Saved) loadTensors() error {

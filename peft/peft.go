@@ -1,6 +1,9 @@
 package peft
 
-import "ft/nn"
+import (
+	"ft/internal/quant"
+	"ft/nn"
+)
 
 // Host is a base model as methods see it: its layers, under their Hugging Face module paths, with the slots that methods fill.
 type Host interface {
@@ -31,8 +34,19 @@ type Adapter interface {
 	// reports whether the adapter changes that tensor. Vectors (biases, norms) are [out,1]. It takes one tensor at
 	// a time, and not the model, because a merge of a large base must never hold all of it in float32.
 	Merge(tensor string, w []float32, out, in int) (bool, error)
-	// State is what Save writes. Tensors that are saved as they are trained are the live ones of Params.
+	// State is what Save writes. Tensors that are saved as they are trained are the live ones of Params. A Standalone has none, which
+	// is an error.
 	State() (State, error)
+}
+
+// Standalone is an adapter whose outcome is a whole model, because PEFT has no format for what it trains, or because that is most
+// of the model. It is saved by merging it into its base.
+type Standalone interface {
+	Adapter
+	// WeightType is the number type in which the model's matrices are trained and written.
+	WeightType() quant.Type
+	// CopyFrom sets the parameters to the values of another model of the same shape, such as one that was saved.
+	CopyFrom(h Host) error
 }
 
 // State is an adapter in the terms of its directory.

@@ -141,7 +141,7 @@ func (t Targets) checkEntries(h Host) error {
 	var errs []error
 	for _, entry := range t.Modules.List {
 		fits := func(l *nn.Linear) bool { return isOrEndsIn(l.Name, entry) }
-		if !slices.ContainsFunc(h.Linears(), fits) && !isEmbedding(entry) {
+		if !slices.ContainsFunc(h.Linears(), fits) && !isEmbedding(h, entry) {
 			errs = append(errs, fmt.Errorf("targets: no linear layer is named %q%s", entry, hint(entry, h)))
 		}
 	}
@@ -202,23 +202,28 @@ func firstPath(h Host) string {
 	return ""
 }
 
-// embeddings are the paths of token and position embeddings in Hugging Face's decoders.
-var embeddings = []string{
-	"model.embed_tokens", "model.decoder.embed_tokens", "model.decoder.embed_positions", "gpt_neox.embed_in",
-	"transformer.wte", "transformer.wpe", "transformer.word_embeddings",
+// embeddings are the paths of the host's embeddings, of tokens and of positions.
+func embeddings(h Host) []string {
+	var paths []string
+	for _, e := range h.Stack().Embeddings() {
+		paths = append(paths, e.Name)
+	}
+	return paths
 }
 
-// isEmbedding reports whether a list entry can only mean an embedding.
-func isEmbedding(entry string) bool {
-	return slices.ContainsFunc(embeddings, func(path string) bool { return isOrEndsIn(path, entry) })
+// isEmbedding reports whether a list entry means an embedding of the host.
+func isEmbedding(h Host, entry string) bool {
+	return slices.ContainsFunc(embeddings(h), func(path string) bool { return isOrEndsIn(path, entry) })
 }
 
 // refuseEmbeddings is an error when the choice takes in an embedding of the host other than the one that is picked; PEFT has a
 // LoRA of its own kind for them. They are no layers of the host, so without this they would be passed over in silence.
 func (m *matcher) refuseEmbeddings(h Host, picked *nn.Embedding) error {
-	root, _, _ := strings.Cut(firstPath(h), ".")
-	for _, path := range embeddings {
-		if m.t.Modules.isAllLinear() || !strings.HasPrefix(path, root+".") || picked != nil && picked.Name == path {
+	if m.t.Modules.isAllLinear() {
+		return nil
+	}
+	for _, path := range embeddings(h) {
+		if picked != nil && picked.Name == path {
 			continue
 		}
 		if ok, err := m.picks(path, false); err != nil || ok {
@@ -226,6 +231,12 @@ func (m *matcher) refuseEmbeddings(h Host, picked *nn.Embedding) error {
 		}
 	}
 	return nil
+}
+
+// FanInFanOut is what PEFT writes under that name for an adapter's modules, of which linear gives the layers: whether one of them has its
+// weight transposed.
+func FanInFanOut[M any](modules []M, linear func(M) *nn.Linear) bool {
+	return slices.ContainsFunc(modules, func(m M) bool { return linear(m).Transposed })
 }
 
 func isOrEndsIn(path, name string) bool { return path == name || strings.HasSuffix(path, "."+name) }

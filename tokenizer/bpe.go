@@ -2,10 +2,8 @@ package tokenizer
 
 import (
 	"fmt"
-	"hash/maphash"
 	"math/bits"
 	"strings"
-	"sync/atomic"
 	"unicode/utf8"
 )
 
@@ -27,9 +25,9 @@ type bpe struct {
 // newBPE builds the model of s. bytesLast says that the pre-tokenizer ends in the byte alphabet; the
 // result tells whether the model took it over.
 func newBPE(s *modelSpec, bytesLast bool) (*bpe, error) {
-	b := &bpe{vocab: s.Vocab, unk: -1, fuseUnk: s.FuseUnk, fallback: s.ByteFallback, ignoreMerges: s.IgnoreMerges, cache: newWordCache()}
-	if err := checkModelType(s.Type); err != nil {
-		return nil, err
+	b := &bpe{vocab: s.Vocab.ids, unk: -1, fuseUnk: s.FuseUnk, fallback: s.ByteFallback, ignoreMerges: s.IgnoreMerges, cache: newWordCache()}
+	if s.UnkID != nil {
+		return nil, fmt.Errorf("model.unk_id is an option of Unigram models, not of BPE")
 	}
 	if s.Dropout != nil && *s.Dropout != 0 {
 		return nil, fmt.Errorf("model.dropout %g is not supported: encoding would be random", *s.Dropout)
@@ -40,7 +38,7 @@ func newBPE(s *modelSpec, bytesLast bool) (*bpe, error) {
 		}
 	}
 	if s.UnkToken != nil {
-		if id, ok := s.Vocab[*s.UnkToken]; ok {
+		if id, ok := s.Vocab.ids[*s.UnkToken]; ok {
 			b.unk = id
 		}
 	}
@@ -83,16 +81,16 @@ func (b *bpe) addMerges(s *modelSpec) error {
 	b.pairs = newPairTable(len(s.Merges))
 	var joined []byte
 	for i, m := range s.Merges {
-		left, ok := s.Vocab[m[0]]
+		left, ok := s.Vocab.ids[m[0]]
 		if !ok {
 			return fmt.Errorf("model.merges[%d]: %q is not in the vocabulary", i, m[0])
 		}
-		right, ok := s.Vocab[m[1]]
+		right, ok := s.Vocab.ids[m[1]]
 		if !ok {
 			return fmt.Errorf("model.merges[%d]: %q is not in the vocabulary", i, m[1])
 		}
 		joined = append(append(joined[:0], m[0]...), m[1]...)
-		id, ok := s.Vocab[string(joined)]
+		id, ok := s.Vocab.ids[string(joined)]
 		if !ok {
 			return fmt.Errorf("model.merges[%d]: %q is not in the vocabulary", i, joined)
 		}
@@ -150,16 +148,13 @@ func (b *bpe) encode(out []int32, s string) []int32 {
 
 // word encodes a stretch that merges do not leave.
 func (b *bpe) word(out []int32, w string) []int32 {
-	if len(w) > maxCachedWord {
-		return b.compute(out, w)
-	}
-	slot := b.cache.slot(w)
-	if c := slot.Load(); c != nil && c.word == w {
-		return append(out, c.ids...)
+	ids, slot := b.cache.find(w)
+	if ids != nil {
+		return append(out, ids...)
 	}
 	from := len(out)
 	out = b.compute(out, w)
-	slot.Store(&cachedWord{strings.Clone(w), append([]int32(nil), out[from:]...)})
+	slot.keep(w, out[from:])
 	return out
 }
 
@@ -228,31 +223,6 @@ func (b *bpe) hasBytes(c string) bool {
 		}
 	}
 	return true
-}
-
-const (
-	cacheBits     = 15
-	maxCachedWord = 64
-)
-
-// wordCache remembers the ids of words. A word has one slot, which the last word that hashed there
-// holds; that bounds it and needs no lock.
-type wordCache struct {
-	seed  maphash.Seed
-	slots []atomic.Pointer[cachedWord]
-}
-
-type cachedWord struct {
-	word string
-	ids  []int32
-}
-
-func newWordCache() wordCache {
-	return wordCache{maphash.MakeSeed(), make([]atomic.Pointer[cachedWord], 1<<cacheBits)}
-}
-
-func (c *wordCache) slot(w string) *atomic.Pointer[cachedWord] {
-	return &c.slots[maphash.String(c.seed, w)>>(64-cacheBits)]
 }
 
 // pairMerge is what a pair of tokens becomes and how early.

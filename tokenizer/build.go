@@ -8,10 +8,10 @@ func build(s spec, size int) (*Tokenizer, error) {
 	if err := checkModelType(s.Model.Type); err != nil {
 		return nil, err
 	}
-	if s.Model.Vocab == nil {
+	if s.Model.Vocab.ids == nil {
 		return nil, fmt.Errorf("model.vocab is missing")
 	}
-	t := &Tokenizer{vocab: s.Model.Vocab}
+	t := &Tokenizer{vocab: s.Model.Vocab.ids}
 	top := int32(-1)
 	for tok, id := range t.vocab {
 		if id < 0 || int(id) >= size {
@@ -34,11 +34,8 @@ func build(s spec, size int) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.bpe, err = newBPE(&s.Model, pre.bytes); err != nil {
+	if err := t.addModel(&s.Model, &pre); err != nil {
 		return nil, err
-	}
-	if !t.bpe.bytes {
-		pre.settle()
 	}
 	t.pre = pre.list
 	if t.decode, err = newDecoder(s.Decoder); err != nil {
@@ -57,4 +54,26 @@ func build(s spec, size int) (*Tokenizer, error) {
 	}
 	t.spec = s
 	return t, nil
+}
+
+// addModel builds the model; one that does not work on bytes gets the byte alphabet spelled out before it.
+func (t *Tokenizer) addModel(s *modelSpec, pre *preBuilder) error {
+	if (s.Type == modelUnigram) != (s.Vocab.pieces != nil) {
+		return fmt.Errorf("model.vocab: a Unigram model has a list of tokens and scores, a BPE model an object of tokens and ids")
+	}
+	if s.Type == modelUnigram {
+		u, err := newUnigram(s)
+		t.model = u
+		pre.settle()
+		return err
+	}
+	b, err := newBPE(s, pre.bytes)
+	if err != nil {
+		return err
+	}
+	if !b.bytes {
+		pre.settle()
+	}
+	t.model, t.bpe = b, b
+	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"ft/internal/testkit"
@@ -60,7 +59,7 @@ func tokenizerFile(dir string) (string, bool) {
 }
 
 // TestReference encodes and decodes the texts of each tokenizer folder and compares with the ids of Hugging
-// Face's tokenizers. The one documented refusal is a Unigram model.
+// Face's tokenizers.
 func TestReference(t *testing.T) {
 	testkit.Conformance(t, "tokenizers", func(t *testing.T, dir string) {
 		goldens, err := filepath.Glob(filepath.Join(dir, "*", "golden.jsonl.gz"))
@@ -75,9 +74,6 @@ func TestReference(t *testing.T) {
 					t.Fatal("no tokenizer.json")
 				}
 				tok, err := tokenizer.Load(path)
-				if err != nil && strings.Contains(err.Error(), "model type Unigram is not supported") {
-					t.Skipf("refused as documented: %v", err)
-				}
 				if err != nil {
 					t.Fatal(err)
 				}

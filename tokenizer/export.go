@@ -21,8 +21,9 @@ const NoID int32 = -1
 
 // GGUFOptions are what a GGUF vocabulary holds beside the tokenizer itself.
 type GGUFOptions struct {
-	BOS, EOS, Unknown, Pad int32 // from the model's config; NoID if there is none
-	Rows                   int   // rows of the embedding; ids from Size on become unused tokens; 0: none
+	BOS, EOS, Unknown, Pad int32  // from the model's config; NoID if there is none
+	Rows                   int    // rows of the embedding; ids from Size on become unused tokens; 0: none
+	Name                   string // the file's general.name, on which it depends in llama.cpp whether tokens strip spaces: see GGUFName
 }
 
 // ToJSON gives the tokenizer as a tokenizer.json, from which Parse builds one that encodes and decodes
@@ -39,7 +40,7 @@ func (t *Tokenizer) ToJSON() ([]byte, error) {
 	}
 	s := t.spec
 	s.Version = "1.0"
-	s.Model.Type = "BPE"
+	s.Model.Type = cmp.Or(s.Model.Type, "BPE")
 	data, err := json.Marshal(s)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
@@ -66,6 +67,9 @@ func (t *Tokenizer) ToGGUF(o GGUFOptions) ([]KV, error) {
 }
 
 func (t *Tokenizer) toGGUF(o GGUFOptions) ([]KV, error) {
+	if t.bpe == nil {
+		return nil, fmt.Errorf("its model is %s: merge into a safetensors directory instead", t.spec.Model.Type)
+	}
 	tokens, types, err := t.ggufTokens(o)
 	if err != nil {
 		return nil, err
@@ -106,12 +110,14 @@ func (t *Tokenizer) ggufTokens(o GGUFOptions) ([]string, []int32, error) {
 	}
 	for _, m := range []*matcher{&t.added.raw, &t.added.normalized} {
 		for _, tok := range m.list {
-			if tok.LStrip || tok.RStrip || tok.SingleWord {
+			if tok.LStrip || tok.SingleWord || tok.RStrip != nameStrips(o.Name, tok.Content) {
 				return nil, nil, fmt.Errorf("the added token %q strips spaces or must be a word of its own", tok.Content)
 			}
 			types[tok.ID] = typeUser
 			if t.special[tok.ID] {
 				types[tok.ID] = typeControl
+			} else if t.spec.Model.ByteFallback {
+				tokens[tok.ID] = strings.ReplaceAll(tok.Content, spaceMark, " ") // llama.cpp looks for them in the text as it is
 			}
 		}
 	}
@@ -122,7 +128,7 @@ func (t *Tokenizer) ggufByteLevel(tokens []string, types []int32) ([]KV, error) 
 	if t.spec.Model.UnkToken != nil && !t.bpe.bytes {
 		return nil, fmt.Errorf("its characters are not the byte alphabet")
 	}
-	if n, _, err := openPart(t.spec.Normalizer, "normalizer"); err != nil || len(t.norm) > 0 && n.typ != "NFC" {
+	if n, _, err := openPart(t.spec.Normalizer, "normalizer"); err != nil || len(t.norm.steps) > 0 && n.typ != "NFC" {
 		return nil, fmt.Errorf("normalizer %s: llama.cpp has none for this kind", t.spec.Normalizer)
 	}
 	if d, _, err := openPart(t.spec.Decoder, "decoder"); err != nil || d.typ != "ByteLevel" {
@@ -171,16 +177,19 @@ func (t *Tokenizer) ggufSentencePiece(tokens []string, types []int32) ([]KV, err
 // spacePrefix reports whether a space mark is put before the text and after each special token, which
 // is the one way of llama.cpp beside none at all.
 func (t *Tokenizer) spacePrefix() (bool, error) {
-	if len(t.pre) > 0 || t.spec.Model.IgnoreMerges {
-		p, _, err := openPart(t.spec.PreTokenizer, "pre_tokenizer")
-		if err != nil || p.typ != "Metaspace" || t.spec.Model.IgnoreMerges || len(t.norm) > 0 {
-			return false, fmt.Errorf("a byte-fallback model with pre_tokenizer %s", t.spec.PreTokenizer)
-		}
+	p, has, err := openPart(t.spec.PreTokenizer, "pre_tokenizer")
+	if err != nil || t.spec.Model.IgnoreMerges {
+		return false, fmt.Errorf("a byte-fallback model with ignore_merges")
+	}
+	if has && p.typ == "Metaspace" && len(t.norm.steps) == 0 {
 		m, err := newMetaspace(p)
 		if err != nil || m.mark != spaceMark || m.cut || m.scheme != "never" {
 			return false, fmt.Errorf("pre_tokenizer %s: only prepend_scheme never without split can be expressed", t.spec.PreTokenizer)
 		}
 		return false, nil
+	}
+	if has && !splitsAtSpaces(p) {
+		return false, fmt.Errorf("a byte-fallback model with pre_tokenizer %s", t.spec.PreTokenizer)
 	}
 	// what the chain does to a few texts tells which it is
 	plain, prefixed := true, true
@@ -194,6 +203,13 @@ func (t *Tokenizer) spacePrefix() (bool, error) {
 		return false, fmt.Errorf("normalizer %s: only Replace of spaces, with or without Prepend, can be expressed", t.spec.Normalizer)
 	}
 	return prefixed, nil
+}
+
+// splitsAtSpaces reports whether a step cuts at spaces alone, of which a normalizer that spacePrefix accepts leaves none (Gemma's files
+// have it).
+func splitsAtSpaces(p part) bool {
+	var o struct{ Pattern textPattern }
+	return p.typ == "Split" && json.Unmarshal(p.raw, &o) == nil && o.Pattern.String != nil && *o.Pattern.String == " "
 }
 
 // scores gives each token a score from which llama.cpp's merging follows: the higher, the earlier it is

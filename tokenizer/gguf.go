@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -24,6 +26,37 @@ const maxPiece = 1024
 // controlTexts are tokens llama.cpp takes for control tokens whatever type the file gives them.
 var controlTexts = []string{"<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<end_of_turn>", "<|endoftext|>",
 	"</s>", "<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<|end_of_text|>", "<end_of_utterance>", "<eos>", "<｜end▁of▁sentence｜>"}
+
+// nameStrips reports whether the spaces after an added token belong to it. For llama.cpp that follows from general.name: it is so in files that are
+// called Phi-3.
+func nameStrips(name, token string) bool {
+	return namedPhi3(name) && !slices.Contains([]string{"<unk>", "<s>", "<|endoftext|>"}, token)
+}
+
+func namedPhi3(name string) bool {
+	name = strings.ToLower(name)
+	return strings.Contains(name, "phi-3") || strings.Contains(name, "phi3")
+}
+
+// GGUFName gives a file's general.name a form in which llama.cpp reads this tokenizer right: "phi-3" is in it if added tokens
+// strip spaces, and only then.
+func (t *Tokenizer) GGUFName(name string) string {
+	strips := false
+	for _, m := range []*matcher{&t.added.raw, &t.added.normalized} {
+		for _, tok := range m.list {
+			strips = strips || tok.RStrip
+		}
+	}
+	switch {
+	case strips && !namedPhi3(name):
+		return name + " (phi-3)"
+	case !strips:
+		return phi3Name.ReplaceAllString(name, "phi_3")
+	}
+	return name
+}
+
+var phi3Name = regexp.MustCompile(`(?i)phi-?3`)
 
 // FromGGUF builds the tokenizer whose vocabulary a GGUF file carries: byte-level BPE
 // (tokenizer.ggml.model "gpt2") with one of llama.cpp's named pre-tokenizers, or SentencePiece BPE
@@ -52,25 +85,26 @@ func (r *metaReader) spec() (s spec, size int) {
 	}
 	tokens := r.strings("tokenizer.ggml.tokens")
 	types := r.types(len(tokens))
+	name := typed(r, "general.name", "")
 	if r.err != nil {
 		return s, 0
 	}
-	s = spec{Version: "1.0", Model: modelSpec{Type: "BPE", Vocab: make(map[string]int32, len(tokens))}}
+	s = spec{Version: "1.0", Model: modelSpec{Type: "BPE", Vocab: vocabulary{ids: make(map[string]int32, len(tokens))}}}
 	for i, tok := range tokens {
 		if tok == "" {
 			tok = fmt.Sprintf("[EMPTY_%d]", i) // as llama.cpp names it
 			tokens[i] = tok
 		}
 		size += len(tok) + 8
-		if other, dup := s.Model.Vocab[tok]; dup {
+		if other, dup := s.Model.Vocab.ids[tok]; dup {
 			r.fail("tokenizer.ggml.tokens: %q has the ids %d and %d", tok, other, i)
 		}
-		s.Model.Vocab[tok] = int32(i)
+		s.Model.Vocab.ids[tok] = int32(i)
 		if slices.Contains(controlTexts, tok) {
 			types[i] = typeControl
 		}
 		if typ := types[i]; typ == typeUnknown || typ == typeControl || typ == typeUser {
-			s.Added = append(s.Added, addedToken{ID: int32(i), Content: tok, Special: typ != typeUser})
+			s.Added = append(s.Added, addedToken{ID: int32(i), Content: tok, Special: typ != typeUser, RStrip: nameStrips(name, tok)})
 		}
 	}
 	switch model {
@@ -145,8 +179,8 @@ func (r *metaReader) scoredMerges(m *modelSpec, tokens []string, types []int32, 
 			return
 		}
 		for k := range tok {
-			_, left := m.Vocab[tok[:k]]
-			_, right := m.Vocab[tok[k:]]
+			_, left := m.Vocab.ids[tok[:k]]
+			_, right := m.Vocab.ids[tok[k:]]
 			if left && right && k > 0 {
 				list = append(list, scored{[2]string{tok[:k], tok[k:]}, scores[i]})
 			}

@@ -391,3 +391,61 @@ func TestToGGUF_names(t *testing.T) {
 		}
 	}
 }
+
+// TestToGGUF_gemma writes a vocabulary in the manner of Gemma's files: no space before the text, a split that finds nothing, and runs of
+// spaces as added tokens, which a GGUF file spells as spaces.
+func TestToGGUF_gemma(t *testing.T) {
+	tok := parse(t, sentencePiece(func(file, model object) {
+		model["merges"] = [][2]string{{"▁", "▁"}, {"▁", "a"}, {"b", "c"}, {"▁a", "bc"}}
+		file["normalizer"] = object{"type": "Replace", "pattern": object{"String": " "}, "content": "▁"}
+		file["pre_tokenizer"] = object{"type": "Split", "pattern": object{"String": " "}, "behavior": "MergedWithPrevious", "invert": false}
+		file["decoder"] = object{"type": "Sequence", "decoders": []object{{"type": "Replace", "pattern": object{"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}}}
+		file["added_tokens"] = append(file["added_tokens"].([]object), object{"content": "▁▁", "normalized": false}, object{"content": "\n\n", "normalized": false})
+	}))
+	list, err := tok.ToGGUF(tokenizer.GGUFOptions{BOS: 1, EOS: 2, Unknown: 0, Pad: tokenizer.NoID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := asKeys(list)
+	if k["tokenizer.ggml.add_space_prefix"] != false {
+		t.Errorf("add_space_prefix %v", k["tokenizer.ggml.add_space_prefix"])
+	}
+	back := fromKeys(t, k)
+	for _, text := range append(randomTexts(300), "a  abc", "   a\n\nb", "a     b", "<s>a  ") {
+		text = strings.ReplaceAll(text, "▁", "") // the mark itself is the one thing that a GGUF file reads otherwise
+		if got, want := back.Encode(text, true), tok.Encode(text, true); !slices.Equal(got, want) {
+			t.Fatalf("%q:\n got %v\nwant %v", text, got, want)
+		}
+	}
+}
+
+// TestToGGUF_phi3 checks that tokens which take the spaces after them go into files that are called Phi-3, and into no others.
+func TestToGGUF_phi3(t *testing.T) {
+	strips := func(content string) object { return object{"content": content, "special": true, "rstrip": true} }
+	tok := parse(t, sentencePiece(func(file, _ object) {
+		file["added_tokens"] = []object{{"content": "<unk>", "special": true}, {"content": "<s>", "special": true}, strips("</s>"), strips("<|end|>"), {"content": "<|endoftext|>", "special": true}}
+	}))
+	for name, want := range map[string]string{"mine": "mine (phi-3)", "My-Phi-3-mini": "My-Phi-3-mini", "phi3": "phi3"} {
+		if got := tok.GGUFName(name); got != want {
+			t.Errorf("%s becomes %s, want %s", name, got, want)
+		}
+	}
+	if got := parse(t, sentencePiece(nil)).GGUFName("like Phi-3, phi3"); got != "like phi_3, phi_3" {
+		t.Errorf("without such tokens: %s", got)
+	}
+	o := tokenizer.GGUFOptions{BOS: 1, EOS: 2, Unknown: 0, Pad: tokenizer.NoID, Name: "mine"}
+	if _, err := tok.ToGGUF(o); err == nil {
+		t.Error("written under a name that does not strip")
+	}
+	o.Name = tok.GGUFName(o.Name)
+	list, err := tok.ToGGUF(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := fromKeys(t, asKeys(append(list, tokenizer.KV{Key: "general.name", Value: o.Name})))
+	for _, text := range []string{"a<|end|> \n a", "<s> a</s> b", "<|endoftext|>  a", "<|end|><|end|> "} {
+		if got, want := back.Encode(text, true), tok.Encode(text, true); !slices.Equal(got, want) {
+			t.Errorf("%q:\n got %v\nwant %v", text, got, want)
+		}
+	}
+}

@@ -4,30 +4,35 @@ import (
 	"encoding/json"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
 
 // normalizer is a chain of rewrites of the text.
-type normalizer []func(string) string
+type normalizer struct {
+	steps  []func(string) string
+	strips bool // characters at the beginning may be taken away
+}
+
+func (n *normalizer) push(f func(string) string) { n.steps = append(n.steps, f) }
 
 func (n normalizer) apply(s string) string {
-	for _, f := range n {
+	for _, f := range n.steps {
 		s = f(s)
 	}
 	return s
 }
 
-const haveNormalizers = "Sequence, NFC, NFD, NFKC, NFKD, Lowercase, Prepend, Replace, Strip, StripAccents, ByteLevel"
+const haveNormalizers = "Sequence, NFC, NFD, NFKC, NFKD, Lowercase, Prepend, Replace, Strip, StripAccents, ByteLevel, Precompiled"
 
 // newNormalizer builds the chain of a "normalizer" step.
 func newNormalizer(raw json.RawMessage) (normalizer, error) {
-	p, ok, err := openPart(raw, "normalizer")
-	if err != nil || !ok {
-		return nil, err
-	}
 	var n normalizer
-	err = n.add(p)
+	p, ok, err := openPart(raw, "normalizer")
+	if err == nil && ok {
+		err = n.add(p)
+	}
 	return n, err
 }
 
@@ -44,23 +49,24 @@ func (n *normalizer) add(p part) error {
 		}
 		return p.each(o.Normalizers, "normalizers", n.add)
 	case "NFC", "NFD", "NFKC", "NFKD":
-		*n = append(*n, unicodeForms[p.typ].String)
+		n.push(unicodeForms[p.typ].String)
 		return p.options(&none)
 	case "Lowercase":
-		*n = append(*n, lower)
+		n.push(lower)
 		return p.options(&none)
 	case "StripAccents":
-		*n = append(*n, stripMarks)
+		n.push(stripMarks)
+		n.strips = true
 		return p.options(&none)
 	case "ByteLevel":
-		*n = append(*n, toByteAlphabet)
+		n.push(toByteAlphabet)
 		return p.options(&none)
 	case "Prepend":
 		var o struct {
 			partType
 			Prepend string `json:"prepend"`
 		}
-		*n = append(*n, func(s string) string {
+		n.push(func(s string) string {
 			if s == "" {
 				return s
 			}
@@ -69,7 +75,11 @@ func (n *normalizer) add(p part) error {
 		return p.options(&o)
 	case "Replace":
 		f, err := newReplace(p)
-		*n = append(*n, f)
+		n.push(f)
+		return err
+	case "Precompiled":
+		f, err := newCharsMap(p)
+		n.push(f)
 		return err
 	case "Strip":
 		var o struct {
@@ -77,7 +87,7 @@ func (n *normalizer) add(p part) error {
 			Left  bool `json:"strip_left"`
 			Right bool `json:"strip_right"`
 		}
-		*n = append(*n, func(s string) string {
+		n.push(func(s string) string {
 			if o.Left {
 				s = strings.TrimLeftFunc(s, unicode.IsSpace)
 			}
@@ -86,7 +96,9 @@ func (n *normalizer) add(p part) error {
 			}
 			return s
 		})
-		return p.options(&o)
+		err := p.options(&o)
+		n.strips = n.strips || o.Left
+		return err
 	}
 	return p.unsupported(haveNormalizers)
 }
@@ -124,6 +136,17 @@ func newReplace(p part) (func(string) string, error) {
 		}, nil
 	}
 	return nil, p.errorf("the pattern is empty")
+}
+
+// keepsStart reports whether normalized begins with what s began with: to the reference a text whose first character was
+// taken away does not begin where the text begins.
+func (n normalizer) keepsStart(s, normalized string) bool {
+	if !n.strips {
+		return true
+	}
+	a, _ := utf8.DecodeRuneInString(s)
+	b, _ := utf8.DecodeRuneInString(normalized)
+	return a == b
 }
 
 // lower maps every character by itself, without the context rule for a final sigma. U+0130 is the one

@@ -43,6 +43,7 @@ var ggufPres = []ggufPre{
 	{names: []string{"tekken"}, steps: []string{regexTekken}, ignoreMerges: true, addBOS: true},
 	{names: []string{"deepseek-v3", "hunyuan-dense", "joyai-llm"}, steps: []string{`\p{N}{1,3}`, regexHan, regexMarks}},
 	{names: []string{"seed-coder"}, steps: []string{regexShort + `|` + regexWords + `|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+` + regexTail}},
+	{names: []string{"default"}, steps: []string{`[\p{P}\$\+<=>\^~\|]+`, regexGPT2, `\p{N}+`, `[0-9][0-9][0-9]`}},
 }
 
 // findPre returns the pre-tokenizer of a name in a GGUF file.
@@ -112,7 +113,8 @@ func byteLevelSteps(raw json.RawMessage) ([]string, error) {
 			return p.each(o.List, "pretokenizers", add)
 		case p.typ == "Digits" && o.Individual:
 			steps = append(steps, regexDigit)
-		case p.typ == "Split" && o.Pattern.Regex != nil && o.Behavior == "Isolated" && !o.Invert:
+		case p.typ == "Split" && o.Pattern.Regex != nil && (o.Behavior == "Isolated" && !o.Invert || o.Behavior == "Removed" && o.Invert && scanners[*o.Pattern.Regex] != nil):
+			// removing what a regex does not match is the same where it matches everything
 			steps = append(steps, lineEnds.Replace(*o.Pattern.Regex))
 		case p.typ == "ByteLevel" && !o.AddPrefixSpace:
 			bytes = true

@@ -34,9 +34,11 @@ func compileBacktracking(pattern string) (finder, error) {
 	}, nil
 }
 
-// wordClass is \w of Oniguruma; regexp2's own differs in marks, letter-like numbers and joiners.
+// wordClass is \w of Oniguruma; regexp2's own differs in marks, letter-like numbers and joiners. Inside a class it lacks
+// the fractions and raised digits of Latin-1.
 const (
-	wordClass = `\p{L}\p{M}\p{Nd}\p{Nl}²³¹¼-¾\p{Pc}\p{Other_Alphabetic}`
+	wordInner = `\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\p{Other_Alphabetic}`
+	wordClass = wordInner + `²³¹¼-¾`
 	wordEdge  = `(?:(?<=[` + wordClass + `])(?![` + wordClass + `])|(?<![` + wordClass + `])(?=[` + wordClass + `]))`
 )
 
@@ -124,7 +126,7 @@ func (t *translator) escape() (int, error) {
 		t.out.WriteString(p[:n+1])
 		return n + 1, nil
 	case c == 'w' && inClass:
-		t.out.WriteString(wordClass)
+		t.out.WriteString(wordInner)
 	case c == 'w':
 		t.out.WriteString("[" + wordClass + "]")
 	case c == 'W' && !inClass:

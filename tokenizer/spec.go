@@ -32,21 +32,75 @@ type addedToken struct {
 	Special    bool   `json:"special"`
 }
 
-// modelSpec is the "model" part. Only BPE is built; the fields of other types are there to refuse them
-// by name rather than as unknown options.
+// modelUnigram is the type of models other than BPE, whose name is also the default.
+const modelUnigram = "Unigram"
+
+// modelSpec is the "model" part: BPE's options and Unigram's.
 type modelSpec struct {
-	Type             string           `json:"type"`
-	Dropout          *float64         `json:"dropout"`
-	UnkToken         *string          `json:"unk_token"`
-	SubwordPrefix    *string          `json:"continuing_subword_prefix"`
-	WordSuffix       *string          `json:"end_of_word_suffix"`
-	FuseUnk          bool             `json:"fuse_unk"`
-	ByteFallback     bool             `json:"byte_fallback"`
-	IgnoreMerges     bool             `json:"ignore_merges"`
-	Vocab            map[string]int32 `json:"vocab"`
-	Merges           mergeList        `json:"merges"`
-	ranks            []int32          // rank of each merge where several share one; nil: its place in the list
-	firstMergeCounts bool             // of a merge listed twice the first counts (llama.cpp), else the last
+	Type             string     `json:"type"`
+	Dropout          *float64   `json:"dropout"`
+	UnkToken         *string    `json:"unk_token"`
+	SubwordPrefix    *string    `json:"continuing_subword_prefix"`
+	WordSuffix       *string    `json:"end_of_word_suffix"`
+	FuseUnk          bool       `json:"fuse_unk"`
+	ByteFallback     bool       `json:"byte_fallback"`
+	IgnoreMerges     bool       `json:"ignore_merges"`
+	Vocab            vocabulary `json:"vocab"`
+	Merges           mergeList  `json:"merges"`
+	UnkID            *int32     `json:"unk_id,omitempty"` // Unigram's
+	ranks            []int32    // rank of each merge where several share one; nil: its place in the list
+	firstMergeCounts bool       // of a merge listed twice the first counts (llama.cpp), else the last
+}
+
+// MarshalJSON writes the options of the model's own type.
+func (m modelSpec) MarshalJSON() ([]byte, error) {
+	if m.Type == modelUnigram {
+		return json.Marshal(map[string]any{"type": m.Type, "unk_id": m.UnkID, "vocab": m.Vocab, "byte_fallback": m.ByteFallback})
+	}
+	type plain modelSpec
+	return json.Marshal(plain(m))
+}
+
+// vocabulary is a "vocab": an object of tokens and ids, or a Unigram model's list of tokens and scores.
+type vocabulary struct {
+	ids    map[string]int32
+	pieces []piece // by id; nil for an object
+}
+
+// UnmarshalJSON reads both spellings.
+func (v *vocabulary) UnmarshalJSON(data []byte) error {
+	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("[")) {
+		return json.Unmarshal(data, &v.ids)
+	}
+	var list [][2]any
+	if err := json.Unmarshal(data, &list); err != nil {
+		return err
+	}
+	v.ids, v.pieces = make(map[string]int32, len(list)), make([]piece, len(list))
+	for i, e := range list {
+		text, ok1 := e[0].(string)
+		score, ok2 := e[1].(float64)
+		if !ok1 || !ok2 {
+			return fmt.Errorf("vocab[%d] is %v, expected a token and its score", i, e)
+		}
+		if _, twice := v.ids[text]; twice {
+			return fmt.Errorf("vocab[%d]: %q is there twice", i, text)
+		}
+		v.ids[text], v.pieces[i] = int32(i), piece{text, score}
+	}
+	return nil
+}
+
+// MarshalJSON writes the spelling of the model's type.
+func (v vocabulary) MarshalJSON() ([]byte, error) {
+	if v.pieces == nil {
+		return json.Marshal(v.ids)
+	}
+	list := make([][2]any, len(v.pieces))
+	for i, p := range v.pieces {
+		list[i] = [2]any{p.text, p.score}
+	}
+	return json.Marshal(list)
 }
 
 // mergeList is the "merges" list in either spelling: "a b" or ["a", "b"].
@@ -126,8 +180,8 @@ func refuseModel(data []byte) error {
 }
 
 func checkModelType(typ string) error {
-	if typ != "" && typ != "BPE" {
-		return fmt.Errorf("model type %s is not supported (have: BPE)", typ)
+	if typ != "" && typ != "BPE" && typ != modelUnigram {
+		return fmt.Errorf("model type %s is not supported (have: BPE, Unigram)", typ)
 	}
 	return nil
 }

@@ -10,6 +10,11 @@ import (
 	"unicode/utf8"
 )
 
+// model cuts a piece of text, which is not empty, into tokens and appends their ids to out.
+type model interface {
+	encode(out []int32, s string) []int32
+}
+
 // maxFileBytes bounds what a tokenizer file may hold, packed or not; the largest known one is 34 MB.
 const maxFileBytes = 1 << 29
 
@@ -24,7 +29,8 @@ type Tokenizer struct {
 	added   addedTokens
 	norm    normalizer
 	pre     []preTokenizer
-	bpe     *bpe
+	model   model
+	bpe     *bpe // the model, if it is of this kind
 	decode  []decoder
 	prefix  []int32 // ids the post-processor puts before the text
 	suffix  []int32
@@ -109,12 +115,13 @@ func (e *encoder) text(s string) {
 			return
 		}
 		part := t.norm.apply(s[start:end])
+		first := start == 0 && t.norm.keepsStart(s, part)
 		t.added.normalized.split(part, func(id int32, from, to int) {
 			if id >= 0 {
 				e.out = append(e.out, id)
 				return
 			}
-			e.stage(0, part[from:to], start == 0 && from == 0)
+			e.stage(0, part[from:to], first && from == 0)
 		})
 	})
 }
@@ -126,7 +133,7 @@ func (e *encoder) stage(k int, s string, first bool) {
 		return
 	}
 	if k == len(e.t.pre) {
-		e.out = e.t.bpe.encode(e.out, s)
+		e.out = e.t.model.encode(e.out, s)
 		return
 	}
 	e.t.pre[k](s, first, func(piece string, first bool) { e.stage(k+1, piece, first) })

@@ -106,6 +106,11 @@ func parse(t *testing.T, data []byte) *tokenizer.Tokenizer {
 	return tok
 }
 
+func parseError(data []byte) error {
+	_, err := tokenizer.Parse(data)
+	return err
+}
+
 // pieces spells the ids of text.
 func pieces(tok *tokenizer.Tokenizer, text string, special bool) string {
 	var out []string
@@ -296,7 +301,14 @@ func TestParse_refusals(t *testing.T) {
 		{"more after it", "more after", append(byteLevel(nil), '1')},
 		{"version", `version "2.0"`, set("version", "2.0")},
 		{"unknown key", `"surprise"`, set("surprise", 1)},
-		{"unigram", "Unigram is not supported", []byte(`{"model":{"type":"Unigram","unk_id":0,"vocab":[["a",-1.5]]}}`)},
+		{"word piece", "WordPiece is not supported", []byte(`{"model":{"type":"WordPiece","unk_token":"a","vocab":{"a":0},"max_input_chars_per_word":9}}`)},
+		{"unigram without unknown", "unk_id is missing", []byte(`{"model":{"type":"Unigram","vocab":[["a",-1.5]]}}`)},
+		{"unigram, unknown beyond", "unk_id is 1", []byte(`{"model":{"type":"Unigram","unk_id":1,"vocab":[["a",-1.5]]}}`)},
+		{"unigram, object", "has a list of tokens", []byte(`{"model":{"type":"Unigram","unk_id":0,"vocab":{"a":0}}}`)},
+		{"unigram, twice", "is there twice", []byte(`{"model":{"type":"Unigram","unk_id":0,"vocab":[["a",-1.5],["a",-2]]}}`)},
+		{"unigram, no score", "a token and its score", []byte(`{"model":{"type":"Unigram","unk_id":0,"vocab":[["a","b"]]}}`)},
+		{"bpe, list", "has a list of tokens", []byte(`{"model":{"type":"BPE","vocab":[["a",-1.5]],"merges":[]}}`)},
+		{"charsmap", "a table of 400 bytes in 0", []byte(`{"normalizer":{"type":"Precompiled","precompiled_charsmap":"kAEAAA=="},"model":{"type":"BPE","vocab":{"a":0},"merges":[]}}`)},
 		{"wordpiece", "WordPiece is not supported", model("type", "WordPiece")},
 		{"no vocab", "model.vocab is missing", model("vocab", nil)},
 		{"huge id", "id 2000000000", model("vocab", object{"a": 2000000000})},

@@ -92,7 +92,7 @@ func (l *loop) better(e EvalEvent) (bool, error) {
 		return false, fmt.Errorf("trainer: step %d: the validation %s is not finite (%v). Lower train.lr", e.Step, l.Best, v)
 	}
 	v *= sign
-	if l.kept != nil && v >= l.best {
+	if l.found && v >= l.best {
 		l.waited++
 		return false, nil
 	}
@@ -101,11 +101,14 @@ func (l *loop) better(e EvalEvent) (bool, error) {
 }
 
 func (l *loop) keep(e EvalEvent) error {
-	if l.kept == nil {
-		l.kept = make([][]float32, len(l.Params))
-	}
-	for i, p := range l.Params {
-		l.kept[i] = append(l.kept[i][:0], p.Data...)
+	l.found = true
+	if l.Reload == nil {
+		if l.kept == nil {
+			l.kept = make([][]float32, len(l.Params))
+		}
+		for i, p := range l.Params {
+			l.kept[i] = append(l.kept[i][:0], p.Data...)
+		}
 	}
 	l.result.BestStep, l.result.BestLoss = e.Step, e.Loss
 	if l.Keep == nil {

@@ -86,6 +86,37 @@ func TestRun_best(t *testing.T) {
 	}
 }
 
+// TestRun_reload: with Reload the best weights come from where Keep put them, and are asked for only if the last ones are not the best.
+func TestRun_reload(t *testing.T) {
+	for _, c := range []struct {
+		losses []float64
+		calls  int
+	}{{[]float64{3, 2, 1, 1.5, 1.2}, 1}, {[]float64{3, 4, 3, 2, 1}, 0}} {
+		tr := newTrial(4, c.losses...)
+		calls := 0
+		tr.Reload = func() error {
+			calls++
+			tr.fake.param.Data[0] = tr.kept[len(tr.kept)-1]
+			return nil
+		}
+		tr.run(t)
+		if got, want := tr.fake.param.Data[0], tr.kept[len(tr.kept)-1]; calls != c.calls || got != want {
+			t.Errorf("%v: %d calls of Reload, want %d; the parameter is %g, the best was %g", c.losses, calls, c.calls, got, want)
+		}
+	}
+	broken := errors.New("cannot read")
+	tr := newTrial(4, 3, 2, 1, 1.5, 1.2)
+	tr.Reload = func() error { return broken }
+	if _, err := tr.Run(t.Context()); !errors.Is(err, broken) {
+		t.Errorf("a Reload that fails: %v", err)
+	}
+	tr = newTrial(4, 3, 2, 1, 1.5, 1.2)
+	tr.Keep, tr.Reload = nil, func() error { return nil }
+	if _, err := tr.Run(t.Context()); err == nil {
+		t.Error("Reload without Keep is no error")
+	}
+}
+
 func TestRun_patience(t *testing.T) {
 	for _, c := range []struct {
 		patience int

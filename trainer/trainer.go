@@ -85,7 +85,10 @@ type Trainer struct {
 	// Score answers validation rows and scores them; optional.
 	Score func(ctx context.Context) (map[string]float64, error)
 	// Keep is called when the present weights are the best so far.
-	Keep      func() error
+	Keep func() error
+	// Reload puts the weights of the last Keep back into Params; optional. Without it the trainer holds a copy of the best weights,
+	// which for a whole model is as much memory as the model itself.
+	Reload    func() error
 	Observers []Observer
 }
 
@@ -131,7 +134,8 @@ type loop struct {
 	order   []int // of the epoch under way
 	epoch   int   // that order belongs to
 	best    float64
-	kept    [][]float32 // the best weights
+	found   bool        // there is a best
+	kept    [][]float32 // the best weights, unless Reload has them
 	waited  int         // evaluations without a better score
 	based   bool        // the base was measured
 	result  Result
@@ -165,10 +169,21 @@ func (t *Trainer) Run(ctx context.Context) (Result, error) {
 			}
 		}
 	}
-	for i, p := range t.Params {
+	return l.result, l.restore()
+}
+
+// restore puts the best weights back.
+func (l *loop) restore() error {
+	switch {
+	case l.result.BestStep == l.result.Steps:
+		return nil // they are the last ones
+	case l.Reload != nil:
+		return l.Reload()
+	}
+	for i, p := range l.Params {
 		copy(p.Data, l.kept[i])
 	}
-	return l.result, nil
+	return nil
 }
 
 func (t *Trainer) newLoop() (*loop, error) {
@@ -180,6 +195,8 @@ func (t *Trainer) newLoop() (*loop, error) {
 		return nil, fmt.Errorf("trainer: no training samples")
 	case len(t.Params) == 0:
 		return nil, fmt.Errorf("trainer: nothing to train")
+	case t.Reload != nil && t.Keep == nil:
+		return nil, fmt.Errorf("trainer: nothing keeps what Reload would read")
 	case t.Best != "loss" && t.Score == nil:
 		return nil, fmt.Errorf("trainer: best is %q, but no answers are scored", t.Best)
 	}

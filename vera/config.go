@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"ft/peft"
 )
@@ -28,14 +30,19 @@ type Config struct {
 	// SaveProjection stores the pair with the adapter. Without it the adapter is the smallest of all, and whoever loads it draws the
 	// pair again.
 	SaveProjection bool `yaml:"save_projection"`
+	// Bias trains biases of the base too: none, vera_only (those of the targets) or all.
+	Bias string `yaml:"bias"`
 }
 
 // maxRank is far above every layer's width; a larger rank is a slip that would only exhaust the memory.
 const maxRank = 1 << 16
 
+// biases are the values of Bias.
+var biases = []string{peft.BiasNone, "vera_only", peft.BiasAll}
+
 // Default returns the settings of a run that names none: PEFT's, on all linear layers.
 func Default() Config {
-	return Config{Rank: 256, DInitial: 0.1, Targets: peft.AllLinear(), SaveProjection: true}
+	return Config{Rank: 256, DInitial: 0.1, Targets: peft.AllLinear(), SaveProjection: true, Bias: peft.BiasNone}
 }
 
 // Validate reports every value out of bounds, joined, each as `key: what is wrong`.
@@ -55,6 +62,9 @@ func (c Config) Validate() error {
 	}
 	if err := c.targets().Validate(); err != nil {
 		errs = append(errs, err)
+	}
+	if !slices.Contains(biases, c.Bias) {
+		bad("bias", "must be one of %s, got %q", strings.Join(biases, ", "), c.Bias)
 	}
 	return errors.Join(errs...)
 }

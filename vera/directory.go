@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"ft/nn"
@@ -37,13 +38,13 @@ func parse(saved *peft.Saved, h peft.Host) (settings, error) {
 	if err != nil {
 		return settings{}, err
 	}
-	if f.Bias != "none" {
+	if !slices.Contains(biases, f.Bias) {
 		unsupported = append(unsupported, fmt.Sprintf("bias: %q", f.Bias))
 	}
 	if len(unsupported) > 0 {
 		return settings{}, fmt.Errorf("not supported: %s", strings.Join(unsupported, "; "))
 	}
-	s := settings{rank: f.R, dInitial: f.DInitial, dropout: f.Dropout, key: f.Key, saves: f.Saves}
+	s := settings{rank: f.R, dInitial: f.DInitial, dropout: f.Dropout, key: f.Key, saves: f.Saves, bias: f.Bias}
 	if s.targets, err = f.Of(h, "vera"); err != nil {
 		return settings{}, err
 	}
@@ -73,7 +74,7 @@ func Load(h peft.Host, saved *peft.Saved) (peft.Adapter, error) {
 	if err != nil {
 		return fail(err)
 	}
-	a := newAdapter(s, targets)
+	a := newAdapter(s, h, targets)
 	want := map[string][]int{}
 	for _, p := range a.Params() {
 		want[p.Name] = p.Shape
@@ -84,7 +85,7 @@ func Load(h peft.Host, saved *peft.Saved) (peft.Adapter, error) {
 			want[p.Name] = p.Shape
 		}
 	}
-	if err := saved.Fits(want); err != nil {
+	if err := saved.FitsOn(targets, want); err != nil {
 		return fail(err)
 	}
 	if s.saves {
@@ -105,7 +106,7 @@ func Load(h peft.Host, saved *peft.Saved) (peft.Adapter, error) {
 func (a *adapter) State() (peft.State, error) {
 	s := &a.settings
 	config := map[string]any{
-		"bias": "none", "d_initial": s.dInitial, "fan_in_fan_out": false, "init_weights": true, "modules_to_save": nil,
+		"bias": s.bias, "d_initial": s.dInitial, "fan_in_fan_out": peft.FanInFanOut(a.modules, (*module).layer), "init_weights": true, "modules_to_save": nil,
 		"projection_prng_key": s.key, "r": s.rank, "save_projection": s.saves, "vera_dropout": s.dropout,
 	}
 	s.targets.Keys(config)

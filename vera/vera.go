@@ -28,7 +28,12 @@ func (m Method) Attach(h peft.Host) (peft.Adapter, error) {
 	if t.Modules.Expr != "" || !t.Exclude.Empty() { // PEFT's VeRA has no exclude_modules
 		t = peft.Paths(picked)
 	}
-	a := newAdapter(settings{rank: c.Rank, dInitial: c.DInitial, dropout: c.Dropout, key: c.ProjectionKey, saves: c.SaveProjection, targets: t}, picked)
+	a := newAdapter(settings{
+		rank: c.Rank, dInitial: c.DInitial, dropout: c.Dropout, key: c.ProjectionKey, saves: c.SaveProjection, bias: c.Bias, targets: t,
+	}, h, picked)
+	if c.Bias != peft.BiasNone && len(a.biases.Params()) == 0 {
+		return fail(fmt.Errorf("bias: %s: this base has no such biases, so there is nothing to train; leave the key out", c.Bias))
+	}
 	a.draw()
 	for _, mod := range a.modules {
 		for i := range mod.d.Data {
@@ -44,7 +49,8 @@ type settings struct {
 	rank              int
 	dInitial, dropout float64
 	key               int64
-	saves             bool // the shared pair is stored with the adapter
+	saves             bool   // the shared pair is stored with the adapter
+	bias              string // which biases are trained
 	targets           peft.Targets
 }
 
@@ -55,6 +61,8 @@ type adapter struct {
 	byName   map[string]*module
 	a, b     *nn.Param // the frozen pair: [rank, widest input], [widest output, rank]
 	leading  map[int]*nn.Param
+	biases   *peft.Biases
+	targets  []string // changed modules' paths in the host's order
 }
 
 // module is one adapted layer.
@@ -67,6 +75,8 @@ type module struct {
 	sums  []float64 // [rank], for Backward
 }
 
+func (m *module) layer() *nn.Linear { return m.linear }
+
 // The names of the shared pair: it belongs to no module.
 const (
 	nameA = "base_model.vera_A"
@@ -74,8 +84,8 @@ const (
 )
 
 // newAdapter makes zero vectors for the targets. The pair has no values yet.
-func newAdapter(s settings, targets []*nn.Linear) *adapter {
-	a := &adapter{settings: s, byName: map[string]*module{}, leading: map[int]*nn.Param{}}
+func newAdapter(s settings, h peft.Host, targets []*nn.Linear) *adapter {
+	a := &adapter{settings: s, byName: map[string]*module{}, leading: map[int]*nn.Param{}, biases: peft.NewBiases(h, s.bias, targets)}
 	for _, l := range targets {
 		m := &module{
 			linear: l, d: nn.NewParam(l.Name+".vera_lambda_d", s.rank), b: nn.NewParam(l.Name+".vera_lambda_b", l.Out()),
@@ -85,6 +95,7 @@ func newAdapter(s settings, targets []*nn.Linear) *adapter {
 		a.byName[l.Name] = m
 	}
 	in, out := a.widest()
+	a.targets = a.biases.Join(h, targets)
 	a.a, a.b = &nn.Param{Name: nameA, Shape: []int{s.rank, in}}, &nn.Param{Name: nameB, Shape: []int{out, s.rank}}
 	return a
 }
@@ -108,6 +119,7 @@ func (a *adapter) fill(h peft.Host) {
 	for _, m := range a.modules {
 		m.linear.SetLowRank(a.columns(m.linear.In()), m.right, 1, float32(a.settings.dropout))
 	}
+	a.biases.Fill()
 	h.Stack().Derive(a)
 }
 
@@ -124,30 +136,24 @@ func (a *adapter) columns(n int) *nn.Param {
 	return p
 }
 
-// Params are d and b of every target, in the host's order.
+// Params are d and b of every target, in the host's order, and the trained biases.
 func (a *adapter) Params() []*nn.Param {
 	var ps []*nn.Param
 	for _, m := range a.modules {
 		ps = append(ps, m.d, m.b)
 	}
-	return ps
+	return append(ps, a.biases.Params()...)
 }
 
-// Targets are the adapted modules' paths in the host's order.
-func (a *adapter) Targets() []string {
-	var names []string
-	for _, m := range a.modules {
-		names = append(names, m.linear.Name)
-	}
-	return names
-}
+// Targets are the changed modules' paths in the host's order.
+func (a *adapter) Targets() []string { return a.targets }
 
-// Merge adds diag(b)·B·diag(d)·A to w.
+// Merge adds diag(b)·B·diag(d)·A to a weight, and puts trained biases in the place of the base's.
 func (a *adapter) Merge(tensor string, w []float32, out, in int) (bool, error) {
 	name, _ := strings.CutSuffix(tensor, ".weight")
 	m, ok := a.byName[name]
 	if !ok {
-		return false, nil
+		return a.biases.Merge(tensor, w)
 	}
 	if out != m.linear.Out() || in != m.linear.In() || len(w) != out*in {
 		return false, fmt.Errorf("vera: merging %s: weight is [%d,%d] with %d values, the adapter was made for [%d,%d]",

@@ -3,7 +3,12 @@ package kernels
 import "ft/internal/stash"
 
 // Rounded writes the float32 rows src [T,F] to dst.
-func Rounded(dst Act, src []float32) { eachStrip(actTask{kind: roundAct, h: dst, x: src}) }
+func Rounded(dst Act, src []float32) { RoundedTimes(dst, src, 1) }
+
+// RoundedTimes writes alpha·src [T,F] to dst.
+func RoundedTimes(dst Act, src []float32, alpha float32) {
+	eachStrip(actTask{kind: roundAct, h: dst, x: src, alpha: alpha})
+}
 
 // Norm computes h = x·inv·gain and xhat = x·inv, row by row, with inv [T] = 1/rms of x's rows [T,F], rms = sqrt(mean of
 // squares + eps) (Zhang and Sennrich 2019, arXiv:1910.07467). xhat may be nil.
@@ -18,11 +23,12 @@ func NormGrad(dx, dh []float32, xhat Act, inv, gain []float32) {
 
 // actTask is a step that goes over an activation matrix strip by strip: h, which gives the shape.
 type actTask struct {
-	kind             actKind
-	be               *backend
-	h, xhat          Act
-	inv, x, dx, gain []float32
-	eps              float32
+	kind       actKind
+	be         *backend
+	h, xhat    Act
+	inv, x, dx []float32
+	gain, bias []float32
+	eps, alpha float32
 }
 
 type actKind uint8
@@ -31,6 +37,10 @@ const (
 	roundAct actKind = iota
 	normAct
 	normGradAct
+	layerNormAct
+	layerNormGradAct
+	normKeepAct
+	widenAct
 )
 
 var actTasks stash.Stash[actTask]
@@ -51,7 +61,7 @@ func (t *actTask) Task(i int) {
 	rows := min(StripRows, t.h.T-lo)
 	switch t.kind {
 	case roundAct:
-		t.be.ops.toTiles(t.h.Strip(i), t.x[lo*d:], d, rows, d, 1, t.h.Prec)
+		t.be.ops.toTiles(t.h.Strip(i), t.x[lo*d:], d, rows, d, t.alpha, t.h.Prec)
 	case normAct:
 		var hat []float32
 		if !t.xhat.Nil() {
@@ -60,6 +70,14 @@ func (t *actTask) Task(i int) {
 		t.be.ops.norm(t.h.Strip(i), hat, t.inv[lo:lo+rows], t.x[lo*d:(lo+rows)*d], t.gain, rows, d, t.eps, t.h.Prec)
 	case normGradAct:
 		t.be.ops.normBack(t.dx[lo*d:(lo+rows)*d], t.x[lo*d:(lo+rows)*d], t.xhat.Strip(i), t.inv[lo:lo+rows], t.gain, rows, d, true, t.h.Prec)
+	case layerNormAct:
+		t.layerNorm(i, rows)
+	case layerNormGradAct:
+		t.layerNormGrad(i, rows)
+	case normKeepAct:
+		t.normKeep(i, rows)
+	case widenAct:
+		t.widen(i, rows)
 	}
 }
 

@@ -44,6 +44,7 @@ func TestColumnSums(t *testing.T) {
 				element func(i, j int) float64
 			}{
 				{"sums", func(dst []float32) { ColumnSums(dst, a) }, func(i, j int) float64 { return float64(a.At(i, j)) }},
+				{"sums of rows", func(dst []float32) { ColumnSumsRows(dst, x) }, func(i, j int) float64 { return float64(x[i*s[1]+j]) }},
 				{"dots", func(dst []float32) { ColumnDots(dst, nil, a, b) }, func(i, j int) float64 { return float64(a.At(i, j)) * float64(b.At(i, j)) }},
 				{"dots with factors", func(dst []float32) { ColumnDots(dst, factors, a, b) }, func(i, j int) float64 {
 					return float64(a.At(i, j)) * float64(b.At(i, j)) * float64(factors[j])

@@ -77,6 +77,28 @@ func (m *Matrix) WithRows(ids []int32, rows []float32) *Matrix {
 	return &w
 }
 
+// Slice is rows lo to hi of m, which shares m's memory. m must have no Perm.
+func (m *Matrix) Slice(lo, hi int) *Matrix {
+	if m.Perm != nil || lo < 0 || lo > hi || hi > m.Rows {
+		panic(fmt.Sprintf("kernels: Slice: rows %d to %d of [%d,%d], permuted %v", lo, hi, m.Rows, m.Cols, m.Perm != nil))
+	}
+	w, row := *m, m.Type.RowBytes(m.Cols)
+	w.Rows, w.Data, w.replaced = hi-lo, m.Data[lo*row:hi*row], nil
+	if m.floats != nil {
+		w.floats = m.floats[lo*m.Cols : hi*m.Cols]
+	}
+	for r, v := range m.replaced {
+		if int(r) < lo || int(r) >= hi {
+			continue
+		}
+		if w.replaced == nil {
+			w.replaced = map[int32][]float32{}
+		}
+		w.replaced[r-int32(lo)] = v
+	}
+	return &w
+}
+
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 // viewFloats is data read as little-endian float32 in place, or nil where alignment or byte order forbid it.

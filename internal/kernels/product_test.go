@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"ft/internal/quant"
@@ -330,6 +331,46 @@ func TestProduct_allocations(t *testing.T) {
 			p.runOn(active.Load())
 		}); got != 0 {
 			t.Errorf("%v allocations", got)
+		}
+	})
+}
+
+// TestProduct_long: a float32 sum over a vocabulary is as good as one over a few hundred values, however it is sliced.
+func TestProduct_long(t *testing.T) {
+	forEachPrecision(t, func(t *testing.T, r *rand.Rand, prec Precision) {
+		if prec != F32 {
+			return
+		}
+		const m, n, k = 3, 40, 49152
+		a, b := randoms(r, m*k), randoms(r, k*n)
+		for i := range a {
+			a[i] = float32(math.Abs(float64(a[i])))
+		}
+		for i := range b {
+			b[i] = float32(math.Abs(float64(b[i])))
+		}
+		act, _ := emptyAct(m, k, prec)
+		Rounded(act, a)
+		run := func(threads int) []float32 {
+			was := Threads()
+			defer SetThreads(was)
+			SetThreads(threads)
+			return toRows(m, n, prec, func(p *Product) { p.Add(Acts(act), Values(b, n, k, n, false), false) })
+		}
+		got := run(1)
+		if !slices.Equal(got, run(5)) {
+			t.Error("another sum with 5 threads")
+		}
+		for i := range m {
+			for j := range n {
+				want := 0.0
+				for c := range k {
+					want += float64(a[i*k+c]) * float64(b[c*n+j])
+				}
+				if off := math.Abs(float64(got[i*n+j])/want - 1); off > 1.5e-6 {
+					t.Fatalf("[%d,%d] is %g off", i, j, off)
+				}
+			}
 		}
 	})
 }

@@ -9,6 +9,8 @@ const (
 	ToAct                       // Out = alpha·C
 	ToGated                     // gate, up and Out = act(gate)·up from C and the pair's
 	ToGatedGrad                 // DGate, DUp and Out = act(gate)·up from C, the gradient of Out, and Gate, Up
+	ToActed                     // Up and Out = act(up) from C
+	ToActedGrad                 // DUp and Out = act(up) from C, the gradient of Out, and Up
 )
 
 // Sink takes the strips of a product.
@@ -82,6 +84,8 @@ func (k *Sink) strip(p *Product, c, c2 []float32, strip, lo, hi int) {
 	case ToGatedGrad:
 		p.be.ops.gatedGrad(blocksFor(k.DGate, strip, lo, hi), blocksFor(k.DUp, strip, lo, hi), blocksFor(k.Out, strip, lo, hi),
 			blocksFor(k.Gate, strip, lo, hi), blocksFor(k.Up, strip, lo, hi), c, hi-lo, p.Prec, k.Act)
+	case ToActed, ToActedGrad:
+		k.acted(p, c, strip, lo, hi)
 	}
 }
 

@@ -4,9 +4,9 @@ import "ft/internal/stash"
 
 // scratch is a worker's memory for one task.
 type scratch struct {
-	panels, strip, c, c2, masked, rows, tile []float32
-	keys                                     [StripRows]uint64
-	product                                  Product // for Gemm and what multiplies rows
+	panels, strip, c, c2, masked, rows, tile, piece []float32
+	keys                                            [StripRows]uint64
+	product                                         Product // for Gemm and what multiplies rows
 }
 
 var scratches stash.Stash[scratch]
@@ -135,7 +135,12 @@ func (p *Product) add(s *scratch, c, b []float32, i, strip int, at part, k0, n i
 func (p *Product) addStrip(s *scratch, c, a, b []float32, i, strip int, at part, n int, add bool) {
 	m, panels := p.term(i).mask, at.panels()
 	rows, cols := min(StripRows, p.M-strip*StripRows), min(PanelCols, p.N-(at.hi-1)*PanelCols)
-	if !m.on() {
+	switch {
+	case m.on():
+	case p.Prec == F32 && p.term(i).b.k > longSum:
+		p.addPieces(s, c, a, b, n, panels, rows, cols, add)
+		return
+	default:
 		p.be.multiply(c, a, b, p.Prec, n, panels, n*blockWords, rows, cols, add)
 		return
 	}
@@ -145,4 +150,25 @@ func (p *Product) addStrip(s *scratch, c, a, b []float32, i, strip int, at part,
 	s.masked = Grow(s.masked, panels*resultSize)
 	p.be.multiply(s.masked, a, b, p.Prec, n, panels, n*blockWords, rows, cols, false)
 	m.add(p.be, s, c, s.masked, strip, at.lo, at.hi)
+}
+
+// longSum is the k above which a float32 sum is made of pieces. A single chain over a vocabulary of 50,000, as in the gradient of an
+// output head, is off by 1e-5, which a deep model's backward pass makes ten times as much.
+const longSum = 8192
+
+// addPieces is multiply with a sum of its own for each chunk of k, whose bounds depend on k alone.
+func (p *Product) addPieces(s *scratch, c, a, b []float32, n, panels, rows, cols int, add bool) {
+	s.piece = Grow(s.piece, panels*resultSize)
+	for k := 0; k < n; k += chunkBlocks {
+		m := min(chunkBlocks, n-k)
+		into := s.piece
+		if !add {
+			into = c
+		}
+		p.be.multiply(into, a[k*blockWords:], b[k*blockWords:], p.Prec, m, panels, n*blockWords, rows, cols, false)
+		if add {
+			p.be.vec.axpy(c[:panels*resultSize], 1, s.piece)
+		}
+		add = true
+	}
 }

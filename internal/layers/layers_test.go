@@ -24,11 +24,11 @@ import (
 var order = [][]string{
 	{"internal/quant", "internal/atomicfile", "internal/suggest", "internal/keyed", "internal/plainjson", "internal/profile", "internal/stash"},
 	{"internal/kernels", "weights", "tokenizer", "dataset", "eval", "internal/ui", "internal/run", "internal/tfevents"},
-	{"internal/op", "internal/linalg", "optim", "internal/tokencache", "weights/safetensors", "weights/gguf", "tokenizer/chat"},
+	{"internal/op", "internal/linalg", "optim", "internal/tokencache", "internal/compare", "weights/safetensors", "weights/gguf", "tokenizer/chat"},
 	{"nn"},
 	{"model"},
 	{"model/family", "peft", "generate"},
-	{"base", "lora", "vera", "adalora", "prompttuning", "trainer"},
+	{"base", "lora", "vera", "adalora", "full", "prompttuning", "trainer"},
 	{"merge", "configs", "lora/arith"},
 	{"cmd"},
 	{".", "bench"}, // programs

@@ -66,6 +66,9 @@ func AttentionForward(p *Pass, a *Attention, rope *Rope, st *AttentionState, out
 // Rotate applies RoPE to queries [T,H·HeadDim] and keys [T,K·HeadDim] in place, for AttentionExtend.
 func (a *Attention) Rotate(p *Pass, rope *Rope, q, k []float32) {
 	cos, sin := rope.tables(p.Pos)
+	if cos == nil {
+		return
+	}
 	nq, nk := a.Heads*a.HeadDim, a.KVHeads*a.HeadDim
 	parallelRows(p.T, func(lo, hi int) {
 		kernels.RoPE(q[lo*nq:hi*nq], hi-lo, a.Heads, a.HeadDim, nq, p.Pos[lo:hi], cos, sin, false)
@@ -95,7 +98,7 @@ type attend struct {
 	q             []float32
 	prefix        *Prefix // before each of kv; or nil
 	kv            []KV
-	cos, sin      []float32 // nil where RoPE is done
+	cos, sin      []float32 // nil where RoPE is done, or not to be done
 	st            AttentionState
 	queries, keys ragged
 	lengths       []int32   // memory for keys

@@ -192,7 +192,9 @@ func (w *work) turnBack(g *attendGrad, dst kernels.Act, c []float32, skip, lo, h
 	w.q = kernels.Grow(w.q, kernels.StripRows*g.HeadDim)
 	w.Rows(w.q, g.HeadDim, c, skip+hi-lo, g.HeadDim)
 	rows := w.q[skip*g.HeadDim:]
-	kernels.RoPE(rows, hi-lo, 1, g.HeadDim, g.HeadDim, g.p.Pos[lo:hi], g.cos, g.sin, true)
+	if g.cos != nil {
+		kernels.RoPE(rows, hi-lo, 1, g.HeadDim, g.HeadDim, g.p.Pos[lo:hi], g.cos, g.sin, true)
+	}
 	w.put(g, dst, rows, lo, hi, h)
 }
 
@@ -221,6 +223,11 @@ func (g *sumKeys) Task(i int) {
 	w.sumGroup((*attendGrad)(g), s, strip, h, g.dkT)
 	w.turnBack((*attendGrad)(g), g.dk, w.s, skip, lo, hi, h)
 	w.sumGroup((*attendGrad)(g), s, strip, h, g.dvT)
+	if skip == 0 {
+		w.Round(w.strip, w.s, g.panels)
+		g.dv.Put(w.strip, lo, hi-lo, h*g.HeadDim, g.HeadDim)
+		return
+	}
 	w.Rows(w.q, g.HeadDim, w.s, skip+hi-lo, g.HeadDim)
 	w.put((*attendGrad)(g), g.dv, w.q[skip*g.HeadDim:], lo, hi, h)
 }

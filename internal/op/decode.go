@@ -30,52 +30,74 @@ type decodeLayer struct {
 // decodeChunk is how many rows of logits exist at once while decoding.
 const decodeChunk = 64
 
-// Embed is the embeddings [T,D] of the sequences' tokens.
-func (d *Decoder) Embed(e *Embedding, ids []int32) []float32 {
-	x := d.floats(e.W.Cols)
-	EmbedForward(d.Arena, e, x, ids)
-	return x
-}
-
 // Block adds a block's output to x.
-func (d *Decoder) Block(w *QKV, a *Attention, r *Rope, o *Linear, m *MLP, x []float32) {
+func (d *Decoder) Block(w *QKV, a *Attention, r *Rope, o *Project, m *MLP, x []float32) {
 	mark := d.Arena.Mark()
 	defer d.Arena.Release(mark)
-	h, y := d.floats(len(w.Norm.Gain)), d.floats(o.W.Rows)
+	y := d.floats(o.Out.W.Rows)
 	q, k, v := d.floats(w.Q.W.Rows), d.floats(w.K.W.Rows), d.floats(w.V.W.Rows)
-	kernels.NormRows(h, x, w.Norm.Gain, d.T, len(w.Norm.Gain), w.Norm.Eps)
+	h := d.normed(w.Norm, x)
 	d.add(w.Q, q, h)
 	d.add(w.K, k, h)
 	d.add(w.V, v, h)
 	d.run()
+	for _, n := range [2]struct {
+		norm *Norm
+		x    []float32
+	}{{w.QNorm, q}, {w.KNorm, k}} {
+		if n.norm != nil {
+			n.norm.rows(n.x, n.x, len(n.x)/len(n.norm.Gain))
+		}
+	}
 	att := d.floats(len(q) / d.T)
 	d.attention(a, r, att, q, k, v)
-	d.add(o, y, att)
+	d.add(o.Out, y, att)
 	d.run()
-	kernels.Add(x, y)
+	o.Residual.rows(x, y)
 
-	gate, up := d.floats(m.Gate.W.Rows), d.floats(m.Up.W.Rows)
-	kernels.NormRows(h, x, m.Norm.Gain, d.T, len(m.Norm.Gain), m.Norm.Eps)
-	d.add(m.Gate, gate, h)
-	d.add(m.Up, up, h)
+	act, up := d.floats(m.Up.W.Rows), []float32(nil)
+	h = d.normed(m.Norm, x)
+	if m.Gate == nil {
+		d.add(m.Up, act, h)
+	} else {
+		up = d.floats(m.Up.W.Rows)
+		d.add(m.Gate, act, h)
+		d.add(m.Up, up, h)
+	}
 	d.run()
-	kernels.SwiGLU(gate, gate, up)
-	d.add(m.Down, y, gate)
+	kernels.Activate(act, act, up, m.Act)
+	d.add(m.Down, y, act)
 	d.run()
-	kernels.Add(x, y)
+	m.Residual.rows(x, y)
+}
+
+// normed is x behind a norm, or x itself if there is none.
+func (d *Decoder) normed(n *Norm, x []float32) []float32 {
+	if n == nil {
+		return x
+	}
+	h := d.Arena.Floats(len(x))
+	n.rows(h, x, d.T)
+	return h
 }
 
 // Logits calls f once for each row of x, with the row's logits [V], as HeadLogits does.
 func (d *Decoder) Logits(h *Head, x []float32, f func(i int, logits []float32)) {
-	all, width, v := d.T, len(h.Norm.Gain), h.Out.W.Rows
+	all, width, v := d.T, h.Out.W.Cols, h.Out.W.Rows
 	for lo := 0; lo < all; lo += decodeChunk {
 		mark := d.Arena.Mark()
 		d.T = min(decodeChunk, all-lo)
-		hn, logits := d.floats(width), d.floats(v)
-		kernels.NormRows(hn, x[lo*width:(lo+d.T)*width], h.Norm.Gain, d.T, width, h.Norm.Eps)
-		d.add(h.Out, logits, hn)
+		logits := d.floats(v)
+		d.add(h.Out, logits, d.normed(h.Norm, x[lo*width:(lo+d.T)*width]))
 		d.run()
-		kernels.Parallel(d.T, func(i int) { f(lo+i, logits[i*v:(i+1)*v]) })
+		if h.Scale != 0 {
+			kernels.Scale(logits, h.Scale)
+		}
+		kernels.Parallel(d.T, func(i int) {
+			row := logits[i*v : (i+1)*v]
+			h.capped(row)
+			f(lo+i, row)
+		})
 		d.Arena.Release(mark)
 	}
 	d.T = all
@@ -175,8 +197,10 @@ func (s *decodeAttention) Task(i int) {
 	pos, kv := s.d.Pos[t:t+1], s.d.KV[t]
 	seen := int(pos[0]) + 1
 	q, k, v := s.q[i*n*hd:(i+1)*n*hd], s.k[i*hd:(i+1)*hd], s.v[i*hd:(i+1)*hd]
-	kernels.RoPE(q, 1, n, hd, n*hd, pos, s.cos, s.sin, false)
-	kernels.RoPE(k, 1, 1, hd, hd, pos, s.cos, s.sin, false)
+	if s.cos != nil {
+		kernels.RoPE(q, 1, n, hd, n*hd, pos, s.cos, s.sin, false)
+		kernels.RoPE(k, 1, 1, hd, hd, pos, s.cos, s.sin, false)
+	}
 	attend, store, words := kernels.Attend, copyRow, hd
 	if kv.Prec == kernels.BF16 {
 		attend, store, words, width = kernels.AttendHalves, kernels.RoundRow, hd/2, width/2

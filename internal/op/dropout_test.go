@@ -21,7 +21,7 @@ func masks(p *Pass, l *Linear) map[uint64][]float32 {
 func TestDropout_rate(t *testing.T) {
 	f := newFixture(t, 1, 300, 200)
 	for _, prob := range []float32{0.01, 0.1, 0.5, 0.9} {
-		l := f.linear("x", 1, 61, 1, false, prob)
+		l := f.linear("x", 1, 61, kind{r: 1, dropout: prob})
 		dropped, n := 0, 0
 		columns := make([]int, 61)
 		for _, m := range masks(f.p, l) {
@@ -51,7 +51,7 @@ func TestDropout_rate(t *testing.T) {
 // sample lies.
 func TestDropout_keys(t *testing.T) {
 	f := newFixture(t, 2, 40, 7, 33)
-	l, other := f.linear("a", 1, 50, 1, false, 0.5), f.linear("b", 1, 50, 1, false, 0.5)
+	l, other := f.linear("a", 1, 50, kind{r: 1, dropout: 0.5}), f.linear("b", 1, 50, kind{r: 1, dropout: 0.5})
 	p := f.p
 	base := masks(p, l)
 	turned := packed(33, 40, 7)
@@ -85,7 +85,7 @@ func TestDropout_keys(t *testing.T) {
 // the masks it began with.
 func TestDropout_pinned(t *testing.T) {
 	f := newFixture(t, 1, 4)
-	mask := masks(f.p, f.linear("a", 1, 32, 1, false, 0.5))[100][3*32:]
+	mask := masks(f.p, f.linear("a", 1, 32, kind{r: 1, dropout: 0.5}))[100][3*32:]
 	got := make([]byte, len(mask))
 	for i, v := range mask {
 		if got[i] = '.'; v != 0 {
@@ -100,7 +100,7 @@ func TestDropout_pinned(t *testing.T) {
 // TestDropout_chosenTokens: a stage that sees only some tokens drops what it would if it saw all.
 func TestDropout_chosenTokens(t *testing.T) {
 	f := newFixture(t, 3, 4, 6, 2, 5)
-	l := f.linear("lm_head", 1, 30, 1, false, 0.5)
+	l := f.linear("lm_head", 1, 30, kind{r: 1, dropout: 0.5})
 	all := f.p.mask(l).Factors(30)
 	tokens := []int32{1, 3, 4, 8, 12, 16} // none of the third sample's
 	some := f.p.at(tokens).mask(l).Factors(30)
@@ -114,7 +114,7 @@ func TestDropout_chosenTokens(t *testing.T) {
 // TestDropout_off: without training the slot sees everything.
 func TestDropout_off(t *testing.T) {
 	f := newFixture(t, 4, 6, 5)
-	l, x := f.linear("a", 9, 50, 3, false, 0.9), f.floats(11*50, 1)
+	l, x := f.linear("a", 9, 50, kind{r: 3, dropout: 0.9}), f.floats(11*50, 1)
 	run := func(train bool, dropout float32) []float32 {
 		f.p.Train, l.Delta.Dropout = train, dropout
 		y := make([]float32, 11*9)
@@ -133,7 +133,7 @@ func TestDropout_off(t *testing.T) {
 // TestDropout_mean: the expected output over steps is the output without dropout.
 func TestDropout_mean(t *testing.T) {
 	f := newFixture(t, 5, 3)
-	l, x := f.linear("a", 4, 40, 3, false, 0.3), f.floats(3*40, 1)
+	l, x := f.linear("a", 4, 40, kind{r: 3, dropout: 0.3}), f.floats(3*40, 1)
 	var sum, square [12]float64
 	const steps = 4000
 	for step := range steps {

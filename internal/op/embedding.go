@@ -9,6 +9,7 @@ type Embedding struct {
 	DW    []float32       // gradient sink, or nil
 	Delta *LowRank        // or nil
 	Rows  *Rows           // or nil
+	Times float32         // factor of tokens' embeddings, slots included; 0 stands for 1
 
 	Prompt, DPrompt []float32 // rows of virtual tokens [n,D] (see Virtual) and their gradient sink; or nil
 }
@@ -36,6 +37,20 @@ func EmbedForward(a *kernels.Arena, e *Embedding, x []float32, ids []int32) {
 		defer a.Release(mark)
 		kernels.Gemm(x, d, e.columns(a, ids), r.R, false, r.B, r.R, true, len(ids), d, r.R, r.Scale, true)
 	}
+	e.multiply(x, ids)
+}
+
+// multiply multiplies the tokens' rows of x [T,D] with the factor.
+func (e *Embedding) multiply(x []float32, ids []int32) {
+	if e.Times == 0 {
+		return
+	}
+	d := e.W.Cols
+	for i, id := range ids {
+		if id >= 0 {
+			kernels.Scale(x[i*d:(i+1)*d], e.Times)
+		}
+	}
 }
 
 // columns is the columns of A for ids [T,R], zero for virtual ones.
@@ -58,6 +73,12 @@ func (e *Embedding) columns(a *kernels.Arena, ids []int32) []float32 {
 func EmbedBackward(a *kernels.Arena, e *Embedding, dx []float32, ids []int32) {
 	mark := a.Mark()
 	defer a.Release(mark)
+	if e.Times != 0 {
+		own := a.Floats(len(dx))
+		copy(own, dx)
+		e.multiply(own, ids)
+		dx = own
+	}
 	e.scatter(dx, ids)
 	if r := e.Delta; r != nil {
 		t, d, v := len(ids), e.W.Cols, e.W.Rows

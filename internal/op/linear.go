@@ -67,6 +67,31 @@ type Linear struct {
 	Key   uint64          // identity of the module, for dropout
 }
 
+// Slice is the outputs lo to hi of l as a layer of its own. It shares all memory with l, and adds to the same sinks: a weight's part of
+// several that are stored as one. Single rows (Rows) are not sliced.
+func (l *Linear) Slice(lo, hi int) Linear {
+	s, in := *l, l.W.Cols
+	s.W, s.DW = l.W.Slice(lo, hi), between(l.DW, lo*in, hi*in)
+	s.Bias, s.DBias = between(l.Bias, lo, hi), between(l.DBias, lo, hi)
+	if d := l.Delta; d != nil {
+		s.Delta = &LowRank{
+			R: d.R, A: d.A, B: between(d.B, lo*d.R, hi*d.R), DA: d.DA, DB: between(d.DB, lo*d.R, hi*d.R), Scale: d.Scale, Dropout: d.Dropout,
+		}
+	}
+	if o := l.Out; o != nil {
+		s.Out = &OutScale{G: between(o.G, lo, hi), DG: between(o.DG, lo, hi), WithBias: o.WithBias}
+	}
+	return s
+}
+
+// between is v[lo:hi], nil for nil.
+func between(v []float32, lo, hi int) []float32 {
+	if v == nil {
+		return nil
+	}
+	return v[lo:hi]
+}
+
 // ModuleKey turns a module's name into the key that dropout uses.
 func ModuleKey(name string) uint64 {
 	return keyed.Name(name)
@@ -133,12 +158,18 @@ func (l *Linear) affine(st LinearState) kernels.Affine {
 
 // linearRows computes y [T,Out] = from + the layer's output for x; from may be nil or y. st receives what the backward pass needs.
 func linearRows(p *Pass, l *Linear, st LinearState, y, from []float32, x kernels.Act) {
+	linearInto(p, l, st, kernels.Sink{Kind: kernels.ToRows, Rows: y, LD: l.W.Rows, From: from}, x)
+}
+
+// linearInto hands the layer's output for x to a sink. st receives what the backward pass needs.
+func linearInto(p *Pass, l *Linear, st LinearState, sink kernels.Sink, x kernels.Act) {
 	mark := p.Arena.Mark()
 	defer p.Arena.Release(mark)
 	x = l.input(p, x)
 	l.inner(p, st.u, x)
 	g := p.product(p.T, l.W.Rows)
 	l.forward(g, false, x, st.u)
-	g.Sink = kernels.Sink{Kind: kernels.ToRows, Rows: y, LD: l.W.Rows, From: from, First: l.affine(st)}
+	sink.First = l.affine(st)
+	g.Sink = sink
 	g.Run()
 }

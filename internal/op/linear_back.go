@@ -83,11 +83,30 @@ func (b *linearGrad) params(p *Pass, x kernels.Act, gain []float32) {
 	if d := b.l.Delta; d != nil && d.DA != nil {
 		gradTokens(p, d.DA, transposed(p, b.du), x, columns, b.mask)
 	}
+	r := b.l.Rows
 	if b.l.DW != nil {
+		restore := r.keep(p, b.l.DW, x.F)
 		gradTokens(p, b.l.DW, transposed(p, b.dz), x, columns, kernels.Mask{})
+		restore()
 	}
-	if r := b.l.Rows; r != nil && r.Grad != nil {
+	if r != nil && r.Grad != nil {
 		gradTokens(p, r.Grad, chosen(p, b.dz, r.IDs), x, columns, kernels.Mask{})
+	}
+}
+
+// keep returns what puts rows IDs of a gradient [Out,In] back as they are now: a replaced row of a weight has no gradient.
+func (r *Rows) keep(p *Pass, grad []float32, in int) (restore func()) {
+	if r == nil {
+		return func() {}
+	}
+	kept := p.Floats(len(r.IDs) * in)
+	for i, id := range r.IDs {
+		copy(kept[i*in:(i+1)*in], grad[int(id)*in:])
+	}
+	return func() {
+		for i, id := range r.IDs {
+			copy(grad[int(id)*in:], kept[i*in:(i+1)*in])
+		}
 	}
 }
 

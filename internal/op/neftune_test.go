@@ -12,7 +12,7 @@ func TestNEFTune(t *testing.T) {
 	const d, alpha = 50, 5
 	noise := func(p *Pass) map[uint64][]float32 {
 		x := make([]float32, p.T*d)
-		NEFTune(p, x, alpha)
+		NEFTune(p, x, 0, alpha)
 		out := map[uint64][]float32{}
 		for s, key := range p.Keys {
 			out[key] = x[int(p.Starts[s])*d : int(p.Starts[s+1])*d]
@@ -55,5 +55,16 @@ func TestNEFTune(t *testing.T) {
 	}
 	if slices.Equal(base[100][:d], base[100][d:2*d]) || slices.Equal(base[100][:d], base[101][:d]) {
 		t.Error("two tokens have the same noise")
+	}
+
+	const ahead = 3 // virtual tokens have none, and do not count
+	x := make([]float32, f.p.T*d)
+	NEFTune(f.p, x, ahead, alpha)
+	for s := range f.p.Keys {
+		virtual, text := x[int(f.p.Starts[s])*d:][:ahead*d], x[(int(f.p.Starts[s])+ahead)*d:int(f.p.Starts[s+1])*d]
+		bound := float32(alpha / math.Sqrt(float64(len(text))))
+		if slices.Max(virtual) != 0 || slices.Min(virtual) != 0 || slices.Max(text) > bound || slices.Max(text) < 0.95*bound {
+			t.Errorf("sample %d: noise up to %g on virtual tokens and %g on others, the bound is %g", s, slices.Max(virtual), slices.Max(text), bound)
+		}
 	}
 }

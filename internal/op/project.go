@@ -2,23 +2,35 @@ package op
 
 import "ft/internal/kernels"
 
-// ProjectRoom is memory for the state.
-func ProjectRoom(p *Pass, o *Linear) LinearState { return o.room(p) }
+// Project is attention's output projection and how it joins the residual stream.
+type Project struct {
+	Out      *Linear // [D,H·HeadDim]
+	Residual Residual
+}
 
-// ProjectForward adds a·Wᵀ to the residual stream x [T,D]: the attention's output projection. a is [T,H·HeadDim]. st is from
-// ProjectRoom, for ProjectBackward.
-func ProjectForward(p *Pass, o *Linear, st LinearState, x []float32, a kernels.Act) {
-	linearRows(p, o, st, x, x, a)
+// ProjectState is what the stage's backward pass needs beside its input.
+type ProjectState struct {
+	out  LinearState
+	post normState
+}
+
+// Room is memory for the state.
+func (w *Project) Room(p *Pass) ProjectState {
+	return ProjectState{out: w.Out.room(p), post: w.Residual.room(p, w.Out.W.Rows)}
+}
+
+// ProjectForward adds a·Wᵀ to the residual stream x [T,D]. a is [T,H·HeadDim].
+func ProjectForward(p *Pass, w *Project, st *ProjectState, x []float32, a kernels.Act) {
+	w.Residual.forward(p, w.Out, st.out, &st.post, x, a)
 }
 
 // ProjectBackward writes da [T,H·HeadDim] from dx [T,D], the gradient of the residual stream, unless da is nil, and
 // adds the slots' gradients. The residual's part of the gradient is dx itself, which the caller keeps.
-func ProjectBackward(p *Pass, o *Linear, da, dx []float32, a kernels.Act, st LinearState) {
+func ProjectBackward(p *Pass, w *Project, da, dx []float32, a kernels.Act, st *ProjectState) {
 	mark := p.Arena.Mark()
 	defer p.Arena.Release(mark)
-	dy := p.Act(p.T, o.W.Rows)
-	kernels.Rounded(dy, dx)
-	b := o.gradients(p, dy, st)
+	o := w.Out
+	b := o.gradients(p, w.Residual.backward(p, &st.post, dx, o.W.Rows), st.out)
 	b.params(p, a, nil)
 	switch {
 	case da != nil:

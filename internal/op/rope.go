@@ -20,8 +20,11 @@ func NewRope(invFreq []float64, factor float64) *Rope {
 	return &Rope{invFreq: invFreq, factor: float32(factor)}
 }
 
-// tables are the Tables for all of the given positions.
+// tables are the Tables for all of the given positions, nil for a nil Rope: nothing is to be rotated.
 func (r *Rope) tables(pos []int32) (cos, sin []float32) {
+	if r == nil {
+		return nil, nil
+	}
 	last := int32(-1)
 	for _, p := range pos {
 		last = max(last, p)

@@ -10,31 +10,36 @@ import (
 	"ft/internal/testkit/backend"
 )
 
-// kinds are the ways a layer comes: with and without bias, slot and dropout.
-var kinds = []struct {
-	name    string
-	bias    bool
-	r       int
-	dropout float32
-}{
-	{"plain", false, 0, 0},
-	{"slot", false, rank, 0},
-	{"bias and slot", true, rank, 0},
-	{"dropout", false, rank, 0.3},
-	{"bias, wide slot, dropout", true, 17, 0.5},
+// kinds are the ways a layer comes. The last ones have everything.
+var kinds = []kind{
+	{name: "plain"},
+	{name: "slot", r: rank},
+	{name: "bias and slot", bias: true, r: rank},
+	{name: "dropout", r: rank, dropout: 0.3},
+	{name: "bias, wide slot, dropout", bias: true, r: 17, dropout: 0.5},
+	{name: "output scale", bias: true, out: true},
+	{name: "input scale", in: true},
+	{name: "trained vectors", tuned: true},
+	{name: "weight and vectors", weight: true, tuned: true},
+	{name: "frozen but for A", bias: true, r: rank, out: true, in: true, tuned: true, rows: true, onlyA: true},
+	{name: "scaled with bias, weight, slot", withBias: true, r: rank, dropout: 0.3, out: true, in: true, tuned: true, weight: true},
+	{name: "scaled without bias, rows, slot", r: rank, dropout: 0.3, out: true, in: true, tuned: true, rows: true},
 }
 
-// eachKind runs f on every kind of layer, on backends other than the best only on the last.
-func eachKind(t *testing.T, lengths []int, f func(f *fixture, bias bool, r int, dropout float32)) {
+// onAll is how many of kinds run on backends other than the best.
+const onAll = 2
+
+// eachKind runs f on every kind of layer.
+func eachKind(t *testing.T, lengths []int, f func(f *fixture, k kind)) {
 	best := kernels.Backend()
 	backend.Each(t, func(t *testing.T) {
 		for i, k := range kinds {
-			if i == len(kinds)-1 || kernels.Backend() == best {
-				t.Run(k.name, func(t *testing.T) { f(newFixture(t, uint64(i), lengths...), k.bias, k.r, k.dropout) })
+			if i >= len(kinds)-onAll || kernels.Backend() == best {
+				t.Run(k.name, func(t *testing.T) { f(newFixture(t, uint64(i), lengths...), k) })
 				t.Run(k.name+"/bfloat16", func(t *testing.T) {
 					fix := newFixture(t, uint64(i), lengths...)
 					fix.p.Prec = kernels.BF16
-					f(fix, k.bias, k.r, k.dropout)
+					f(fix, k)
 				})
 			}
 		}
@@ -43,38 +48,41 @@ func eachKind(t *testing.T, lengths []int, f func(f *fixture, bias bool, r int, 
 
 func TestQKV(t *testing.T) { eachKind(t, []int{5, 1, 3}, testQKV) }
 
-func testQKV(f *fixture, bias bool, r int, dropout float32) {
+func testQKV(f *fixture, k kind) {
 	p := f.p
 	w := &QKV{
-		Norm: &Norm{Gain: f.gain(dim), Eps: 1e-5},
-		Q:    f.linear("q", heads*head, dim, r, bias, dropout), K: f.linear("k", kvHeads*head, dim, r, bias, dropout),
-		V: f.linear("v", kvHeads*head, dim, r, bias, dropout),
+		Norm: f.norm(k, 1e-5),
+		Q:    f.linear("q", heads*head, dim, k), K: f.linear("k", kvHeads*head, dim, k),
+		V: f.linear("v", kvHeads*head, dim, k),
 	}
 	x := f.floats(p.T*dim, 1)
-	rq, rk, rv, x64 := f.reference(p, w.Q), f.reference(p, w.K), f.reference(p, w.V), wide(x)
+	rq, rk, rv, x64, gain := f.reference(p, w.Q), f.reference(p, w.K), f.reference(p, w.V), wide(x), wide(w.Norm.Gain)
 	forward := func() (q, k, v []float64) {
-		h := refNorm(x64, w.Norm.Gain, w.Norm.Eps)
+		h := refNorm(x64, gain, w.Norm.Eps)
 		return rq.apply(h), rk.apply(h), rv.apply(h)
 	}
 	st := w.Room(p)
 	gotQ, gotK, gotV := p.Floats(p.T*heads*head), p.Floats(p.T*kvHeads*head), p.Floats(p.T*kvHeads*head)
 	QKVForward(p, w, &st, gotQ, gotK, gotV, x)
-	q, k, v := forward()
+	q, keys, v := forward()
 	f.near("q", gotQ, q, forwardTol)
-	f.near("k", gotK, k, forwardTol)
+	f.near("k", gotK, keys, forwardTol)
 	f.near("v", gotV, v, forwardTol)
 
-	dq, dk, dv, dx := f.floats(len(q), 1), f.floats(len(k), 1), f.floats(len(v), 1), f.floats(len(x), 1)
+	dq, dk, dv, dx := f.floats(len(q), 1), f.floats(len(keys), 1), f.floats(len(v), 1), f.floats(len(x), 1)
 	cq, ck, cv, cx := wide(dq), wide(dk), wide(dv), wide(dx)
 	objective := func() float64 { // dx holds the gradient of the residual on entry
 		q, k, v := forward()
 		return dot(q, cq) + dot(k, ck) + dot(v, cv) + dot(x64, cx)
 	}
-	QKVBackward(p, w, &st, dx, f.act(dq), f.act(dk), f.act(dv))
+	aq, ak, av := f.act(dq), f.act(dk), f.act(dv)
+	QKVBackward(p, w, &st, dx, aq, ak, av)
 	f.near("dx", dx, testkit.Gradient(objective, x64, 1e-5), gradTol)
-	f.checkSlot("q", rq, objective)
-	f.checkSlot("k", rk, objective)
-	f.checkSlot("v", rv, objective)
+	f.checkSlots("q", rq, objective)
+	f.checkSlots("k", rk, objective)
+	f.checkSlots("v", rv, objective)
+	f.checkSink("dgain", w.Norm.DGain, gain, objective)
+	f.same("without dx", sinks(w.Norm, w.Q, w.K, w.V), func() { QKVBackward(p, w, &st, nil, aq, ak, av) })
 }
 
 // act rounds rows of the pass's tokens to an activation matrix.
@@ -86,46 +94,41 @@ func (f *fixture) act(rows []float32) kernels.Act {
 
 func TestProject(t *testing.T) { eachKind(t, []int{4, 5}, testProject) }
 
-func testProject(f *fixture, bias bool, r int, dropout float32) {
+func testProject(f *fixture, k kind) {
 	p := f.p
-	o := f.linear("o", dim, heads*head, r, bias, dropout)
+	o := f.linear("o", dim, heads*head, k)
 	x, a := f.floats(p.T*dim, 1), f.floats(p.T*heads*head, 1)
 	ro, a64 := f.reference(p, o), wide(a)
 	want := wide(x)
 	for i, v := range ro.apply(a64) {
 		want[i] += v
 	}
-	st, act := ProjectRoom(p, o), f.act(a)
-	ProjectForward(p, o, st, x, act)
+	w, act := &Project{Out: o}, f.act(a)
+	st := w.Room(p)
+	ProjectForward(p, w, &st, x, act)
 	f.near("out", x, want, forwardTol)
 
 	dout := f.floats(len(x), 1)
 	objective := func() float64 { return dot(wide(dout), ro.apply(a64)) }
 	da := make([]float32, len(a))
-	ProjectBackward(p, o, da, dout, act, st)
+	ProjectBackward(p, w, da, dout, act, &st)
 	f.near("da", da, testkit.Gradient(objective, a64, 1e-5), gradTol)
-	f.checkSlot("o", ro, objective)
-	if o.Delta == nil {
-		return
-	}
-	twice := append([]float32(nil), o.Delta.DA...)
-	kernels.Scale(twice, 2)
-	ProjectBackward(p, o, nil, dout, act, st)
-	testkit.Near(f.t, "dA after a second pass without da", o.Delta.DA, twice, 1e-6, 0)
+	f.checkSlots("o", ro, objective)
+	f.same("without da", sinks(nil, o), func() { ProjectBackward(p, w, nil, dout, act, &st) })
 }
 
 func TestMLP(t *testing.T) { eachKind(t, []int{3, 4, 2}, testMLP) }
 
-func testMLP(f *fixture, bias bool, r int, dropout float32) {
+func testMLP(f *fixture, k kind) {
 	p := f.p
 	w := &MLP{
-		Norm: &Norm{Gain: f.gain(dim), Eps: 1e-6}, Gate: f.linear("gate", ff, dim, r, bias, dropout),
-		Up: f.linear("up", ff, dim, r, bias, dropout), Down: f.linear("down", dim, ff, r, bias, dropout),
+		Norm: f.norm(k, 1e-6), Gate: f.linear("gate", ff, dim, k),
+		Up: f.linear("up", ff, dim, k), Down: f.linear("down", dim, ff, k),
 	}
 	x := f.floats(p.T*dim, 1)
-	rg, ru, rd, x64 := f.reference(p, w.Gate), f.reference(p, w.Up), f.reference(p, w.Down), wide(x)
+	rg, ru, rd, x64, gain := f.reference(p, w.Gate), f.reference(p, w.Up), f.reference(p, w.Down), wide(x), wide(w.Norm.Gain)
 	forward := func() []float64 {
-		h := refNorm(x64, w.Norm.Gain, w.Norm.Eps)
+		h := refNorm(x64, gain, w.Norm.Eps)
 		y := rd.apply(refSwiGLU(rg.apply(h), ru.apply(h)))
 		for i, v := range x64 {
 			y[i] += v
@@ -142,60 +145,48 @@ func testMLP(f *fixture, bias bool, r int, dropout float32) {
 	dy := append([]float32(nil), dx...)
 	MLPBackward(p, w, &st, dx, true)
 	f.near("dx", dx, testkit.Gradient(objective, x64, 1e-5), gradTol)
-	f.checkSlot("gate", rg, objective)
-	f.checkSlot("up", ru, objective)
-	f.checkSlot("down", rd, objective)
+	f.checkSlots("gate", rg, objective)
+	f.checkSlots("up", ru, objective)
+	f.checkSlots("down", rd, objective)
 
-	// Without the input's gradient the slots' are the same.
-	for _, l := range []*Linear{w.Gate, w.Up, w.Down} {
-		if l.Delta == nil {
-			return
-		}
-		da, db := l.Delta.DA, l.Delta.DB
-		l.Delta.DA, l.Delta.DB = make([]float32, len(da)), make([]float32, len(db))
-		defer func() {
-			testkit.Near(f.t, "dA without dx", l.Delta.DA, da, 0, 0)
-			testkit.Near(f.t, "dB without dx", l.Delta.DB, db, 0, 0)
-		}()
-	}
-	MLPBackward(p, w, &st, dy, false)
+	f.checkSink("dgain", w.Norm.DGain, gain, objective)
+	f.same("without dx", sinks(w.Norm, w.Gate, w.Up, w.Down), func() { MLPBackward(p, w, &st, dy, false) })
 }
 
-// TestMLP_downOnly takes the short way of a block whose only slot is on the down projection.
+// TestMLP_downOnly takes the short way of a block whose only slots are on the down projection.
 func TestMLP_downOnly(t *testing.T) {
-	f := newFixture(t, 3, 3, 4)
-	w := &MLP{
-		Norm: &Norm{Gain: f.gain(dim), Eps: 1e-6}, Gate: f.linear("gate", ff, dim, 0, false, 0),
-		Up: f.linear("up", ff, dim, 0, false, 0), Down: f.linear("down", dim, ff, rank, false, 0.2),
-	}
-	x, dy := f.floats(f.p.T*dim, 1), f.floats(f.p.T*dim, 1)
-	st := w.Room(f.p)
-	MLPForward(f.p, w, &st, x)
-	MLPBackward(f.p, w, &st, append([]float32(nil), dy...), true)
-	d := w.Down.Delta
-	da, db := d.DA, d.DB
-	d.DA, d.DB = make([]float32, len(da)), make([]float32, len(db))
-	MLPBackward(f.p, w, &st, dy, false)
-	testkit.Near(t, "dA", d.DA, da, 0, 0)
-	testkit.Near(t, "dB", d.DB, db, 0, 0)
-	if diff, size := testkit.MaxDiff(d.DA, make([]float32, len(da))); diff == 0 {
-		t.Errorf("dA is zero (size %g)", size)
+	for _, k := range []kind{{r: rank, dropout: 0.2}, {weight: true}, {in: true}, {out: true}} {
+		f := newFixture(t, 3, 3, 4)
+		w := &MLP{
+			Norm: f.norm(kind{}, 1e-6), Gate: f.linear("gate", ff, dim, kind{}), Up: f.linear("up", ff, dim, kind{}), Down: f.linear("down", dim, ff, k),
+		}
+		x, dy := f.floats(f.p.T*dim, 1), f.floats(f.p.T*dim, 1)
+		st := w.Room(f.p)
+		MLPForward(f.p, w, &st, x)
+		MLPBackward(f.p, w, &st, append([]float32(nil), dy...), true)
+		all := sinks(w.Norm, w.Down)
+		f.same("without dx", all, func() { MLPBackward(f.p, w, &st, dy, false) })
+		for i, s := range all {
+			if diff, _ := testkit.MaxDiff(*s, make([]float32, len(*s))); diff == 0 {
+				t.Errorf("%+v: sink %d is zero", k, i)
+			}
+		}
 	}
 }
 
 func TestHeadLoss(t *testing.T) {
-	eachKind(t, []int{4, 6, 1, 5}, func(f *fixture, bias bool, r int, dropout float32) { testHead(f, bias, r, dropout, 0.7) })
+	eachKind(t, []int{4, 6, 1, 5}, func(f *fixture, k kind) { testHead(f, k, 0.7) })
 }
 
 // TestHeadLoss_chunks has more labels than one chunk of logits.
 func TestHeadLoss_chunks(t *testing.T) {
-	testHead(newFixture(t, 9, 2*headChunk+20, 40), false, rank, 0.3, 0.95)
+	testHead(newFixture(t, 9, 2*headChunk+20, 40), kind{r: rank, dropout: 0.3, weight: true}, 0.95)
 }
 
 // testHead labels each position with the given chance.
-func testHead(f *fixture, bias bool, r int, dropout float32, chance float64) {
+func testHead(f *fixture, k kind, chance float64) {
 	p := f.p
-	h := &Head{Norm: &Norm{Gain: f.gain(dim), Eps: 1e-5}, Out: f.linear("lm_head", vocab, dim, r, bias, dropout)}
+	h := &Head{Norm: f.norm(k, 1e-5), Out: f.linear("lm_head", vocab, dim, k)}
 	x, labels := f.floats(p.T*dim, 1), make([]int32, p.T)
 	var rows, at []int32
 	for t := range labels {
@@ -205,9 +196,9 @@ func testHead(f *fixture, bias bool, r int, dropout float32, chance float64) {
 			rows, at = append(rows, int32(t)), append(at, labels[t])
 		}
 	}
-	out, x64 := f.reference(p, h.Out), wide(x)
+	out, x64, gain := f.reference(p, h.Out), wide(x), wide(h.Norm.Gain)
 	loss := func() float64 {
-		logits := out.apply(refNorm(x64, h.Norm.Gain, h.Norm.Eps))
+		logits := out.apply(refNorm(x64, gain, h.Norm.Eps))
 		chosen := make([]float64, 0, len(rows)*vocab)
 		for _, t := range rows {
 			chosen = append(chosen, logits[int(t)*vocab:(int(t)+1)*vocab]...)
@@ -235,7 +226,8 @@ func testHead(f *fixture, bias bool, r int, dropout float32, chance float64) {
 		got[i] = dx[at]
 	}
 	f.near("dx", got, testkit.Gradient(objective, x64, 1e-5, places...), gradTol)
-	f.checkSlot("lm_head", out, objective)
+	f.checkSlots("lm_head", out, objective)
+	f.checkSink("dgain", h.Norm.DGain, gain, objective)
 
 	again := make([]float64, p.T)
 	HeadLoss(p, h, x, labels, again, nil, 0)
@@ -248,7 +240,7 @@ func (f *fixture) some(m, n int) []int { return f.rand.Perm(m)[:min(m, n)] }
 func TestHeadLogits(t *testing.T) {
 	f := newFixture(t, 4, 5, headChunk+30)
 	f.p.Train = false
-	h := &Head{Norm: &Norm{Gain: f.gain(dim), Eps: 1e-5}, Out: f.linear("lm_head", vocab, dim, rank, true, 0.5)}
+	h := &Head{Norm: f.norm(kind{}, 1e-5), Out: f.linear("lm_head", vocab, dim, kind{bias: true, r: rank, dropout: 0.5})}
 	x := f.floats(f.p.T*dim, 1)
 	want := f.reference(f.p, h.Out).apply(refNorm(wide(x), h.Norm.Gain, h.Norm.Eps))
 	rows := []int32{3, 0, 3} // any order, and twice
@@ -265,20 +257,6 @@ func TestHeadLogits(t *testing.T) {
 	})
 	for i, r := range rows {
 		testkit.Near(t, fmt.Sprintf("logits %d of token %d", i, r), got[i], want[int(r)*vocab:(int(r)+1)*vocab], forwardTol, 1e-5)
-	}
-}
-
-func TestEmbedForward(t *testing.T) {
-	f := newFixture(t, 1, 1)
-	table := f.floats(vocab*dim, 1)
-	ids := make([]int32, 3*rowBlock+1)
-	for i := range ids {
-		ids[i] = int32(f.rand.IntN(vocab))
-	}
-	x := make([]float32, len(ids)*dim)
-	EmbedForward(f.p.Arena, &Embedding{W: kernels.FromFloat32(vocab, dim, table)}, x, ids)
-	for i, id := range ids {
-		testkit.Near(t, fmt.Sprintf("token %d", i), x[i*dim:(i+1)*dim], table[int(id)*dim:int(id+1)*dim], 0, 0)
 	}
 }
 

@@ -28,6 +28,7 @@ const (
 	PredictionsFile = "predictions.jsonl"
 	MetricsFile     = "metrics.json"
 	AdapterDir      = "adapter"
+	ModelDir        = "model" // of a method that makes a whole model
 )
 
 const stamp = "20060102-150405"

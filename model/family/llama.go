@@ -3,7 +3,6 @@
 package family
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"ft/model"
@@ -53,12 +52,9 @@ type llamaConfig struct {
 }
 
 func llamaFromConfig(b []byte) (model.Spec, error) {
-	if err := model.RefuseUnknown(b, map[string]any{"partial_rotary_factor": 1.0, "sliding_window": 0.0, "quantization_config": nil}); err != nil {
-		return model.Spec{}, err
-	}
 	var c llamaConfig
-	if err := json.Unmarshal(b, &c); err != nil {
-		return model.Spec{}, fmt.Errorf("config.json: %w", err)
+	if err := read(b, &c, map[string]any{"sliding_window": 0.0}); err != nil {
+		return model.Spec{}, err
 	}
 	s, err := c.Spec()
 	s.AttnBias, s.MLPBias = c.AttnBias, c.MLPBias
@@ -66,19 +62,15 @@ func llamaFromConfig(b []byte) (model.Spec, error) {
 }
 
 func llamaToConfig(s *model.Spec) ([]byte, error) {
-	if s.Rope.Divisors != nil {
-		return nil, fmt.Errorf("model: this GGUF stores its rope scaling as divisors, which config.json has no field for: merge into a .gguf instead")
-	}
-	m := s.Map()
-	m["architectures"] = []string{"LlamaForCausalLM"}
-	m["attention_bias"], m["mlp_bias"] = s.AttnBias, s.MLPBias
-	return json.MarshalIndent(m, "", "  ")
+	return write(s, "LlamaForCausalLM", map[string]any{"attention_bias": s.AttnBias, "mlp_bias": s.MLPBias})
 }
 
 func llamaToGGUF(s *model.Spec) ([]model.KV, error) {
 	switch {
-	case s.Rope.Kind == "dynamic":
-		return nil, fmt.Errorf("model: GGUF has no field for dynamic rope scaling: merge into a safetensors directory instead")
+	case s.Act != model.SiLU:
+		return nil, fmt.Errorf("model: GGUF has no field for hidden_act %v of a llama: merge into a safetensors directory instead", s.Act)
+	case s.Rope.Kind == "dynamic" || s.Rope.Kind == "longrope":
+		return nil, fmt.Errorf("model: GGUF has no field for %s rope scaling of a llama: merge into a safetensors directory instead", s.Rope.Kind)
 	case s.Rope.Kind == "yarn" && (s.Rope.BetaFast != 32 || s.Rope.BetaSlow != 1 || s.Rope.AttentionFactor != 0 || s.Rope.MScale != 0 || s.Rope.NoTruncate):
 		return nil, fmt.Errorf("model: GGUF has no field for these yarn options of config.json: merge into a safetensors directory instead")
 	}

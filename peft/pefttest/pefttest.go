@@ -4,6 +4,7 @@
 package pefttest
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -21,22 +22,30 @@ import (
 type Subject struct {
 	Method peft.Method // without dropout, which would differ between two passes
 	Load   func(peft.Host, *peft.Saved) (peft.Adapter, error)
+	Base   string // directory of the base; empty for the suite's own
+	// Soft says that the method puts virtual positions in front of the text: a fresh adapter changes what the base says, and none can
+	// be merged.
+	Soft bool
 }
 
 // Run runs the suite.
 func Run(t *testing.T, s Subject) {
-	t.Run("fresh adapter changes nothing", s.fresh)
+	if s.Soft {
+		t.Run("cannot be merged", s.unmerged)
+	} else {
+		t.Run("fresh adapter changes nothing", s.fresh)
+		t.Run("merge", s.merged)
+	}
 	t.Run("parameters", s.parameters)
 	t.Run("slots can be cleared", s.cleared)
 	t.Run("gradients", s.gradients)
 	t.Run("save and load", s.saved)
-	t.Run("merge", s.merged)
 }
 
 // attach puts the method on a new tiny model. With stir every parameter then gets a random value, as after training.
 func (s Subject) attach(t *testing.T, stir bool) (*model.Model, peft.Adapter) {
 	t.Helper()
-	m := tiny(t)
+	m := s.base(t)
 	a, err := s.Method.Attach(m)
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +63,7 @@ func (s Subject) attach(t *testing.T, stir bool) (*model.Model, peft.Adapter) {
 
 func (s Subject) fresh(t *testing.T) {
 	m, _ := s.attach(t, false)
-	same(t, logits(t, m), logits(t, tiny(t)), 1e-5)
+	same(t, logits(t, m), logits(t, s.base(t)), 1e-5)
 }
 
 // parameters asks for unique names, a fixed order, seeded values, and that the layers train nothing else.
@@ -86,7 +95,7 @@ func (s Subject) parameters(t *testing.T) {
 
 func (s Subject) cleared(t *testing.T) {
 	m, _ := s.attach(t, true)
-	base := logits(t, tiny(t))
+	base := logits(t, s.base(t))
 	if diff, size := testkit.MaxDiff(logits(t, m), base); diff < 1e-3*size {
 		t.Fatalf("the stirred adapter changes the logits by %g of %g only: this test tells nothing", diff, size)
 	}
@@ -159,7 +168,7 @@ func (s Subject) saved(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m = tiny(t)
+		m = s.base(t)
 		if a, err = s.Load(m, files); err != nil {
 			t.Fatal(err)
 		}
@@ -171,23 +180,42 @@ func (s Subject) merged(t *testing.T) {
 	m, a := s.attach(t, true)
 	targets := a.Targets()
 	var changed []string
-	plain := Merged(t, tinyDir(t), func(tensor string, w []float32, out, in int) (bool, error) {
+	first := ""
+	plain := Merged(t, s.dir(t), func(tensor string, w []float32, out, in int) (bool, error) {
 		before := slices.Clone(w)
 		did, err := a.Merge(tensor, w, out, in)
 		if did {
-			changed = append(changed, strings.TrimSuffix(tensor, ".weight"))
+			first = cmp.Or(first, tensor)
+			changed = append(changed, strings.TrimSuffix(strings.TrimSuffix(tensor, ".weight"), ".bias"))
 		}
 		if equal := slices.Equal(before, w); equal == did {
 			t.Errorf("%s: Merge says %v, but the tensor is the same: %v", tensor, did, equal)
 		}
 		return did, err
 	})
-	if !slices.Equal(changed, targets) {
+	if changed = slices.Compact(changed); !slices.Equal(changed, targets) {
 		t.Errorf("merged %v, the adapter's targets are %v", changed, targets)
 	}
 	same(t, logits(t, plain), logits(t, m), 1e-4)
-	if _, err := a.Merge(targets[0]+".weight", make([]float32, 3), 3, 1); err == nil {
+	if _, err := a.Merge(first, make([]float32, 3), 3, 1); err == nil {
 		t.Error("merging into a weight of another shape is no error")
+	}
+}
+
+// unmerged asks that a merge changes nothing, and that the adapter says why none should be tried.
+func (s Subject) unmerged(t *testing.T) {
+	_, a := s.attach(t, true)
+	Merged(t, s.dir(t), func(tensor string, w []float32, out, in int) (bool, error) {
+		before := slices.Clone(w)
+		did, err := a.Merge(tensor, w, out, in)
+		if did || !slices.Equal(before, w) {
+			t.Errorf("%s: merged", tensor)
+		}
+		return did, err
+	})
+	why, ok := a.(interface{ CannotMerge() error })
+	if !ok || !strings.Contains(why.CannotMerge().Error(), "ft generate --adapter") {
+		t.Error("the adapter does not say why it cannot be merged and what to do instead")
 	}
 }
 

@@ -1,8 +1,10 @@
 package pefttest
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"ft/internal/testkit"
@@ -11,31 +13,34 @@ import (
 	"ft/weights/safetensors"
 )
 
-// tiny is the suite's base model, always with the same weights. Its widths are no multiples of 32, which backends
+// base is the suite's base model, always with the same weights. Its widths are no multiples of 32, which backends
 // that round products to bfloat16 leave to float32: the suite's tolerances hold on all of them.
-func tiny(t *testing.T) *model.Model {
+func (s Subject) base(t *testing.T) *model.Model {
 	t.Helper()
-	return Open(t, tinyDir(t))
+	return Open(t, s.dir(t))
 }
 
-func tinyDir(t *testing.T) string {
+func (s Subject) dir(t *testing.T) string {
 	t.Helper()
+	if s.Base != "" {
+		return s.Base
+	}
 	dir := t.TempDir()
 	testkit.TinyLlama{Seed: 1, Dim: 24, HeadDim: 6, FF: 36, Untied: true}.Write(t, dir)
 	return dir
 }
 
-// Open builds the llama in a Hugging Face directory, which needs no tokenizer. The model lives until the test ends.
+// Open builds the model in a Hugging Face directory, which needs no tokenizer. The model lives until the test ends.
 func Open(t *testing.T, dir string) *model.Model {
 	t.Helper()
 	return build(t, dir, source(t, dir))
 }
 
-// Merged builds the llama in a Hugging Face directory with the weights of its linear layers changed by merge, which is
-// an adapter's Merge or something around it.
+// Merged builds the model in a Hugging Face directory with its tensors changed by merge, which is an adapter's Merge or something around it:
+// first those of each linear layer, weight and bias, then the others.
 func Merged(t *testing.T, dir string, merge func(tensor string, w []float32, out, in int) (bool, error)) *model.Model {
 	t.Helper()
-	src := source(t, dir)
+	src, f := source(t, dir), familyOf(t, dir)
 	tensors := map[string]safetensors.Floats{}
 	for _, name := range src.Names() {
 		x, err := src.Tensor(name)
@@ -44,19 +49,45 @@ func Merged(t *testing.T, dir string, merge func(tensor string, w []float32, out
 		}
 		tensors[name] = safetensors.Floats{Shape: x.Shape, Data: x.Floats()}
 	}
+	names := slices.Sorted(maps.Keys(tensors))
+	var order []string
 	for _, l := range build(t, dir, src).Linears() {
-		if l.Tied {
-			continue // the weight is the embedding's
+		order = append(order, l.Name+".weight", l.Name+".bias")
+	}
+	for _, name := range append(order, slices.DeleteFunc(names, func(n string) bool { return slices.Contains(order, n) })...) {
+		x, ok := tensors[name]
+		if !ok {
+			continue // a bias that the base lacks, or the weight of a tied head
 		}
-		if _, err := merge(l.Name+".weight", tensors[l.Name+".weight"].Data, l.Out(), l.In()); err != nil {
+		out := x.Shape[0]
+		if f.IsTransposed(name) {
+			out = x.Shape[1]
+			x.Data = transpose(x.Data, len(x.Data)/out, out)
+		}
+		if _, err := merge(name, x.Data, out, len(x.Data)/out); err != nil {
 			t.Fatal(err)
 		}
+		if f.IsTransposed(name) {
+			x.Data = transpose(x.Data, out, len(x.Data)/out)
+		}
+		tensors[name] = x
 	}
 	merged := t.TempDir()
 	if err := safetensors.Save(filepath.Join(merged, "model.safetensors"), tensors, nil); err != nil {
 		t.Fatal(err)
 	}
 	return build(t, dir, source(t, merged))
+}
+
+// transpose is w [rows,cols] with rows and columns exchanged.
+func transpose(w []float32, rows, cols int) []float32 {
+	out := make([]float32, len(w))
+	for r := range rows {
+		for c := range cols {
+			out[c*rows+r] = w[r*cols+c]
+		}
+	}
+	return out
 }
 
 func source(t *testing.T, dir string) *safetensors.File {
@@ -69,6 +100,20 @@ func source(t *testing.T, dir string) *safetensors.File {
 	return src
 }
 
+// familyOf is the family that dir's config.json names.
+func familyOf(t *testing.T, dir string) *model.Family {
+	t.Helper()
+	var config struct {
+		Type string `json:"model_type"`
+	}
+	testkit.ReadJSON(t, filepath.Join(dir, "config.json"), &config)
+	f := family.Of(config.Type)
+	if f == nil {
+		t.Fatalf("%s: no family %q", dir, config.Type)
+	}
+	return f
+}
+
 // build makes the model that dir's config.json describes from the tensors in src.
 func build(t *testing.T, dir string, src *safetensors.File) *model.Model {
 	t.Helper()
@@ -76,11 +121,12 @@ func build(t *testing.T, dir string, src *safetensors.File) *model.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec, err := family.Llama.FromConfig(config)
+	f := familyOf(t, dir)
+	spec, err := f.FromConfig(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Build(spec, &family.Llama, src, false)
+	m, err := model.Build(spec, f, src, false)
 	if err != nil {
 		t.Fatal(err)
 	}

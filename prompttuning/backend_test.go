@@ -1,0 +1,9 @@
+package prompttuning_test
+
+import (
+	"testing"
+
+	"ft/internal/testkit/backend"
+)
+
+func TestBackend(t *testing.T) { backend.Check(t) }
