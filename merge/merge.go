@@ -64,8 +64,20 @@ type item struct {
 // merger is one merge.
 type merger struct {
 	Options
-	ctx   context.Context // ends the merge before the next tensor or prompt
-	items []item
+	ctx    context.Context // ends the merge before the next tensor or prompt
+	items  []item
+	untied bool // the base's head shares the embedding's weight, the result's has its own
+}
+
+// untier is an adapter that may change the embedding without an output head that shares its weight. The two are then apart in the result,
+// and Merge is asked about each by its own name.
+type untier interface{ Unties() bool }
+
+// spec is the result's.
+func (m *merger) spec() *model.Spec {
+	s := m.Base.Model.Spec
+	s.Tied = s.Tied && !m.untied
+	return &s
 }
 
 // Write writes the merged model to o.Out. Until it is complete nothing is there under that name, and what was there
@@ -113,7 +125,10 @@ func newMerger(ctx context.Context, o Options) (*merger, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, spec := o.Base.Family, &o.Base.Model.Spec
+	f, spec, stack := o.Base.Family, &o.Base.Model.Spec, o.Base.Model.Stack()
+	if a, ok := o.Adapter.(untier); ok {
+		m.untied = spec.Tied && a.Unties()
+	}
 	for _, name := range o.Base.Source.Names() {
 		if !used[name] {
 			continue // what some files hold besides: buffers, a tied head that was stored all the same, rope_freqs
@@ -140,6 +155,13 @@ func newMerger(ctx context.Context, o Options) (*merger, error) {
 		}
 		it.typ = m.typeOf(it.shape)
 		m.items = append(m.items, it)
+		if m.untied && hf == stack.Embed.Name+".weight" {
+			it.hf = stack.Head.Name + ".weight"
+			if it.out = it.hf; isGGUF(o.Out) {
+				it.out, _ = f.GGUFName(it.hf)
+			}
+			m.items = append(m.items, it)
+		}
 	}
 	return m, nil
 }

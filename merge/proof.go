@@ -244,7 +244,7 @@ func (m *merger) shakenDiff(path string, families []*model.Family, rounded *base
 
 // openRounded writes the base alone in the output's type, shaken unless draw is 0, and opens it. path is where, without an extension.
 func (m *merger) openRounded(path string, families []*model.Family, draw int) (*base.Base, error) {
-	alone := &merger{Options: m.Options, ctx: m.ctx, items: m.items}
+	alone := &merger{Options: m.Options, ctx: m.ctx, items: m.items, untied: m.untied}
 	alone.Adapter = nil
 	put := func(w *weights.Writer, it item) error { return alone.writeRounded(w, it, draw) }
 	if isGGUF(m.Out) {
