@@ -172,7 +172,7 @@ func extract(basePath, path string, rank int) (*arith.Result, peft.Meta, error) 
 		return nil, peft.Meta{}, err
 	}
 	defer from.Close()
-	to, err := base.Open(path, families)
+	to, err := base.Open(cmp.Or(wholeModel(path), path), families)
 	if err != nil {
 		return nil, peft.Meta{}, err
 	}

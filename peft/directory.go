@@ -210,6 +210,7 @@ func (s *Saved) load() error {
 	if s.Meta, s.HasMeta, err = ReadMeta(s.Dir); err != nil {
 		return err
 	}
+	s.Meta.Foreign = !s.HasMeta
 	if s.Meta.Base == "" {
 		s.Meta.Base = head.Base
 	}
