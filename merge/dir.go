@@ -124,15 +124,12 @@ func (m *merger) config() ([]byte, error) {
 	if own, ofText := string(c["model_type"]), m.Base.Family.ModelType; m.Base.GGUF != nil || own != fmt.Sprintf("%q", ofText) {
 		c = nil
 		var data []byte
-		if data, err = m.Base.Family.ToConfig(m.spec()); err == nil {
+		if data, err = m.Base.Family.ToConfig(&m.Base.Model.Spec); err == nil {
 			err = json.Unmarshal(data, &c)
 		}
 	}
 	if err != nil {
 		return nil, err
-	}
-	if m.untied {
-		c["tie_word_embeddings"] = json.RawMessage("false")
 	}
 	const old, now = "torch_dtype", "dtype" // of transformers 4 and 5; 5 reads both
 	name, err := json.Marshal(torchTypes[m.Type])

@@ -116,10 +116,7 @@ func newMerger(ctx context.Context, o Options) (*merger, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, spec, stack := o.Base.Family, &o.Base.Model.Spec, o.Base.Model.Stack()
-	if a, ok := o.Adapter.(untier); ok {
-		m.untied = spec.Tied && a.Unties()
-	}
+	f, spec := o.Base.Family, &o.Base.Model.Spec
 	for _, name := range o.Base.Source.Names() {
 		if !used[name] {
 			continue // what some files hold besides: buffers, a tied head that was stored all the same, rope_freqs
@@ -146,13 +143,6 @@ func newMerger(ctx context.Context, o Options) (*merger, error) {
 		}
 		it.typ = m.typeOf(it.shape)
 		m.items = append(m.items, it)
-		if m.untied && hf == stack.Embed.Name+".weight" {
-			it.hf = stack.Head.Name + ".weight"
-			if it.out = it.hf; isGGUF(o.Out) {
-				it.out, _ = f.GGUFName(it.hf)
-			}
-			m.items = append(m.items, it)
-		}
 	}
 	if u, ok := o.Adapter.(unties); ok && u.Unties() {
 		return m, m.untie()

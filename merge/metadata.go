@@ -27,7 +27,7 @@ func (m *merger) metadata() ([]gguf.KV, error) {
 	if m.Base.Family.ToGGUF == nil {
 		return nil, fmt.Errorf("models of type %s cannot be written as GGUF: merge into a safetensors directory instead", m.Base.Family.ModelType)
 	}
-	arch, err := m.Base.Family.ToGGUF(m.spec())
+	arch, err := m.Base.Family.ToGGUF(&m.Base.Model.Spec)
 	if err != nil {
 		return nil, err
 	}
