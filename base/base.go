@@ -159,7 +159,7 @@ func (b *Base) openGGUF(families []*model.Family) error {
 	var known []string
 	for _, fam := range families {
 		if fam.FromGGUF == nil {
-			continue
+			continue // its files are read as another family's
 		}
 		known = append(known, fam.Arch)
 		if fam.Arch == arch {
@@ -195,24 +195,13 @@ func (b *Base) completeGGUF(spec *model.Spec) error {
 		return err
 	}
 	spec.Vocab = embed.Rows()
-	has := func(hf string) bool {
-		name, ok := b.Family.GGUFName(hf)
-		if !ok {
-			return false
+	floats := func(name string) []float32 {
+		t, err := b.Source.Tensor(name)
+		if err != nil {
+			return nil
 		}
-		_, err := b.Source.Tensor(name)
-		return err == nil
+		return t.Floats()
 	}
-	spec.Tied = !has("lm_head.weight")
-	// A bias on one of the layers asks for all of them, so that none is left out in silence.
-	for _, l := range []string{"q_proj", "k_proj", "v_proj", "o_proj"} {
-		spec.AttnBias = spec.AttnBias || has("model.layers.0.self_attn."+l+".bias")
-	}
-	for _, l := range []string{"gate_proj", "up_proj", "down_proj"} {
-		spec.MLPBias = spec.MLPBias || has("model.layers.0.mlp."+l+".bias")
-	}
-	if t, err := b.Source.Tensor("rope_freqs.weight"); err == nil {
-		spec.Rope.Divisors = t.Floats()
-	}
-	return nil
+	has := func(name string) bool { _, err := b.Source.Tensor(name); return err == nil }
+	return b.Family.CompleteGGUF(spec, has, floats)
 }

@@ -59,6 +59,7 @@ type item struct {
 	shape   []int      // in the output
 	rotary  bool       // GGUF stores its rows in llama.cpp's rotary order
 	turned  bool       // Hugging Face stores it [in,out]
+	plus    float32    // GGUF stores it greater by this
 	headDim int
 }
 
@@ -133,7 +134,7 @@ func newMerger(ctx context.Context, o Options) (*merger, error) {
 			return nil, err
 		}
 		it := item{
-			hf: hf, out: hf, src: src, shape: src.Shape, rotary: f.IsInterleaved(hf), turned: f.IsTransposed(hf), headDim: spec.HeadDim,
+			hf: hf, out: hf, src: src, shape: src.Shape, rotary: f.IsInterleaved(hf), turned: f.IsTransposed(hf), plus: f.GGUFAdds(hf), headDim: spec.HeadDim,
 		}
 		if isGGUF(o.Out) {
 			it.out = gguf
@@ -223,6 +224,14 @@ func (m *merger) exact(it item) ([]float32, bool, error) {
 	if it.rotary && m.Base.GGUF != nil {
 		w = permuted(w, cols, model.RotaryRows(rows, it.headDim), false)
 	}
+	add := func(v float32) {
+		for i := range w {
+			w[i] += v
+		}
+	}
+	if it.plus != 0 && m.Base.GGUF != nil {
+		add(-it.plus)
+	}
 	changed := false
 	if m.Adapter != nil {
 		var err error
@@ -232,6 +241,9 @@ func (m *merger) exact(it item) ([]float32, bool, error) {
 	}
 	if it.rotary && isGGUF(m.Out) {
 		w = permuted(w, cols, model.RotaryRows(rows, it.headDim), true)
+	}
+	if it.plus != 0 && isGGUF(m.Out) {
+		add(it.plus)
 	}
 	if it.turned && !isGGUF(m.Out) {
 		w = transposed(w, rows, cols)
@@ -300,10 +312,10 @@ func (m *merger) writeGGUF(path string, put func(*weights.Writer, item) error) e
 	if err != nil {
 		return err
 	}
-	divisors := m.Base.Model.Spec.RopeDivisors()
+	ropes := m.Base.Model.Spec.RopeTensors()
 	var infos []gguf.Info
-	if divisors != nil {
-		infos = append(infos, gguf.Info{Name: "rope_freqs.weight", Type: quant.F32, Shape: []int{len(divisors)}})
+	for _, r := range ropes {
+		infos = append(infos, gguf.Info{Name: r.Name, Type: quant.F32, Shape: []int{len(r.Values)}})
 	}
 	for _, it := range m.items {
 		infos = append(infos, gguf.Info{Name: it.out, Type: it.typ, Shape: it.shape})
@@ -313,11 +325,11 @@ func (m *merger) writeGGUF(path string, put func(*weights.Writer, item) error) e
 		return err
 	}
 	defer w.Abort()
-	if divisors != nil {
-		if err := w.Next("rope_freqs.weight"); err != nil {
+	for _, r := range ropes {
+		if err := w.Next(r.Name); err != nil {
 			return err
 		}
-		if err := w.WriteFloats(divisors); err != nil {
+		if err := w.WriteFloats(r.Values); err != nil {
 			return err
 		}
 	}

@@ -244,7 +244,7 @@ func TestMerge_rope(t *testing.T) {
 			check(t, merge.Options{Base: b, Adapter: a, Out: filepath.Join(t.TempDir(), "m"), Type: quant.F32}, want, 14)
 			o := merge.Options{Base: b, Adapter: a, Out: filepath.Join(at, "m.gguf"), Type: quant.F32}
 			if kind == "dynamic" {
-				refused(t, o, "no field for dynamic rope scaling")
+				refused(t, o, "no dynamic rope scaling")
 				only(t, at)
 				return
 			}

@@ -226,6 +226,11 @@ func (b *builder) vector(hf string, n int) []float32 {
 		return nil
 	}
 	v := t.Floats()
+	if plus := b.family.GGUFAdds(hf); b.gguf && plus != 0 {
+		for i := range v {
+			v[i] -= plus
+		}
+	}
 	if b.gguf && b.family.IsInterleaved(hf) {
 		out := make([]float32, n)
 		for i, from := range RotaryRows(n, b.spec.HeadDim) {

@@ -100,7 +100,7 @@ func TestGGUFSpec_refused(t *testing.T) {
 			md[kv.Key] = kv.Value
 		}
 		change(md)
-		if _, err := GGUFSpec(md, "llama", "llama"); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := GGUFSpec(md, "llama", "llama", nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, expected one with %q", err, want)
 		}
 	}
@@ -108,7 +108,7 @@ func TestGGUFSpec_refused(t *testing.T) {
 
 func TestFamily_names(t *testing.T) {
 	f := Family{
-		Tensors:     [][2]string{{"model.norm.weight", "output_norm.weight"}, {"model.layers.{i}.self_attn.q_proj.weight", "blk.{i}.attn_q.weight"}},
+		Names:       LlamaNames().With(func(n *Names) { n.K = "" }),
 		Interleaved: []string{"self_attn.q_proj"},
 	}
 	for hf, gguf := range map[string]string{

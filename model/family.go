@@ -40,10 +40,10 @@ type Family struct {
 	// ToGGUF gives the architecture's keys for a GGUF file.
 	ToGGUF func(s *Spec) ([]KV, error)
 
-	// Tensors pairs Hugging Face's and GGUF's tensor names; {i} stands for the block's number.
-	Tensors [][2]string
 	// Interleaved are the Hugging Face modules whose rows GGUF stores in llama.cpp's rotary order.
 	Interleaved []string
+	// GGUFPlus1 tells that GGUF stores the norms' weights with the one that is added to them.
+	GGUFPlus1 bool
 }
 
 // Targets are the modules that Hugging Face PEFT 0.21 changes in a family when an adapter names none (peft/utils/constants.py). nil
@@ -79,12 +79,12 @@ var blockNumber = regexp.MustCompile(`\.(\d+)\.`)
 
 // GGUFName is the GGUF name of a Hugging Face tensor name.
 func (f *Family) GGUFName(hf string) (string, bool) {
-	return f.rename(hf, 0, 1)
+	return f.rename(hf, 1, 0)
 }
 
 // HFName is the Hugging Face name of a GGUF tensor name.
 func (f *Family) HFName(gguf string) (string, bool) {
-	return f.rename(gguf, 1, 0)
+	return f.rename(gguf, 0, 1)
 }
 
 func (f *Family) rename(name string, from, to int) (string, bool) {
@@ -93,9 +93,13 @@ func (f *Family) rename(name string, from, to int) (string, bool) {
 		i = name[m[2]:m[3]]
 		pattern = name[:m[2]] + "{i}" + name[m[3]:]
 	}
-	for _, pair := range f.Tensors {
-		if pair[from] == pattern {
-			return strings.ReplaceAll(pair[to], "{i}", i), true
+	dot := strings.LastIndexByte(pattern, '.')
+	if dot < 0 || pattern[dot:] != ".weight" && pattern[dot:] != ".bias" {
+		return "", false
+	}
+	for _, pair := range f.Names.ggufModules() {
+		if pair[from] == pattern[:dot] && pair[to] != "" {
+			return strings.ReplaceAll(pair[to], "{i}", i) + pattern[dot:], true
 		}
 	}
 	return "", false
@@ -119,6 +123,14 @@ func (f *Family) IsInterleaved(hf string) bool {
 		}
 	}
 	return false
+}
+
+// GGUFAdds is what GGUF's norms have more than those of Hugging Face: 1 where these multiply with one more than their weight.
+func (f *Family) GGUFAdds(hf string) float32 {
+	if f.GGUFPlus1 && strings.HasSuffix(hf, "norm.weight") {
+		return 1
+	}
+	return 0
 }
 
 // RotaryRows gives, for each row of a query or key projection in Hugging Face's order (each head's two rotary

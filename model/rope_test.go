@@ -109,7 +109,7 @@ func TestRope_gguf(t *testing.T) {
 		for _, kv := range s.GGUFKeys("llama") {
 			md[kv.Key] = kv.Value
 		}
-		got, err := GGUFSpec(md, "llama", "llama")
+		got, err := GGUFSpec(md, "llama", "llama", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,7 +141,7 @@ func TestRope_ggufAttention(t *testing.T) {
 		for _, kv := range s.GGUFKeys("llama") {
 			md[kv.Key] = kv.Value
 		}
-		got, err := GGUFSpec(md, "llama", "llama")
+		got, err := GGUFSpec(md, "llama", "llama", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

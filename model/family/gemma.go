@@ -80,7 +80,21 @@ var Gemma2 = model.Family{
 		s.Each, err = model.Layers(c.Layers, c.LayerTypes, c.Window, func(i int) bool { return i%2 == 0 })
 		return s, err
 	},
-	ToConfig: func(s *model.Spec) ([]byte, error) { return write(s, "Gemma2ForCausalLM", gemmaFields(s)) },
+	ToConfig:  func(s *model.Spec) ([]byte, error) { return write(s, "Gemma2ForCausalLM", gemmaFields(s)) },
+	GGUFPlus1: true,
+	Arch:      gemma2Arch.name,
+	FromGGUF: gemma2Arch.spec("gemma2", func(g *model.GGUFReader, s *model.Spec) {
+		gemmaFromGGUF(s, 46)
+		s.Each = gemmaLayers(s.Layers, g.Uint("attention.sliding_window", 4096), g.Uint("attention.sliding_window_pattern", 2))
+		s.AttnCap, s.LogitCap = g.Float("attn_logit_softcapping", 50), g.Float("final_logit_softcapping", 30)
+	}),
+	ToGGUF: func(s *model.Spec) ([]model.KV, error) {
+		if s.AttnCap == 0 || s.LogitCap == 0 {
+			return nil, fmt.Errorf("model: llama.cpp's architecture gemma2 always has attn_logit_softcapping and final_logit_softcapping: merge into a safetensors directory instead")
+		}
+		kv, err := gemmaKeys(gemma2Arch, s, 46, 2)
+		return append(kv, model.KV{Key: "gemma2.attn_logit_softcapping", Value: float32(s.AttnCap)}), err
+	},
 }
 
 // Gemma3 is the text model of Gemma 3 (arXiv:2503.19786): norms of each head's queries and keys, and rotary embeddings of their own in
@@ -94,11 +108,44 @@ var Gemma3 = model.Family{
 	}),
 	DefaultTargets: model.Targets{LoRA: attention, AdaLoRA: attention, IA3: attentionFF, IA3FeedForward: down},
 	FromConfig:     gemma3FromConfig,
+	GGUFPlus1:      true,
+	Arch:           gemma3Arch.name,
+	FromGGUF: gemma3Arch.spec("gemma3", func(g *model.GGUFReader, s *model.Spec) {
+		gemmaFromGGUF(s, 62)
+		s.ModelType, s.LogitCap = "gemma3_text", g.Float("final_logit_softcapping", 0)
+		s.LocalRope = &model.Rope{Kind: "default", Theta: g.Float("rope.freq_base_swa", 10000)}
+		if window := g.Uint("attention.sliding_window", 0); window > 0 {
+			s.Each = gemmaLayers(s.Layers, window, g.Uint("attention.sliding_window_pattern", 6))
+		}
+	}),
+	ToGGUF: func(s *model.Spec) ([]model.KV, error) {
+		switch {
+		case s.AttnCap != 0:
+			return nil, fmt.Errorf("model: llama.cpp's architecture gemma3 has no attn_logit_softcapping: merge into a safetensors directory instead")
+		case s.LocalRope.Kind != "default":
+			return nil, fmt.Errorf("model: llama.cpp's architecture gemma3 has no rope scaling in layers with a window: merge into a safetensors directory instead")
+		}
+		kv, err := gemmaKeys(gemma3Arch, s, 62, 6)
+		return append(kv, model.KV{Key: "gemma3.rope.freq_base_swa", Value: float32(s.LocalRope.Theta)}), err
+	},
 	ToConfig: func(s *model.Spec) ([]byte, error) {
 		fields := gemmaFields(s)
 		fields["rope_local_base_freq"] = s.LocalRope.Theta
 		return write(s, "Gemma3ForCausalLM", fields)
 	},
+}
+
+var (
+	gemma2Arch = arch{name: "gemma2", act: model.GELUTanh, tied: true, windows: true}
+	gemma3Arch = arch{name: "gemma3", act: model.GELUTanh, windows: true}
+)
+
+// gemmaFromGGUF sets what both have in common and no key says.
+func gemmaFromGGUF(s *model.Spec, layersOf27B int) {
+	s.NormPlus1, s.EmbedScale = true, math.Sqrt(float64(s.Dim))
+	if s.Heads > 0 {
+		s.AttnScale = gemmaScale(s, layersOf27B)
+	}
 }
 
 type gemma3Config struct {

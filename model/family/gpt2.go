@@ -21,6 +21,11 @@ var GPT2 = model.Family{
 		LoRA: []string{"c_attn"}, AdaLoRA: []string{"c_attn"}, IA3: []string{"c_attn", "mlp.c_proj"}, IA3FeedForward: []string{"mlp.c_proj"},
 	},
 	FromConfig: gpt2FromConfig,
+	Arch:       gpt2Arch.name,
+	FromGGUF: gpt2Arch.spec("gpt2", func(_ *model.GGUFReader, s *model.Spec) {
+		s.Rope, s.LayerNorm, s.AttnBias, s.MLPBias = model.Rope{Kind: model.NoRope}, true, true, true
+	}),
+	ToGGUF: gpt2Arch.plain,
 	ToConfig: func(s *model.Spec) ([]byte, error) {
 		m := map[string]any{
 			"model_type": "gpt2", "architectures": []string{"GPT2LMHeadModel"}, "vocab_size": s.Vocab, "n_positions": s.Context,
@@ -36,6 +41,8 @@ var GPT2 = model.Family{
 		return json.MarshalIndent(m, "", "  ")
 	},
 }
+
+var gpt2Arch = arch{name: "gpt2", act: model.GELUTanh, biases: true, square: true}
 
 type gpt2Config struct {
 	Vocab   int            `json:"vocab_size"`

@@ -9,6 +9,10 @@ var Mistral = model.Family{
 	DefaultTargets: model.Targets{
 		LoRA: attention, IA3: []string{"k_proj", "v_proj", "down_proj"}, IA3FeedForward: down,
 	},
+	// Files of Mistral models say that they are llama's, and are read as such; llama.cpp knows no window there.
+	Arch:        llamaArch.name,
+	ToGGUF:      llamaArch.plain,
+	Interleaved: queriesAndKeys,
 	FromConfig: func(b []byte) (model.Spec, error) {
 		c := model.Config{Window: to(4096), KVHeads: to(8)}
 		if err := read(b, &c, nil); err != nil {

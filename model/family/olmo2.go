@@ -20,7 +20,17 @@ var Olmo2 = model.Family{
 		s.AttnBias, s.WideQK = c.AttnBias, true
 		return s, err
 	},
+	Arch: olmo2Arch.name,
+	FromGGUF: olmo2Arch.spec("olmo2", func(g *model.GGUFReader, s *model.Spec) {
+		s.WideQK = true
+		if w := g.Uint("attention.sliding_window", 0); w > 0 {
+			g.Fail("attention.sliding_window", "%d: OLMo 3's windows are not supported", w)
+		}
+	}),
+	ToGGUF: olmo2Arch.plain,
 	ToConfig: func(s *model.Spec) ([]byte, error) {
 		return write(s, "Olmo2ForCausalLM", map[string]any{"attention_bias": s.AttnBias})
 	},
 }
+
+var olmo2Arch = arch{name: "olmo2", square: true, untied: true}

@@ -29,6 +29,9 @@ var Phi3 = model.Family{
 		s.Each = uniform(s.Layers, c.Window)
 		return s, err
 	},
+	Arch:     phi3Arch.name,
+	FromGGUF: phi3Arch.spec("phi3", nil),
+	ToGGUF:   phi3Arch.plain,
 	ToConfig: func(s *model.Spec) ([]byte, error) {
 		window := any(nil)
 		if s.Each != nil {
@@ -37,6 +40,8 @@ var Phi3 = model.Family{
 		return write(s, "Phi3ForCausalLM", map[string]any{"sliding_window": window, "original_max_position_embeddings": s.Rope.Original})
 	},
 }
+
+var phi3Arch = arch{name: "phi3", square: true, long: true}
 
 type phi3Config struct {
 	model.Config

@@ -15,6 +15,9 @@ var Qwen2 = model.Family{
 		return s, err
 	},
 	ToConfig: func(s *model.Spec) ([]byte, error) { return write(s, "Qwen2ForCausalLM", qwenFields(s)) },
+	Arch:     qwen2Arch.name,
+	FromGGUF: qwen2Arch.spec("qwen2", func(_ *model.GGUFReader, s *model.Spec) { s.QKVBias = true }),
+	ToGGUF:   qwen2Arch.plain,
 }
 
 // Qwen3 is the architecture of Qwen 3's dense models: norms of each head's queries and keys instead of the biases.
@@ -34,7 +37,15 @@ var Qwen3 = model.Family{
 		fields["attention_bias"] = s.AttnBias
 		return write(s, "Qwen3ForCausalLM", fields)
 	},
+	Arch:     qwen3Arch.name,
+	FromGGUF: qwen3Arch.spec("qwen3", nil),
+	ToGGUF:   qwen3Arch.plain,
 }
+
+var (
+	qwen2Arch = arch{name: "qwen2", square: true}
+	qwen3Arch = arch{name: "qwen3"}
+)
 
 type qwenConfig struct {
 	model.Config

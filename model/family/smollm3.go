@@ -28,6 +28,22 @@ var SmolLM3 = model.Family{
 		s.Each, err = c.layers()
 		return s, err
 	},
+	Arch:        smollm3Arch.name,
+	Interleaved: queriesAndKeys,
+	FromGGUF: smollm3Arch.spec("smollm3", func(_ *model.GGUFReader, s *model.Spec) {
+		s.Each = make([]model.Layer, s.Layers)
+		for i := range s.Each {
+			s.Each[i].NoRope = smollm3Skips(i)
+		}
+	}),
+	ToGGUF: func(s *model.Spec) ([]model.KV, error) {
+		for i := range s.Layers {
+			if (s.Each != nil && s.Each[i].NoRope) != smollm3Skips(i) {
+				return nil, fmt.Errorf("model: llama.cpp's architecture smollm3 has no no_rope_layers other than every fourth layer: merge into a safetensors directory instead")
+			}
+		}
+		return smollm3Arch.keys(s)
+	},
 	ToConfig: func(s *model.Spec) ([]byte, error) {
 		fields, windows := windowed(s, map[string]any{"attention_bias": s.AttnBias, "mlp_bias": s.MLPBias}), false
 		rotates := make([]int, s.Layers)
@@ -40,6 +56,11 @@ var SmolLM3 = model.Family{
 		return write(s, "SmolLM3ForCausalLM", fields)
 	},
 }
+
+var smollm3Arch = arch{name: "smollm3"}
+
+// smollm3Skips reports whether llama.cpp rotates nothing in layer i.
+func smollm3Skips(i int) bool { return i%4 == 3 }
 
 type smolConfig struct {
 	llamaConfig
