@@ -41,13 +41,16 @@ func (t *tokenText) UnmarshalJSON(b []byte) error {
 }
 
 // templates is the chat_template of tokenizer_config.json: one, or a list of named ones.
-type templates string
+type templates struct {
+	source string
+	names  []string // of named ones, if none of them is the one to use
+}
 
 func (t *templates) UnmarshalJSON(b []byte) error {
 	var s *string
 	if json.Unmarshal(b, &s) == nil {
 		if s != nil {
-			*t = templates(*s)
+			t.source = *s
 		}
 		return nil
 	}
@@ -59,9 +62,11 @@ func (t *templates) UnmarshalJSON(b []byte) error {
 		return fmt.Errorf("chat_template: expected a string or a list of named templates")
 	}
 	for _, n := range named {
-		if n.Name == "default" {
-			*t = templates(n.Template)
+		if n.Name == "default" || len(named) == 1 {
+			*t = templates{source: n.Template}
+			break
 		}
+		t.names = append(t.names, n.Name)
 	}
 	return nil
 }
@@ -85,9 +90,11 @@ func (b *Base) chatFromDir(spec *model.Spec) error {
 	if err != nil {
 		return err
 	}
-	b.Chat = Chat{Source: string(c.Template), BOS: string(c.BOS), EOS: string(c.EOS)}
+	b.Chat = Chat{Source: c.Template.source, BOS: string(c.BOS), EOS: string(c.EOS)}
 	if jinja != nil {
 		b.Chat.Source = string(jinja)
+	} else if names := c.Template.names; names != nil {
+		return fmt.Errorf("tokenizer_config.json: of the chat templates %s none is called default; put the one to use into chat_template.jinja", strings.Join(names, ", "))
 	}
 	stops, err := b.generationStops()
 	if err != nil {

@@ -205,15 +205,15 @@ func TestOpen_template(t *testing.T) {
 		config any // chat_template of tokenizer_config.json
 		want   string
 	}{
-		"a file":                     {"from file {{ messages }}", nil, "from file {{ messages }}"},
-		"a string":                   {nil, "from config", "from config"},
-		"both":                       {"from file", "from config", "from file"},
-		"an empty file":              {"", "from config", ""},
-		"an empty string":            {nil, "", ""},
-		"named":                      {nil, []object{{"name": "rag", "template": "a"}, {"name": "default", "template": "b"}}, "b"},
-		"named, none is the default": {nil, []object{{"name": "rag", "template": "a"}}, ""},
-		"no names":                   {nil, []object{}, ""},
-		"none":                       {nil, nil, ""},
+		"a file":              {"from file {{ messages }}", nil, "from file {{ messages }}"},
+		"a string":            {nil, "from config", "from config"},
+		"both":                {"from file", "from config", "from file"},
+		"an empty file":       {"", "from config", ""},
+		"an empty string":     {nil, "", ""},
+		"named":               {nil, []object{{"name": "rag", "template": "a"}, {"name": "default", "template": "b"}}, "b"},
+		"named, the only one": {nil, []object{{"name": "rag", "template": "a"}}, "a"},
+		"no names":            {nil, []object{}, ""},
+		"none":                {nil, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := tiny(t)
@@ -227,6 +227,20 @@ func TestOpen_template(t *testing.T) {
 				plain(t, b)
 			}
 		})
+	}
+}
+
+// TestOpen_namedTemplates: of several named templates none of which is the default, one must be chosen; a file chooses.
+func TestOpen_namedTemplates(t *testing.T) {
+	dir := tiny(t)
+	put(t, dir, "chat_template.jinja", nil)
+	edit(t, dir, "tokenizer_config.json", object{"chat_template": []object{{"name": "rag", "template": "a"}, {"name": "tool_use", "template": "b"}}})
+	if _, err := base.Open(dir, families); err == nil || !strings.Contains(err.Error(), "rag, tool_use none is called default") {
+		t.Errorf("error %v", err)
+	}
+	put(t, dir, "chat_template.jinja", "c")
+	if b := open(t, dir); b.Chat.Source != "c" {
+		t.Errorf("template %q", b.Chat.Source)
 	}
 }
 
