@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ft/internal/kernels"
+	"ft/internal/linalg"
 	"ft/nn"
 	"ft/peft"
 )
@@ -54,7 +55,7 @@ func load(h peft.Host, saved *peft.Saved) (*adapter, error) {
 			return nil, err
 		}
 	}
-	if err := a.takeOver(h); err != nil {
+	if err := a.takeOver(h, linalg.Exact); err != nil {
 		return nil, err
 	}
 	for _, p := range a.Params() {

@@ -68,7 +68,7 @@ func (m Method) attach(h peft.Host) (*adapter, error) {
 	for _, p := range a.parts {
 		p.start(s.init, m.Seed)
 	}
-	if err := a.takeOver(h); err != nil {
+	if err := a.takeOver(h, freshTol); err != nil {
 		return nil, err
 	}
 	for _, l := range a.modules {

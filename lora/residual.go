@@ -40,9 +40,9 @@ type residual struct {
 }
 
 // takeOver gives the module the first A and B of a start, and the slot that goes with them.
-func (m *lowRank) takeOver(init string) error {
+func (m *lowRank) takeOver(init string, tol float64) error {
 	r, in, out := m.rank, m.linear.In(), m.linear.Out()
-	a, b, err := m.first(init)
+	a, b, err := m.first(init, tol)
 	if err != nil {
 		return fmt.Errorf("init %s: %s: %w", init, m.linear.Name, err)
 	}
@@ -65,12 +65,12 @@ func (m *lowRank) takeOver(init string) error {
 
 // first is A0 [R,In] and B0 [Out,R]: of PiSSA the best approximation of W by s·B0·A0, of OLoRA the leading part of W = Q·R, which is not
 // divided by s, as in PEFT.
-func (m *lowRank) first(init string) (a, b []float32, err error) {
+func (m *lowRank) first(init string, tol float64) (a, b []float32, err error) {
 	if init == initOLoRA {
 		q, r, err := linalg.LeadingQR(m.linear.Weight(), m.rank)
 		return r, q, err
 	}
-	d, err := linalg.Truncated(m.linear.Weight(), m.rank)
+	d, err := linalg.Truncated(m.linear.Weight(), m.rank, tol)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -98,8 +98,13 @@ func (w *residual) Backward() {
 	clear(w.wideA.Grad[len(w.wideA.Grad)/2:])
 }
 
-// takeOver gives every module its first A and B where the start takes over a part of the base, and registers what follows from them.
-func (a *adapter) takeOver(h peft.Host) error {
+// freshTol is the tolerance of a new adapter's singular vectors. Whatever A0 and B0 are, the adapter is exact, so nothing is gained by more; a
+// saved adapter that counts on the base's own needs them as they were.
+const freshTol = 1e-3
+
+// takeOver gives every module its first A and B where the start takes over a part of the base, and registers what follows from them. tol is that
+// of linalg.Truncated.
+func (a *adapter) takeOver(h peft.Host, tol float64) error {
 	if !takesOver(a.settings.init) {
 		return nil
 	}
@@ -107,7 +112,7 @@ func (a *adapter) takeOver(h peft.Host) error {
 		if m.embed != nil {
 			return fmt.Errorf("init %s: the embedding %q has no part that could be taken over; leave it out of the targets", a.settings.init, m.embed.Name)
 		}
-		if err := m.takeOver(a.settings.init); err != nil {
+		if err := m.takeOver(a.settings.init, tol); err != nil {
 			return err
 		}
 	}

@@ -8,7 +8,9 @@ const maxSweeps = 60
 // jacobi turns the rows of a [k,n] by rotations of two at a time until all are orthogonal, and turns those of j [k,k] alike. If j
 // was the identity, then after it j·(old a) = new a. Rows of a round are paired as in a tournament, so every row is in one pair
 // and the result does not depend on who does which pair.
-func jacobi(a []float64, k, n int, j []float64) {
+//
+// Rows count as orthogonal at an angle whose cosine is below tol, and below what rounding leaves.
+func jacobi(a []float64, k, n int, j []float64, tol float64) {
 	players := k + k%2
 	order := make([]int, players)
 	for i := range order {
@@ -21,7 +23,7 @@ func jacobi(a []float64, k, n int, j []float64) {
 			each(players/2, players*(n+k), func(pair int) {
 				p, q := order[pair], order[players-1-pair]
 				p, q = min(p, q), max(p, q)
-				turned[pair] = q < k && rotate(a[p*n:(p+1)*n], a[q*n:(q+1)*n], j[p*k:(p+1)*k], j[q*k:(q+1)*k])
+				turned[pair] = q < k && rotate(a[p*n:(p+1)*n], a[q*n:(q+1)*n], j[p*k:(p+1)*k], j[q*k:(q+1)*k], tol)
 			})
 			for _, t := range turned {
 				any = any || t
@@ -36,14 +38,13 @@ func jacobi(a []float64, k, n int, j []float64) {
 	}
 }
 
-// orthogonal is the cosine of the angle at which two rows count as orthogonal.
-const orthogonal = 1e-15
+// rounded is the cosine, for each root of a row's length, that rounding leaves between rows that were made orthogonal.
+const rounded = 1e-15
 
 // rotate makes rows p and q orthogonal and reports whether it had to do anything.
-func rotate(p, q, jp, jq []float64) bool {
+func rotate(p, q, jp, jq []float64, tol float64) bool {
 	pp, qq, pq := dot(p, p), dot(q, q), dot(p, q)
-	// Rounding leaves a cosine of about √n ulps.
-	if math.Abs(pq) <= orthogonal*math.Sqrt(float64(len(p)))*math.Sqrt(pp*qq) {
+	if math.Abs(pq) <= max(tol, rounded*math.Sqrt(float64(len(p))))*math.Sqrt(pp*qq) {
 		return false
 	}
 	zeta := (qq - pp) / (2 * pq)

@@ -7,11 +7,11 @@ import (
 )
 
 const (
-	growth     = 4    // blocks of a Krylov space before it is restarted
-	maxCycles  = 20   // a gap of 3 % after the last value takes 3 to 6
-	settled    = 3e-7 // residual, beside the largest singular value, below which float32 products say no more
-	blockUnit  = 16   // rows of a block are a multiple of this
-	spareUnits = 8    // rows of a block beyond the rank, at least
+	growth     = 4   // blocks of a Krylov space before it is restarted
+	maxCycles  = 20  // a gap of 3 % after the last value takes 3 to 6
+	stalled    = 0.9 // a residual that falls by less is the products' rounding
+	blockUnit  = 16  // rows of a block are a multiple of this
+	spareUnits = 8   // rows of a block beyond the rank, at least
 )
 
 // blockOf is the number of rows of a block for a rank.
@@ -44,9 +44,9 @@ func (p *product) times(x []float64, k int, back bool) []float64 {
 }
 
 // krylov finds the leading part of w's decomposition from products alone. A cycle spans the space of [v, WᵀW·v, (WᵀW)²·v, …] from the best
-// vectors so far, takes the decomposition of W within it, and ends when the residual ‖Wᵀ·u - S·v‖ of every wanted vector is as
-// small as float32 allows.
-func krylov(w *kernels.Matrix, rank int) *SVD {
+// vectors so far, takes the decomposition of W within it, and ends when the residual ‖Wᵀ·u - S·v‖ of every wanted vector is at most tol
+// beside the largest singular value, or no longer falls: float32 products say no more then.
+func krylov(w *kernels.Matrix, rank int, tol float64) *SVD {
 	b, m, n := blockOf(rank), w.Rows, w.Cols
 	k := b * growth
 	p := &product{w: w}
@@ -56,6 +56,7 @@ func krylov(w *kernels.Matrix, rank int) *SVD {
 	copy(z, p.times(q, b, false))
 	back := p.times(z, b, true)
 	var s *SVD
+	last := math.Inf(1)
 	for range maxCycles {
 		for i := 1; i < growth; i++ {
 			copy(q[i*b*n:], back)
@@ -66,11 +67,13 @@ func krylov(w *kernels.Matrix, rank int) *SVD {
 				back = p.times(next, b, true)
 			}
 		}
-		s = ritz(q, z, k, b, m, n)
+		s = ritz(q, z, k, b, m, n, tol)
 		back = p.times(s.U, b, true)
-		if s.residual(back, rank) <= settled*s.S[0] {
+		now := s.residual(back, rank)
+		if now <= tol*s.S[0] || now > stalled*last {
 			break
 		}
+		last = now
 		copy(q, s.V)
 		for i := range b { // W·v without another product
 			for j, u := range s.U[i*m : (i+1)*m] {
@@ -84,11 +87,11 @@ func krylov(w *kernels.Matrix, rank int) *SVD {
 }
 
 // ritz is the leading b of the decomposition of W within the space that the rows of q [k,n] span: z = q·Wᵀ [k,m] is Jᵀ·S·U, and V = J·q.
-func ritz(q, z []float64, k, b, m, n int) *SVD {
+func ritz(q, z []float64, k, b, m, n int, tol float64) *SVD {
 	u := append([]float64(nil), z...)
 	l := orthonormal(u, k, m, 0)
 	j := identity(k)
-	jacobi(l, k, k, j)
+	jacobi(l, k, k, j, tol/100)
 	s := &SVD{M: m, N: n, S: make([]float64, b)}
 	left, right := make([]float64, b*k), make([]float64, b*k)
 	for i, at := range falling(l, k, k)[:b] {

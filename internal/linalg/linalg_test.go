@@ -89,7 +89,7 @@ func TestTruncated(t *testing.T) {
 		t.Run(fmt.Sprintf("%dx%d/%d", c.m, c.n, c.rank), func(t *testing.T) {
 			backend.Each(t, func(t *testing.T) {
 				w, best := planted(c.m, c.n, c.s, c.rank)
-				s, err := Truncated(w, c.rank)
+				s, err := Truncated(w, c.rank, Exact)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -109,7 +109,7 @@ func TestTruncated(t *testing.T) {
 func TestTruncated_lowRank(t *testing.T) {
 	for _, size := range []int{30, 300} {
 		w, best := planted(size, size+10, []float64{2, 1}, 2)
-		s, err := Truncated(w, 6)
+		s, err := Truncated(w, 6, Exact)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +117,7 @@ func TestTruncated_lowRank(t *testing.T) {
 		a, b := s.Split(1)
 		testkit.Near(t, "product", multiplied(a, b, size, size+10, 6, 1), best, 2e-6, 0)
 	}
-	zero, err := Truncated(kernels.FromFloat32(300, 300, make([]float32, 90000)), 4)
+	zero, err := Truncated(kernels.FromFloat32(300, 300, make([]float32, 90000)), 4, Exact)
 	if err != nil || norm(zero.S) != 0 {
 		t.Errorf("of zeros: %v, %v", zero.S, err)
 	}
@@ -133,7 +133,7 @@ func TestThreads(t *testing.T) {
 		kernels.SetThreads(threads)
 		var got [][]float64
 		for _, w := range []*kernels.Matrix{w, q} {
-			s, err := Truncated(w, 8)
+			s, err := Truncated(w, 8, Exact)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -153,7 +153,7 @@ func TestThreads(t *testing.T) {
 func TestTruncated_refuses(t *testing.T) {
 	w := kernels.FromFloat32(3, 4, make([]float32, 12))
 	for _, r := range []int{0, 4} {
-		if _, err := Truncated(w, r); err == nil {
+		if _, err := Truncated(w, r, Exact); err == nil {
 			t.Errorf("rank %d: no error", r)
 		}
 		if _, _, err := LeadingQR(w, r); err == nil {
@@ -161,7 +161,7 @@ func TestTruncated_refuses(t *testing.T) {
 		}
 	}
 	bad := kernels.FromFloat32(1, 2, []float32{1, float32(math.NaN())})
-	if _, err := Truncated(bad, 1); err == nil {
+	if _, err := Truncated(bad, 1, Exact); err == nil {
 		t.Error("a NaN: no error")
 	}
 	if _, _, err := TruncatedSum(1, 2, 1, []Term{{Factor: 1, Rank: 1, A: []float32{1, float32(math.Inf(1))}, B: []float32{1}}}); err == nil {
@@ -188,7 +188,7 @@ func TestTruncatedSum(t *testing.T) {
 		}
 		w := kernels.FromFloat32(c.m, c.n, sum)
 		rank := min(c.rank, c.m, c.n)
-		want, err := Truncated(w, rank)
+		want, err := Truncated(w, rank, Exact)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -238,7 +238,7 @@ func BenchmarkTruncated(b *testing.B) {
 	fillRandom(x, 1)
 	w := kernels.FromFloat32(m, n, narrow(x))
 	for b.Loop() {
-		if _, err := Truncated(w, rank); err != nil {
+		if _, err := Truncated(w, rank, Exact); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -40,10 +40,14 @@ func (s *SVD) Split(scale float64) (a, b []float32) {
 // exactSide is the shorter side up to which a matrix is decomposed as a whole.
 const exactSide = 160
 
-// Truncated is the leading part, of the given rank, of w's decomposition. Its product is within 1e-6 of w's largest singular value
-// of the best one, where the singular value after the last is smaller by a few per cent or more; where two are closer, which
-// of their vectors are taken matters as little to the product's error. It is an error if w has no such rank or holds what is no number.
-func Truncated(w *kernels.Matrix, rank int) (*SVD, error) {
+// Exact is the tolerance for all that float32 products can give.
+const Exact = 3e-7
+
+// Truncated is the leading part, of the given rank, of w's decomposition. tol bounds W·v - S·u and Wᵀ·u - S·v of each of its vectors, beside w's
+// largest singular value. With Exact, its product is within 1e-6 of that value of the best one, where the singular value after the last is smaller
+// by a few per cent or more; where two are closer, which of their vectors are taken matters as little to the product's error. It is an error if w
+// has no such rank or holds what is no number.
+func Truncated(w *kernels.Matrix, rank int, tol float64) (*SVD, error) {
 	side := min(w.Rows, w.Cols)
 	if rank < 1 || rank > side {
 		return nil, fmt.Errorf("linalg: rank %d of a matrix [%d,%d]: must be from 1 to %d", rank, w.Rows, w.Cols, side)
@@ -54,7 +58,7 @@ func Truncated(w *kernels.Matrix, rank int) (*SVD, error) {
 	if side <= exactSide || blockOf(rank)*growth*2 > side {
 		return whole(w).cut(rank), nil
 	}
-	return krylov(w, rank), nil
+	return krylov(w, rank, tol), nil
 }
 
 func finite(w *kernels.Matrix) bool {
@@ -96,7 +100,7 @@ func whole(w *kernels.Matrix) *SVD {
 func ofRows(x []float64, k, n int) *SVD {
 	l := orthonormal(x, k, n, 0)
 	j := identity(k)
-	jacobi(l, k, k, j)
+	jacobi(l, k, k, j, 0)
 	s := &SVD{M: k, N: n, S: make([]float64, k), U: make([]float64, k*k)}
 	order := falling(l, k, k)
 	core := make([]float64, k*k)

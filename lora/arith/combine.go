@@ -295,7 +295,7 @@ func (c combination) cut(shares []share, o Options, rank int, errs *tally) (lora
 // approximate is the best pair of a rank, or of the largest that w can have, and the Frobenius norms of what it lacks and of w.
 func approximate(w *kernels.Matrix, rank int) (p lora.Pair, rest, size float64, err error) {
 	p = lora.Pair{Rank: min(rank, w.Rows, w.Cols), In: w.Cols, Out: w.Rows, Scale: 1}
-	d, err := linalg.Truncated(w, p.Rank)
+	d, err := linalg.Truncated(w, p.Rank, linalg.Exact)
 	if err != nil {
 		return p, 0, 0, err
 	}
