@@ -44,7 +44,7 @@ func load(h peft.Host, saved *peft.Saved) (*adapter, error) {
 	if len(unsupported) > 0 {
 		return nil, fmt.Errorf("not supported: %s", strings.Join(unsupported, "; "))
 	}
-	c, err := Config{Targets: f.Targets, FeedForward: f.FeedForward, Exclude: f.Exclude}.complete(h)
+	c, err := Config(f).complete(h)
 	if err != nil {
 		return nil, err
 	}

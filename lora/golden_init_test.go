@@ -139,7 +139,7 @@ func (ref *initReference) train(t *testing.T, dir, base string) {
 	if err := peft.Save(saved, state, peft.Meta{}); err != nil {
 		t.Fatal(err)
 	}
-	sameConfig(t, filepath.Join(saved, peft.ConfigFile), filepath.Join(dir, "converted", peft.ConfigFile))
+	pefttest.SameConfig(t, filepath.Join(saved, peft.ConfigFile), filepath.Join(dir, "converted", peft.ConfigFile))
 	again, _ := loadOn(t, base, saved)
 	ref.Trained.compare(t, "saved logits", again)
 }

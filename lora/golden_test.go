@@ -2,7 +2,6 @@ package lora_test
 
 import (
 	"cmp"
-	"encoding/json"
 	"math"
 	"path/filepath"
 	"testing"
@@ -129,20 +128,4 @@ func pass(t *testing.T, m *model.Model, rows []row) float64 {
 		t.Fatal(err)
 	}
 	return l.Mean()
-}
-
-// sameConfig asks that every key ft writes has PEFT's value, the base's name aside.
-func sameConfig(t *testing.T, ours, theirs string) {
-	t.Helper()
-	var got, want map[string]any
-	testkit.ReadJSON(t, ours, &got)
-	testkit.ReadJSON(t, theirs, &want)
-	delete(got, "base_model_name_or_path")
-	for key, v := range got {
-		g, _ := json.Marshal(v)
-		w, _ := json.Marshal(want[key])
-		if string(g) != string(w) {
-			t.Errorf("%s: %s is %s, PEFT wrote %s", peft.ConfigFile, key, g, w)
-		}
-	}
 }

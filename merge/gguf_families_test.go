@@ -71,7 +71,7 @@ func asGGUF(t *testing.T, dir string) *base.Base {
 }
 
 // TestMerge_familiesGGUF writes every reference model with an adapter as GGUF, and that as GGUF and as a directory again: all have the logits of base
-// and adapter. Where GGUF holds the reference's own configuration these are its logits.
+// and adapter, computed from the safetensors directory, which TestConformance of model compares with the reference.
 func TestMerge_familiesGGUF(t *testing.T) {
 	testkit.Conformance(t, "golden/models", func(t *testing.T, dir string) {
 		configs, err := filepath.Glob(filepath.Join(dir, "*", "config.json"))

@@ -61,7 +61,7 @@ func TestCharsMap(t *testing.T) {
 	const leaf, value = 1 << 8, 1 << 31
 	units[0] = 256 << 10
 	units[256^'A'] = 'A' | leaf | 512<<10
-	units[256^'A'^512] = value | 0
+	units[256^'A'^512] = value
 	units[256^'\r'] = '\r' | 1024<<10
 	units[256^'\r'^1024^'\n'] = '\n' | leaf | 2048<<10
 	units[256^'\r'^1024^'\n'^2048] = value | 2

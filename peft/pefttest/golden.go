@@ -341,7 +341,7 @@ func (c *goldenCase) final(t *testing.T) {
 	dir := save(t, a)
 	again, _ := c.load(t, dir)
 	c.probe(t, again)
-	sameConfig(t, filepath.Join(dir, peft.ConfigFile), c.path("final/"+peft.ConfigFile))
+	SameConfig(t, filepath.Join(dir, peft.ConfigFile), c.path("final/"+peft.ConfigFile))
 	ours, theirs := testkit.Tensors(t, filepath.Join(dir, peft.TensorFile)), testkit.Tensors(t, c.path("final/"+peft.TensorFile))
 	for name, want := range theirs {
 		if strings.HasSuffix(name, ".base_layer.weight") {
@@ -373,8 +373,8 @@ func (c *goldenCase) final(t *testing.T) {
 	}
 }
 
-// sameConfig asks that every key ft writes has PEFT's value, the base's name aside.
-func sameConfig(t *testing.T, ours, theirs string) {
+// SameConfig asks that every key ft writes has PEFT's value, the base's name aside.
+func SameConfig(t *testing.T, ours, theirs string) {
 	t.Helper()
 	var got, want map[string]any
 	testkit.ReadJSON(t, ours, &got)

@@ -24,7 +24,7 @@ for i, adapter in enumerate(job["adapters"]):
     keys = [str(w.message) for w in told if "missing" in str(w.message).lower() or "unexpected" in str(w.message).lower()]
     if keys:
         sys.exit(f"{adapter}: {keys}")
-    modules = [n.removeprefix("base_model.model.") for n, m in model.named_modules() if isinstance(m, BaseTunerLayer)]
+    modules = [n.removeprefix("base_model.model.") for n, m in model.named_modules() if isinstance(m, BaseTunerLayer) and not n.endswith(".token_adapter")]
     with torch.no_grad():
         logits = model(ids).logits[0, -ids.shape[1]:].flatten().tolist()  # without virtual positions
         model.save_pretrained(os.path.join(job["out"], str(i)))
