@@ -287,7 +287,9 @@ func (t *training) logScores(r *eval.Result) error {
 func (t *training) next() {
 	t.streams.Note("%-8s %s", t.outcome(), t.run.Path(t.outcome()))
 	t.streams.Note("next:    ft generate --adapter %s --prompt \"…\"", t.run.Dir)
-	t.streams.Note("         ft merge --adapter %s --out model.gguf", t.run.Dir)
+	if _, ok := t.session.adapter.(unmergeable); !ok {
+		t.streams.Note("         ft merge --adapter %s --out model.gguf", t.run.Dir)
+	}
 }
 
 // end closes the run's files and notes how it went.
