@@ -112,7 +112,7 @@ func (s *session) put(saved *peft.Saved) error {
 		return err
 	}
 	s.meta = saved.Meta
-	if saved.HasMeta {
+	if !saved.Meta.Foreign {
 		s.base.UseTemplate(saved.Meta.Template)
 	}
 	return nil

@@ -2,7 +2,6 @@ package ia3
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"ft/nn"
@@ -146,12 +145,12 @@ func (a *adapter) Merge(tensor string, w []float32, out, in int) (bool, error) {
 	if !ok || bias && m.input {
 		return false, nil
 	}
-	want := []int{m.linear.Out(), m.linear.In()}
+	wantIn := m.linear.In()
 	if bias {
-		want[1] = 1
+		wantIn = 1
 	}
-	if got := []int{out, in}; !slices.Equal(got, want) || len(w) != out*in {
-		return false, fmt.Errorf("ia3: merging %s: it is %v with %d values, the adapter was made for %v", tensor, got, len(w), want)
+	if err := peft.Sized(w, out, in, m.linear.Out(), wantIn); err != nil {
+		return false, fmt.Errorf("ia3: merging %s: %w", tensor, err)
 	}
 	for r := range out {
 		row := w[r*in : (r+1)*in]

@@ -2,7 +2,6 @@ package lora
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 	"ft/internal/linalg"
 	"ft/nn"
 	"ft/peft"
+	"ft/weights"
 )
 
 // Load puts a saved adapter on the base it was made for. It returns an error, and leaves the base as it was, that
@@ -51,7 +51,7 @@ func load(h peft.Host, saved *peft.Saved) (*adapter, error) {
 		return nil, err
 	}
 	for name, m := range copies {
-		if err := checkCopy(name, m, saved.Tensors[name].Data); err != nil {
+		if err := peft.CheckCopy(name, m, saved.Tensors[name].Data); err != nil {
 			return nil, err
 		}
 	}
@@ -61,7 +61,7 @@ func load(h peft.Host, saved *peft.Saved) (*adapter, error) {
 	for _, p := range a.Params() {
 		data := saved.Tensors[p.Name].Data
 		if a.isTransposed(p) {
-			data = transposed(data, p.Shape[1], p.Shape[0])
+			data = weights.Transposed(data, p.Shape[1], p.Shape[0])
 		}
 		copy(p.Data, data)
 	}
@@ -83,17 +83,6 @@ func (a *adapter) fileShape(p *nn.Param) []int {
 		return []int{p.Shape[1], p.Shape[0]}
 	}
 	return p.Shape
-}
-
-// transposed is the transpose of v [rows,cols].
-func transposed(v []float32, rows, cols int) []float32 {
-	out := make([]float32, len(v))
-	for r := range rows {
-		for c := range cols {
-			out[c*rows+r] = v[r*cols+c]
-		}
-	}
-	return out
 }
 
 // features are the marks that what the config does not ask for leaves in tensor names.
@@ -169,29 +158,6 @@ func (a *adapter) expectSpares(saved *peft.Saved, want map[string][]int) {
 	}
 }
 
-// sameWeight is the largest relative distance at which a stored copy counts as the base's own weight: bases
-// quantised to 4 bits are 5 to 9 % away from their origin, other models' weights above 100 %.
-const sameWeight = 0.2
-
-// checkCopy is an error when the stored copy of a target's weight is another base's. The right one is of no use.
-func checkCopy(name string, weight *kernels.Matrix, stored []float32) error {
-	row := make([]float32, weight.Cols)
-	var diff, size float64
-	for r := range weight.Rows {
-		weight.Row(row, r)
-		for c, w := range row {
-			d := float64(w - stored[r*len(row)+c])
-			diff += d * d
-			size += float64(w) * float64(w)
-		}
-	}
-	if distance := math.Sqrt(diff / size); !(distance <= sameWeight) {
-		return fmt.Errorf("%s: the stored base weight is not this base's (relative distance %.2g): the adapter is for another base",
-			name, distance)
-	}
-	return nil
-}
-
 // State is the adapter in PEFT's terms. Only keys that PEFT has long had are written, because older versions
 // refuse unknown ones; newer ones appear when they are used.
 func (a *adapter) State() (peft.State, error) {
@@ -256,7 +222,7 @@ func (a *adapter) saves() []*nn.Param {
 		case w != nil && w != p:
 			ps[i] = &nn.Param{Name: p.Name, Shape: w.Shape, Data: w.Data, Grad: w.Grad}
 		case a.isTransposed(p):
-			ps[i] = &nn.Param{Name: p.Name, Shape: a.fileShape(p), Data: transposed(p.Data, p.Shape[0], p.Shape[1])}
+			ps[i] = &nn.Param{Name: p.Name, Shape: a.fileShape(p), Data: weights.Transposed(p.Data, p.Shape[0], p.Shape[1])}
 		}
 	}
 	return ps

@@ -14,6 +14,7 @@ import (
 	"ft/optim"
 	"ft/peft"
 	"ft/peft/pefttest"
+	"ft/weights"
 )
 
 // initReference is init.json: three steps of PEFT from a start that takes a part of the base over.
@@ -114,7 +115,7 @@ func (ref *initReference) train(t *testing.T, dir, base string) {
 			}
 			ref := want[module+suffix].Data
 			if want[module+suffix].Shape[0] != rows { // the base's own layout is [in, out]
-				ref = transposed(ref, n, rows)
+				ref = weights.Transposed(ref, n, rows)
 			}
 			testkit.Near(t, what+" "+module, got, ref, tol, 0)
 		}
@@ -165,14 +166,4 @@ func (ref *initReference) optimizer(t *testing.T, a peft.Adapter) func(lr float6
 		}()
 		return adam.Step(lr, params)
 	}
-}
-
-func transposed(x []float32, rows, cols int) []float32 {
-	out := make([]float32, len(x))
-	for i := range rows {
-		for j := range cols {
-			out[j*rows+i] = x[i*cols+j]
-		}
-	}
-	return out
 }

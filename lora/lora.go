@@ -247,11 +247,3 @@ func (a *adapter) Merge(tensor string, w []float32, out, in int) (bool, error) {
 	}
 	return len(parts) > 0, nil
 }
-
-// sized is an error unless a tensor has the size that the adapter was made for.
-func sized(w []float32, out, in, wantOut, wantIn int) error {
-	if out != wantOut || in != wantIn || len(w) != out*in {
-		return fmt.Errorf("it is [%d,%d] with %d values, the adapter was made for [%d,%d]", out, in, len(w), wantOut, wantIn)
-	}
-	return nil
-}

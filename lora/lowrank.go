@@ -6,6 +6,7 @@ import (
 
 	"ft/internal/kernels"
 	"ft/nn"
+	"ft/peft"
 )
 
 // Ends and marks of PEFT's tensor names beside those of pairs.
@@ -113,14 +114,14 @@ func (l *lowRank) slot() (a, b *nn.Param) {
 func (l *lowRank) merge(tensor string, w []float32, out, in int) error {
 	wantOut, wantIn := l.size()
 	if l.embed != nil {
-		if err := sized(w, out, in, wantIn, wantOut); err != nil {
+		if err := peft.Sized(w, out, in, wantIn, wantOut); err != nil {
 			return err
 		}
 		kernels.Gemm(w, in, l.a.Data, out, true, l.b.Data, l.rank, true, out, in, l.rank, l.scale, true)
 		return nil
 	}
 	if tensor == l.path()+endBias {
-		if err := sized(w, out, in, wantOut, 1); err != nil {
+		if err := peft.Sized(w, out, in, wantOut, 1); err != nil {
 			return err
 		}
 		for i, v := range l.bias.Data {
@@ -128,7 +129,7 @@ func (l *lowRank) merge(tensor string, w []float32, out, in int) error {
 		}
 		return nil
 	}
-	if err := sized(w, out, in, wantOut, wantIn); err != nil {
+	if err := peft.Sized(w, out, in, wantOut, wantIn); err != nil {
 		return err
 	}
 	if l.bias != nil && l.linear.Bias() == nil {

@@ -175,7 +175,7 @@ func (r *rows) fill(*nn.Stack) {
 }
 
 func (r *rows) merge(_ string, w []float32, out, in int) error {
-	if err := sized(w, out, in, r.table.Rows, r.table.Cols); err != nil {
+	if err := peft.Sized(w, out, in, r.table.Rows, r.table.Cols); err != nil {
 		return err
 	}
 	for i, id := range r.ids {

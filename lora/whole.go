@@ -119,7 +119,7 @@ func replace(v []float32, out, in int, p *nn.Param) error {
 	if len(p.Shape) > 1 {
 		columns = p.Shape[1]
 	}
-	if err := sized(v, out, in, p.Shape[0], columns); err != nil {
+	if err := peft.Sized(v, out, in, p.Shape[0], columns); err != nil {
 		return err
 	}
 	copy(v, p.Data)

@@ -219,7 +219,7 @@ func (m *merger) exact(it item) ([]float32, bool, error) {
 		rows, cols = cols, 1
 	}
 	if it.turned && m.Base.GGUF == nil {
-		w, rows, cols = transposed(w, rows, cols), cols, rows
+		w, rows, cols = weights.Transposed(w, rows, cols), cols, rows
 	}
 	if it.rotary && m.Base.GGUF != nil {
 		w = permuted(w, cols, model.RotaryRows(rows, it.headDim), false)
@@ -246,20 +246,9 @@ func (m *merger) exact(it item) ([]float32, bool, error) {
 		add(it.plus)
 	}
 	if it.turned && !isGGUF(m.Out) {
-		w = transposed(w, rows, cols)
+		w = weights.Transposed(w, rows, cols)
 	}
 	return w, changed, nil
-}
-
-// transposed is w [rows,cols] with rows and columns exchanged.
-func transposed(w []float32, rows, cols int) []float32 {
-	out := make([]float32, len(w))
-	for r := range rows {
-		for c := range cols {
-			out[c*rows+r] = w[r*cols+c]
-		}
-	}
-	return out
 }
 
 // permuted moves rows of w [rows,cols]: row r comes from row perm[r], or goes there with put.

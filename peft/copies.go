@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 
+	"ft/internal/kernels"
 	"ft/nn"
 )
 
@@ -29,7 +30,7 @@ func (s *Saved) FitsOn(targets []*nn.Linear, want map[string][]int) error {
 	}
 	for _, l := range targets {
 		if t := s.Tensors[l.Name+copySuffix]; t.Data != nil {
-			if err := checkCopy(l, t.Data); err != nil {
+			if err := CheckCopy(l.Name+copySuffix, l.Weight(), t.Data); err != nil {
 				return err
 			}
 		}
@@ -37,12 +38,12 @@ func (s *Saved) FitsOn(targets []*nn.Linear, want map[string][]int) error {
 	return nil
 }
 
-// checkCopy is an error when the stored copy of a layer's weight is another base's.
-func checkCopy(l *nn.Linear, stored []float32) error {
-	row := make([]float32, l.In())
+// CheckCopy is an error when the tensor of this name, a stored copy of a frozen weight, is another base's. The right one is of no use.
+func CheckCopy(name string, weight *kernels.Matrix, stored []float32) error {
+	row := make([]float32, weight.Cols)
 	var diff, size float64
-	for r := range l.Out() {
-		l.Weight().Row(row, r)
+	for r := range weight.Rows {
+		weight.Row(row, r)
 		for c, w := range row {
 			d := float64(w - stored[r*len(row)+c])
 			diff += d * d
@@ -50,8 +51,8 @@ func checkCopy(l *nn.Linear, stored []float32) error {
 		}
 	}
 	if distance := math.Sqrt(diff / size); !(distance <= sameWeight) {
-		return fmt.Errorf("%s%s: the stored base weight is not this base's (relative distance %.2g): the adapter is for another base",
-			l.Name, copySuffix, distance)
+		return fmt.Errorf("%s: the stored base weight is not this base's (relative distance %.2g): the adapter is for another base",
+			name, distance)
 	}
 	return nil
 }

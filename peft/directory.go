@@ -49,7 +49,8 @@ type Meta struct {
 	Base     string `json:"base,omitempty"`      // the base model as the run's config names it
 	BaseHash string `json:"base_hash,omitempty"` // hash of the base's files, as the run's record has it
 
-	// Foreign tells that the adapter was not trained by ft, so that nothing is known of template and system text: it has no MetaFile.
+	// Foreign tells that the adapter was not trained by ft, so that nothing is known of template and system text: it has no MetaFile. In one of
+	// ft's an empty template means the plain layout.
 	Foreign bool `json:"-"`
 }
 
@@ -169,8 +170,6 @@ type Saved struct {
 	Dir  string
 	Type string // peft_type
 	Meta Meta   // Base is base_model_name_or_path where ft.json names none
-	// HasMeta tells that the directory has an ft.json, so that an empty template means the plain layout.
-	HasMeta bool
 	// Tensors are the values of TensorFile in float32, by name without "base_model.model.".
 	Tensors map[string]safetensors.Floats
 
@@ -207,10 +206,9 @@ func (s *Saved) load() error {
 		return fmt.Errorf("%s: peft_type is missing", ConfigFile)
 	}
 	s.Type = head.Type
-	if s.Meta, s.HasMeta, err = ReadMeta(s.Dir); err != nil {
+	if s.Meta, _, err = ReadMeta(s.Dir); err != nil {
 		return err
 	}
-	s.Meta.Foreign = !s.HasMeta
 	if s.Meta.Base == "" {
 		s.Meta.Base = head.Base
 	}

@@ -1,6 +1,8 @@
 package peft
 
 import (
+	"fmt"
+
 	"ft/internal/quant"
 	"ft/nn"
 )
@@ -54,4 +56,12 @@ type State struct {
 	Type   string         // peft_type, such as "LORA"
 	Config map[string]any // the method's keys of adapter_config.json
 	Params []*nn.Param    // the tensors of adapter_model.safetensors
+}
+
+// Sized is an error unless a tensor that Merge is given, w [out,in], has the size that the adapter was made for.
+func Sized(w []float32, out, in, wantOut, wantIn int) error {
+	if out != wantOut || in != wantIn || len(w) != out*in {
+		return fmt.Errorf("it is [%d,%d] with %d values, the adapter was made for [%d,%d]", out, in, len(w), wantOut, wantIn)
+	}
+	return nil
 }

@@ -114,7 +114,7 @@ func (s *Saved) Fits(want map[string][]int) error {
 
 // Saved is the state as it would be read back from a directory. It shares the tensors' memory; dir names it in messages.
 func (s State) Saved(dir string, m Meta) (*Saved, error) {
-	saved := &Saved{Dir: dir, Type: s.Type, Meta: m, HasMeta: !m.Foreign, Tensors: map[string]safetensors.Floats{}, config: map[string]json.RawMessage{}}
+	saved := &Saved{Dir: dir, Type: s.Type, Meta: m, Tensors: map[string]safetensors.Floats{}, config: map[string]json.RawMessage{}}
 	for key, v := range s.config(m) {
 		text, err := json.Marshal(v)
 		if err != nil {

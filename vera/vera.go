@@ -158,9 +158,8 @@ func (a *adapter) Merge(tensor string, w []float32, out, in int) (bool, error) {
 	if !ok {
 		return a.biases.Merge(tensor, w)
 	}
-	if out != m.linear.Out() || in != m.linear.In() || len(w) != out*in {
-		return false, fmt.Errorf("vera: merging %s: weight is [%d,%d] with %d values, the adapter was made for [%d,%d]",
-			name, out, in, len(w), m.linear.Out(), m.linear.In())
+	if err := peft.Sized(w, out, in, m.linear.Out(), m.linear.In()); err != nil {
+		return false, fmt.Errorf("vera: merging %s: %w", tensor, err)
 	}
 	m.derive(a.b.Data)
 	r := a.settings.rank

@@ -86,13 +86,13 @@ func merged(t *testing.T, dir string, untie bool, merge func(tensor string, w []
 		out := x.Shape[0]
 		if f.IsTransposed(name) {
 			out = x.Shape[1]
-			x.Data = transpose(x.Data, len(x.Data)/out, out)
+			x.Data = weights.Transposed(x.Data, len(x.Data)/out, out)
 		}
 		if _, err := merge(name, x.Data, out, len(x.Data)/out); err != nil {
 			t.Fatal(err)
 		}
 		if f.IsTransposed(name) {
-			x.Data = transpose(x.Data, out, len(x.Data)/out)
+			x.Data = weights.Transposed(x.Data, out, len(x.Data)/out)
 		}
 		tensors[name] = x
 	}
@@ -130,17 +130,6 @@ func untied(t *testing.T, dir string) string {
 		t.Fatal(err)
 	}
 	return dir
-}
-
-// transpose is w [rows,cols] with rows and columns exchanged.
-func transpose(w []float32, rows, cols int) []float32 {
-	out := make([]float32, len(w))
-	for r := range rows {
-		for c := range cols {
-			out[c*rows+r] = w[r*cols+c]
-		}
-	}
-	return out
 }
 
 func source(t *testing.T, dir string) *safetensors.File {

@@ -6,6 +6,7 @@ import (
 	"ft/internal/testkit"
 	"ft/model"
 	"ft/peft"
+	"ft/weights"
 )
 
 // savedWhole asks for the same bits of the model that is made, and of parameters that are read back from it.
@@ -34,7 +35,7 @@ func (c *goldenCase) tensors(t *testing.T, file string) map[string]testkit.Tenso
 	f := familyOf(t, c.base)
 	for name, x := range out {
 		if c.Whole && f.IsTransposed(name) {
-			x.Data = transpose(x.Data, x.Shape[0], x.Shape[1])
+			x.Data = weights.Transposed(x.Data, x.Shape[0], x.Shape[1])
 			out[name] = x
 		}
 	}
