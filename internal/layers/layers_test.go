@@ -35,7 +35,7 @@ var order = [][]string{
 }
 
 // testOnly packages serve tests: only test files, and one another, import them.
-var testOnly = []string{"internal/testkit", "internal/testkit/backend", "peft/pefttest"}
+var testOnly = []string{"internal/testkit", "internal/testkit/backend", "internal/testkit/browser", "peft/pefttest"}
 
 // walled are modules that only the listed packages import.
 var walled = map[string][]string{
