@@ -23,7 +23,7 @@ import (
 // a package to make an import possible without saying why in docs/architecture.md.
 var order = [][]string{
 	{"internal/quant", "internal/atomicfile", "internal/suggest", "internal/keyed", "internal/plainjson", "internal/profile", "internal/stash"},
-	{"internal/kernels", "weights", "tokenizer", "dataset", "eval", "internal/ui", "internal/run", "internal/tfevents"},
+	{"internal/kernels", "weights", "tokenizer", "dataset", "eval", "internal/ui", "internal/run", "internal/tfevents", "internal/chart"},
 	{"internal/op", "internal/linalg", "optim", "internal/tokencache", "weights/safetensors", "weights/gguf", "tokenizer/chat", "internal/compare"},
 	{"nn"},
 	{"model"},
