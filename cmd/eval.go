@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -201,7 +202,7 @@ func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, 
 }
 
 // scoreRun scores a run on its test or validation part.
-func (o *evalFlags) scoreRun(ctx context.Context, args []string, s ui.Streams) (*eval.Result, error) {
+func (o *evalFlags) scoreRun(ctx context.Context, args []string, s ui.Streams) (result *eval.Result, err error) {
 	ref := ""
 	if len(args) > 0 {
 		ref = args[0]
@@ -211,6 +212,11 @@ func (o *evalFlags) scoreRun(ctx context.Context, args []string, s ui.Streams) (
 		return nil, err
 	}
 	s.Note("run      %s", r.Dir)
+	defer func() {
+		if err == nil {
+			writeReport(r, s)
+		}
+	}()
 	e, err := o.ofRun(r, s)
 	if err != nil {
 		return nil, err
@@ -218,6 +224,9 @@ func (o *evalFlags) scoreRun(ctx context.Context, args []string, s ui.Streams) (
 	other := o.limitGiven || o.maxNew > 0 // than what the run itself answers
 	if !o.again && o.maxNew == 0 && o.split == "test" {
 		result, err := e.stored(r)
+		if err == nil && result != nil && !other {
+			err = keepScores(r, result)
+		}
 		if err != nil || result != nil {
 			return result, err
 		}
@@ -266,6 +275,21 @@ func (o *evalFlags) ofRun(r *run.Run, s ui.Streams) (*evaluation, error) {
 	}
 	e.metrics, err = o.metricList(c.Eval.Metrics)
 	return e, err
+}
+
+// keepScores writes a run's scores, with those of other metrics that it has of the same answers.
+func keepScores(r *run.Run, result *eval.Result) error {
+	written, err := os.ReadFile(r.Path(run.MetricsFile))
+	if err == nil {
+		var old eval.Result
+		if err := json.Unmarshal(written, &old); err != nil {
+			return fmt.Errorf("%s: %w", r.Path(run.MetricsFile), err)
+		}
+		result = result.With(&old) // what is printed has the metrics that were asked for
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return r.WriteJSON(run.MetricsFile, result)
 }
 
 // stored scores the answers that the run has, nil if some are missing.

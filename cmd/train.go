@@ -16,6 +16,7 @@ import (
 	"ft/configs"
 	"ft/eval"
 	"ft/internal/profile"
+	"ft/internal/report"
 	"ft/internal/run"
 	"ft/internal/tfevents"
 	"ft/internal/ui"
@@ -313,5 +314,17 @@ func (t *training) end(err error) error {
 	if t.events != nil {
 		errs = append(errs, t.events.Close())
 	}
-	return errors.Join(append(errs, t.run.Finish(status, time.Now()))...)
+	err = errors.Join(append(errs, t.run.Finish(status, time.Now()))...)
+	writeReport(t.run, t.streams)
+	return err
+}
+
+// writeReport makes a run's page. What the run has done is done: a failure is told, and no more.
+func writeReport(r *run.Run, s ui.Streams) {
+	path, err := report.Write(r.Dir)
+	if err != nil {
+		s.Warn("%s could not be written: %v", run.ReportFile, err)
+		return
+	}
+	s.Note("report   %s", path)
 }

@@ -43,6 +43,33 @@ func Evaluate(metrics []Metric, pairs []Pair) (*Result, error) {
 	return r, nil
 }
 
+// With is r and what an earlier result of the same answers has of other metrics. One of another number of rows is of other answers: then it is r alone.
+func (r *Result) With(old *Result) *Result {
+	if old == nil || old.N != r.N {
+		return r
+	}
+	out := *r
+	out.Metrics, out.Signatures = joined(old.Metrics, r.Metrics), joined(old.Signatures, r.Signatures)
+	out.CI95, out.Compared = joined(old.CI95, r.CI95), joined(old.Compared, r.Compared)
+	if r.Bootstrap == nil {
+		out.Bootstrap = old.Bootstrap
+	}
+	if r.Base != nil {
+		out.Base = r.Base.With(old.Base)
+	}
+	return &out
+}
+
+// joined has the entries of both maps, those of b where both have one.
+func joined[V any](a, b map[string]V) map[string]V {
+	if len(a) == 0 {
+		return b
+	}
+	out := maps.Clone(a)
+	maps.Copy(out, b)
+	return out
+}
+
 // fewRows is the number of rows below which the table warns of its intervals.
 const fewRows = 20
 

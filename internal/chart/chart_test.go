@@ -125,17 +125,22 @@ func TestTicks(t *testing.T) {
 }
 
 func TestNumbers(t *testing.T) {
-	for v, want := range map[float64][2]string{
-		0: {"0", "0"}, 1.25: {"1.25", "1.25"}, 0.0002: {"2e-4", "0.0002"}, 12345.678: {"12.3457k", "12346"}, 20000: {"20k", "20000"}, 2.5e6: {"2.5M", "2500000"},
-		-0.00015: {"-0.00015", "-0.00015"}, 1e-7: {"1e-7", "1e-07"}, 123456: {"123.46k", "123456"}, math.NaN(): {"NaN", "NaN"},
+	for v, want := range map[float64]string{
+		0: "0", 1.25: "1.25", 0.0002: "0.0002", 12345.678: "12346", 2.5e6: "2500000", -0.00015: "-0.00015", 1e-7: "1e-07", 123456: "123456", math.NaN(): "NaN",
 	} {
-		if got := Number(v); got != want[1] {
-			t.Errorf("Number(%v) = %s, want %s", v, got, want[1])
+		if got := Number(v); got != want {
+			t.Errorf("Number(%v) = %s, want %s", v, got, want)
 		}
 	}
-	for v, want := range map[float64]string{0: "0", 0.5: "0.5", 0.0002: "2e-4", -0.00015: "-1.5e-4", 20000: "20k", 2.5e6: "2.5M", 9000: "9000", 0.1 + 0.2: "0.3"} {
-		if got := tick(v); got != want {
-			t.Errorf("tick(%v) = %s, want %s", v, got, want)
+	for _, c := range []struct {
+		v, end float64
+		want   string
+	}{
+		{0, 5, "0"}, {0.5, 5, "0.5"}, {0.0002, 5e-4, "2e-4"}, {-0.00015, 1, "-1.5e-4"}, {5000, 20000, "5k"}, {20000, 21000, "20k"}, {2.5e6, 3e6, "2.5M"},
+		{9000, 9100, "9000"}, {0.1 + 0.2, 1, "0.3"},
+	} {
+		if got := tick(c.v, c.end); got != c.want {
+			t.Errorf("tick(%v, %v) = %s, want %s", c.v, c.end, got, c.want)
 		}
 	}
 }

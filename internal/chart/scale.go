@@ -48,10 +48,10 @@ func (f frame) axes(b *strings.Builder, axis string) {
 	b.WriteString(`<g class="axes">`)
 	for _, v := range ticks(f.low, f.high, 6) {
 		fmt.Fprintf(b, `<line class="grid" x1="%d" x2="%d" y1="%.1f" y2="%.1f"/>`, left, width-right, f.y(v), f.y(v))
-		fmt.Fprintf(b, `<text x="%d" y="%.1f" text-anchor="end">%s</text>`, left-6, f.y(v)+4.5, tick(v))
+		fmt.Fprintf(b, `<text x="%d" y="%.1f" text-anchor="end">%s</text>`, left-6, f.y(v)+4.5, tick(v, f.high))
 	}
 	for _, v := range ticks(0, f.x1, 5) {
-		fmt.Fprintf(b, `<text x="%.1f" y="%d" text-anchor="middle">%s</text>`, f.x(v), height-foot+18, tick(v))
+		fmt.Fprintf(b, `<text x="%.1f" y="%d" text-anchor="middle">%s</text>`, f.x(v), height-foot+18, tick(v, f.x1))
 	}
 	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="middle">%s</text></g>`, (left+width-right)/2, height-6, escape(axis))
 }
@@ -77,15 +77,17 @@ func roundUp(v float64) float64 {
 	return size * 10
 }
 
-// tick is a number beside an axis, where there is room for five or six characters: 0.5, 2e-4, 12k.
-func tick(v float64) string {
+// tick is a number beside an axis that ends at end, where there is room for five or six characters: 0.5, 2e-4, 12k.
+func tick(v, end float64) string {
 	v = round(v, 6)
-	switch a := math.Abs(v); {
-	case a >= 1e6:
+	switch {
+	case v == 0:
+		return "0"
+	case math.Abs(end) >= 1e6:
 		return strconv.FormatFloat(v/1e6, 'g', 5, 64) + "M"
-	case a >= 1e4:
+	case math.Abs(end) >= 1e4:
 		return strconv.FormatFloat(v/1e3, 'g', 5, 64) + "k"
-	case a > 0 && a < 1e-3:
+	case math.Abs(v) < 1e-3:
 		mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(v, 'e', -1, 64), "e-")
 		return mantissa + "e-" + strings.TrimLeft(exponent, "0")
 	}
