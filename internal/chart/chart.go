@@ -69,7 +69,7 @@ const Colours = 8
 // pixels wide.
 const (
 	width, height          = 460, 300
-	left, right, top, foot = 50, 12, 12, 42
+	left, right, top, foot = 50, 22, 12, 42
 )
 
 // HTML is the chart as a figure; empty if there is nothing to draw.
@@ -87,7 +87,7 @@ func (c Chart) HTML() template.HTML {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<figure class="chart" data-chart="%s"><figcaption>%s</figcaption>`, escape(c.values(f)), escape(c.Title))
 	fmt.Fprintf(&b, `<div class="plot"><svg viewBox="0 0 %d %d" role="img" aria-label="%s">`, width, height, escape(c.describe()))
-	f.axes(&b, c.Axis)
+	c.axes(&b, f)
 	c.draw(&b, f)
 	b.WriteString("</svg></div>")
 	c.legend(&b)

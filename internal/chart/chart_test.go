@@ -99,6 +99,7 @@ func TestFrame(t *testing.T) {
 		{[]Point{{0, 2}, {1, 3}}, true, 0},
 		{[]Point{{0, 0.01}, {1, 3}}, false, 0},
 		{[]Point{{0, -1}, {1, 3}}, true, -1.2},
+		{[]Point{{0, 7}, {1, 7}}, true, 0},
 		{[]Point{{0, 0}, {1, 0}}, false, 0},
 	} {
 		f, ok := Chart{Lines: []Line{{Points: c.points}}, FromZero: c.fromZero}.frame()

@@ -28,12 +28,12 @@ func (c Chart) frame() (frame, bool) {
 	for _, l := range c.Levels {
 		f.low, f.high = min(f.low, l.Y), max(f.high, l.Y)
 	}
+	if f.low >= 0 && (c.FromZero || f.low < 0.05*(f.high-f.low)) {
+		f.low = 0
+	}
 	margin := max(0.05*(f.high-f.low), 1e-3*math.Abs(f.high), 1e-9)
 	f.high += margin
-	switch {
-	case f.low >= 0 && (c.FromZero || f.low < margin):
-		f.low = 0
-	default:
+	if f.low != 0 {
 		f.low -= margin
 	}
 	return f, true
@@ -44,16 +44,19 @@ func (f frame) x(v float64) float64 { return left + v/f.x1*(width-left-right) }
 func (f frame) y(v float64) float64 { return top + (f.high-v)/(f.high-f.low)*(height-top-foot) }
 
 // axes draws a grid with numbers.
-func (f frame) axes(b *strings.Builder, axis string) {
+func (c Chart) axes(b *strings.Builder, f frame) {
 	b.WriteString(`<g class="axes">`)
 	for _, v := range ticks(f.low, f.high, 6) {
+		if c.bins != nil && v != math.Trunc(v) {
+			continue // there are no half rows
+		}
 		fmt.Fprintf(b, `<line class="grid" x1="%d" x2="%d" y1="%.1f" y2="%.1f"/>`, left, width-right, f.y(v), f.y(v))
 		fmt.Fprintf(b, `<text x="%d" y="%.1f" text-anchor="end">%s</text>`, left-6, f.y(v)+4.5, tick(v, f.high))
 	}
 	for _, v := range ticks(0, f.x1, 5) {
 		fmt.Fprintf(b, `<text x="%.1f" y="%d" text-anchor="middle">%s</text>`, f.x(v), height-foot+18, tick(v, f.x1))
 	}
-	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="middle">%s</text></g>`, (left+width-right)/2, height-6, escape(axis))
+	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="middle">%s</text></g>`, (left+width-right)/2, height-6, escape(c.Axis))
 }
 
 // ticks are round numbers between low and high, about n of them.

@@ -101,7 +101,7 @@ func TestBrowser_hover(t *testing.T) {
 	place := func(part float64) point { // of the loss chart
 		p.Do(chromedp.ScrollIntoView(chromedp.CSS(".plot")))
 		at := browser.Eval[map[string]float64](p, `(r => ({x: r.left, y: r.top, w: r.width, h: r.height}))(document.querySelector(".plot svg").getBoundingClientRect())`)
-		return point{at["x"] + at["w"]*(50+part*398)/460, at["y"] + at["h"]/2}
+		return point{at["x"] + at["w"]*(50+part*388)/460, at["y"] + at["h"]/2}
 	}
 	values := `(e => e.hidden ? "" : e.innerText)(document.querySelector(".values"))`
 	expect := func(what string, wants ...string) {
@@ -118,7 +118,7 @@ func TestBrowser_hover(t *testing.T) {
 	}
 	at := place(2.0 / 3)
 	p.Do(chromedp.MouseEvent("mouseMoved", at.X, at.Y))
-	expect("the mouse", "step 2000", "validation 1.25", "training, smoothed 1.03")
+	expect("the mouse", "step 2000\n", "validation 1.25", "training, smoothed 1.03")
 	p.Shot("report-hover.png")
 	p.Do(chromedp.MouseEvent("mouseMoved", 5, 5))
 	if got := browser.Eval[string](p, values); got != "" {
@@ -142,7 +142,7 @@ func TestBrowser_hover(t *testing.T) {
 	p.Screen(390, 844, true)
 	at = place(1.0 / 3)
 	p.Do(chromedp.TapXY(at.X, at.Y))
-	expect("a finger", "step 1000", "validation 2")
+	expect("a finger", "step 1000\n", "validation 2")
 	p.Shot("report-touch.png")
 	if bad := p.Problems(); len(bad) > 0 {
 		t.Errorf("the page complains: %q", bad)

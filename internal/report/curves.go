@@ -29,10 +29,11 @@ func (v *view) curves(s *source) {
 		title  string
 		points []chart.Point
 	}{{"Learning rate", h.lr}, {"Gradient norm, before clipping", h.norm}, {"Training tokens per second", h.speed}} {
-		add(chart.Chart{Title: c.title, FromZero: true, Note: thinNote(len(c.points)), Lines: []chart.Line{
+		add(chart.Chart{Title: c.title, FromZero: true, Lines: []chart.Line{
 			{Name: strings.ToLower(c.title[:1]) + c.title[1:], Style: chart.Solid, Points: thin(c.points)},
 		}})
 	}
+	v.Thinned = len(h.loss) > mostPoints
 	v.Evals = evalTable(h)
 }
 
@@ -40,7 +41,6 @@ func (v *view) curves(s *source) {
 func lossChart(h *history, best float64) chart.Chart {
 	c := chart.Chart{Title: "Loss, nats per answer token"}
 	at := chart.Thin(h.loss, mostPoints)
-	var notes []string
 	if len(h.loss) < fewSteps {
 		c.Lines = append(c.Lines, chart.Line{Name: "training", Style: chart.Solid, Points: h.loss, Markers: true})
 	} else {
@@ -50,10 +50,7 @@ func lossChart(h *history, best float64) chart.Chart {
 			chart.Line{Name: "training", Style: chart.Faint, Points: chart.Pick(h.loss, at)},
 			chart.Line{Name: "training, smoothed", Style: chart.Solid, Points: chart.Pick(chart.Smooth(h.loss, reach), at)},
 		)
-		notes = append(notes, fmt.Sprintf("Smoothed: the mean of %d steps.", 2*reach+1))
-		if len(at) < len(h.loss) {
-			notes = append(notes, thinNote(len(h.loss)))
-		}
+		c.Note = fmt.Sprintf("Smoothed: the mean of %d steps.", 2*reach+1)
 	}
 	var val []chart.Point
 	for _, e := range h.evals {
@@ -68,7 +65,6 @@ func lossChart(h *history, best float64) chart.Chart {
 	if best > 0 {
 		c.Marks = append(c.Marks, chart.Mark{Name: fmt.Sprintf("weights kept: step %g", best), X: best})
 	}
-	c.Note = strings.Join(notes, " ")
 	return c
 }
 
@@ -107,14 +103,6 @@ func inPercent(name string) bool {
 
 func thin(points []chart.Point) []chart.Point {
 	return chart.Pick(points, chart.Thin(points, mostPoints))
-}
-
-// thinNote says that a curve of n points is not drawn with all of them.
-func thinNote(n int) string {
-	if n <= mostPoints {
-		return ""
-	}
-	return fmt.Sprintf("Drawn with at most %d points: the lowest and highest of each stretch of steps.", mostPoints)
 }
 
 // mostEvals bounds the list of evaluations.

@@ -82,7 +82,7 @@ func (d *dataFile) reasons(title string, counts map[string]int) *table {
 			some += ", …"
 		}
 		t.Rows = append(t.Rows, []cell{
-			{Text: ui.EscapeLine(strings.ReplaceAll(reason, "_", " "))}, {Text: ui.Count(counts[reason])}, {Text: clipped(some), Class: "ids"},
+			{Text: ui.EscapeLine(strings.ReplaceAll(reason, "_", " "))}, {Text: ui.Count(counts[reason])}, {Text: clipped(some), Class: "text"},
 		})
 	}
 	return t
@@ -105,7 +105,7 @@ func (v *view) leaks(l *leaks) {
 	for _, p := range l.Pairs[:min(mostPairs, len(l.Pairs))] {
 		t.Rows = append(t.Rows, []cell{
 			{Text: p.Row.name()}, {Text: ui.EscapeLine(p.Kind)}, {Text: fmt.Sprintf("%.2f", p.Similarity)},
-			{Text: clipped(p.Row.Question), Class: "ids"}, {Text: p.Repeats.name()}, {Text: clipped(p.Repeats.Question), Class: "ids"},
+			{Text: clipped(p.Row.Question), Class: "text"}, {Text: p.Repeats.name()}, {Text: clipped(p.Repeats.Question), Class: "text"},
 		})
 	}
 	v.Reasons = append(v.Reasons, t)

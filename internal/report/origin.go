@@ -35,7 +35,11 @@ func (v *view) origin(s *source) {
 	}
 	m := i.Machine
 	add("machine", "%s/%s, %d CPUs, %d threads, kernels %s", m.OS, m.Arch, m.CPUs, m.Threads, m.Backend)
-	add("program", "ft %s %.12s%s, %s", i.Build.Version, i.Build.Commit, map[bool]string{true: " (changed)"}[i.Build.Modified], i.Build.Go)
+	program := strings.TrimSpace(fmt.Sprintf("ft %s %.12s", i.Build.Version, i.Build.Commit))
+	if i.Build.Modified {
+		program += " (changed)"
+	}
+	add("program", "%s, %s", program, i.Build.Go)
 	for _, name := range slices.Sorted(maps.Keys(i.Sizes)) {
 		text := ui.Count(i.Sizes[name])
 		if strings.HasSuffix(name, "_bytes") {

@@ -65,6 +65,7 @@ type view struct {
 	Facts    []fact // of the evaluation
 	Sign     []fact // signatures
 	Tables   []table
+	Thinned  bool // a curve is not drawn with all of its points
 	Charts   []template.HTML
 	Evals    *table
 	Lists    []rowList
@@ -87,6 +88,11 @@ type table struct {
 	Title, Note string
 	Head        []string
 	Rows        [][]cell
+}
+
+// Words tells whether a column holds texts rather than numbers.
+func (t table) Words(column int) bool {
+	return len(t.Rows) > 0 && column < len(t.Rows[0]) && t.Rows[0][column].Class == "text"
 }
 
 // cell is one of a table; Class is how it looks.
