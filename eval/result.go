@@ -70,8 +70,8 @@ func joined[V any](a, b map[string]V) map[string]V {
 	return out
 }
 
-// fewRows is the number of rows below which the table warns of its intervals.
-const fewRows = 20
+// FewRows is the number of rows below which the table warns of its intervals.
+const FewRows = 20
 
 // Table renders the scores as aligned plain text, one line a metric in the order of their names: with a Base the columns base,
 // tuned and difference, without one only the score; then the interval and the verdict, where there are some. What one
@@ -95,7 +95,7 @@ func (r *Result) Table() string {
 		rows = append(rows, r.line(name))
 	}
 	out := align(rows)
-	if r.CI95 != nil && r.N < fewRows {
+	if r.CI95 != nil && r.N < FewRows {
 		out += fmt.Sprintf("%d rows are few: take intervals and p as rough\n", r.N)
 	}
 	return out

@@ -92,6 +92,27 @@ func TestBrowser_structure(t *testing.T) {
 	}
 }
 
+// TestBrowser_contrast: marked words can be read, in light and in the dark.
+func TestBrowser_contrast(t *testing.T) {
+	p := browser.Open(t)
+	path := written(t, whole(t))
+	for _, dark := range []bool{false, true} {
+		p.Screen(1200, 900, dark)
+		p.GoFile(path)
+		for _, element := range []string{"ins", "del"} {
+			ratio := browser.Eval[float64](p, `(e => {
+				const style = getComputedStyle(e), light = c => c.match(/\d+/g).slice(0, 3).map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+					.reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], .05);
+				const [a, b] = [light(style.color), light(style.backgroundColor)];
+				return Math.max(a, b) / Math.min(a, b);
+			})(document.querySelector("main `+element+`"))`)
+			if ratio < 4.5 {
+				t.Errorf("%s has a contrast of %.2f, dark %v", element, ratio, dark)
+			}
+		}
+	}
+}
+
 // TestBrowser_hover: values appear under the mouse, under a finger, and by the keyboard.
 func TestBrowser_hover(t *testing.T) {
 	p := browser.Open(t)

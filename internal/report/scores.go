@@ -190,6 +190,9 @@ func (v *view) scores(s *source) {
 	}
 	if r.Bootstrap != nil {
 		v.Facts = append(v.Facts, fact{"intervals", fmt.Sprintf("95 %%, and paired test, from %s bootstrap resamples, seed %d", ui.Count(r.Bootstrap.Resamples), r.Bootstrap.Seed)})
+		if r.N < eval.FewRows {
+			v.Facts = append(v.Facts, fact{"few rows", "take intervals and p as rough"})
+		}
 	}
 	if text := flat(s.extra["decoding"]); text != "" {
 		v.Facts = append(v.Facts, fact{"decoding", text})
