@@ -195,7 +195,7 @@ func (e *evaluation) answered(file string) ([]eval.Pair, error) {
 }
 
 // basePredictionsFile holds the base's answers, beside the tuned model's.
-const basePredictionsFile = "predictions-base.jsonl"
+const basePredictionsFile = run.BasePredictionsFile
 
 // readAnswers reads the answers of a predictions file by row id; none if there is no file.
 func readAnswers(path string) (map[string]string, error) {
