@@ -135,7 +135,7 @@ func (t *training) fit(ctx context.Context) error {
 	debug.FreeOSMemory() // what loading left behind is not needed again
 	tr := &trainer.Trainer{
 		Config: c.Train, Model: t.session.base.Model, Params: t.session.adapter.Params(), Hooks: hooks(t.session.adapter),
-		Train: t.data.Train, Val: t.data.Val, Recompute: t.recompute(t.freeMemory()), Pack: c.Data.Pack, EvalEvery: c.Eval.Every, Best: best,
+		Train: t.data.Train, Val: t.data.Val, Recompute: t.recompute(t.freeMemory()), Pack: c.Data.Pack, EvalEvery: c.Eval.Every, Best: best, BestLower: eval.LowerIsBetter(best),
 		Keep: func() error { return t.save(t.outcome()) }, Reload: t.reload(),
 		Observers: []trainer.Observer{bar{progress}, rowLog{t.log}, board{t.events}, clerk{t}},
 	}
