@@ -19,7 +19,7 @@ type Pair struct {
 type Score struct {
 	// Name is the key of the result, such as "bleu:zh" or "rougeL".
 	Name string
-	// Value is in percent.
+	// Value is in percent, but for nist, cider and ppl, which have scales of their own.
 	Value float64
 	// Signature says how the value was computed, in sacrebleu's form: key:value joined by "|".
 	// "version" names the release of the program whose rules were followed; "+ft" that this code did.
@@ -36,8 +36,8 @@ type kind struct {
 	// make returns the metric's function for the given options, which are all known and distinct.
 	// suffix is what followed the name, colons included. The function gets at least one pair, each with a reference.
 	make func(suffix string, options []string) (func([]Pair) *Stats, error)
-	// lower marks scores of which the lower one is better.
-	lower bool
+	// better is the metric's direction.
+	better Better
 }
 
 // kinds is the table of all metrics.
@@ -49,8 +49,9 @@ var kinds = []kind{
 // Metric is one entry of a metric list. Only Parse makes one.
 type Metric struct {
 	// Name is the entry as it was given, such as "bleu:zh".
-	Name  string
-	stats func([]Pair) *Stats
+	Name   string
+	stats  func([]Pair) *Stats
+	better Better
 }
 
 // Stats takes from pairs what the metric's scores are computed from. Without pairs, or with one that has no reference, it
@@ -64,7 +65,9 @@ func (m Metric) Stats(pairs []Pair) (*Stats, error) {
 			return nil, fmt.Errorf("eval: %s: row %d has no reference", m.Name, i+1)
 		}
 	}
-	return m.stats(pairs), nil
+	s := m.stats(pairs)
+	s.Better = m.better
+	return s, nil
 }
 
 // Compute scores pairs. It fails as Stats does.
@@ -122,7 +125,18 @@ func parseEntry(entry string) (Metric, error) {
 	if err != nil {
 		return Metric{}, fmt.Errorf("metric %q: %w", entry, err)
 	}
-	return Metric{Name: entry, stats: stats}, nil
+	return Metric{Name: entry, stats: stats, better: k.better}, nil
+}
+
+// BetterOf is the direction of the score with that key in a result, such as rougeL.
+func BetterOf(score string) Better {
+	longest, better := 0, Higher
+	for _, k := range kinds {
+		if strings.HasPrefix(score, k.name) && len(k.name) > longest {
+			longest, better = len(k.name), k.better
+		}
+	}
+	return better
 }
 
 // takes reports whether o is one of the options, or one of them with a value.
@@ -166,12 +180,6 @@ func Help() string {
 		out.WriteByte('\n')
 	}
 	return out.String()
-}
-
-// LowerIsBetter reports whether of two scores of this name, such as "ter", the lower one is better.
-func LowerIsBetter(score string) bool {
-	name, _, _ := strings.Cut(score, ":")
-	return slices.ContainsFunc(kinds, func(k kind) bool { return k.name == name && k.lower })
 }
 
 // meant returns the end of an error message that proposes the word of have nearest to word, or

@@ -84,8 +84,7 @@ func (l *loop) better(e EvalEvent) (bool, error) {
 		if !ok {
 			return false, fmt.Errorf("trainer: best is %q, but the evaluation has no such score", l.Best)
 		}
-		v = s
-		if !l.BestLower {
+		if v = s; !l.Lower {
 			sign = -1
 		}
 	} else if !l.validates() {

@@ -166,7 +166,7 @@ func TestRun_metric(t *testing.T) {
 func TestRun_lowerMetric(t *testing.T) {
 	tr := newTrial(4, 3, 2, 1, 0.5, 0.1)
 	scores, calls := []float64{30, 10, 10, 20}, 0
-	tr.Best, tr.BestLower = "ter", true
+	tr.Best, tr.Lower = "ter", true
 	tr.Score = func(context.Context) (map[string]float64, error) {
 		calls++
 		return map[string]float64{"ter": scores[calls-1]}, nil

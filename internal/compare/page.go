@@ -57,13 +57,15 @@ func (r *Report) markBest(rows []pageRow) {
 		var most float64
 		for i, row := range rows {
 			v, ok := row.Metrics[name]
-			if c == 0 {
+			switch better := eval.BetterOf(name); {
+			case c == 0:
 				if ok = row.ValLoss != nil; ok {
 					v = -*row.ValLoss
 				}
-			}
-			if eval.LowerIsBetter(name) {
+			case better == eval.Lower:
 				v = -v
+			case better == eval.Neither:
+				ok = false
 			}
 			if ok && (best < 0 || v > most) {
 				best, most = i, v
