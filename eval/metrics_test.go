@@ -26,7 +26,7 @@ func TestParse(t *testing.T) {
 
 func TestParse_refuses(t *testing.T) {
 	for list, want := range map[string][]string{
-		"":                {"no metric given (have: bleu, bleu:13a, "},
+		"":                {"no metric given (have: bleu, rouge"},
 		"blue":            {`unknown metric "blue"`, `did you mean "bleu"?`},
 		"ruge:stem":       {`unknown metric "ruge:stem"`, `did you mean "rouge"?`},
 		"perplexity":      {`unknown metric "perplexity" (have: bleu,`},
