@@ -44,6 +44,13 @@ type kind struct {
 var kinds = []kind{
 	{name: "bleu", about: "corpus BLEU as sacrebleu", options: append(tokenizerNames(), "lc"), make: newBLEU},
 	{name: "rouge", about: "ROUGE-1, -2, -L and -Lsum as rouge_score, mean F", options: []string{"stem"}, make: newROUGE},
+	{name: "nist", about: "NIST as the E2E challenge's scripts, on its own scale", options: []string{"mteval"}, make: newNIST},
+	{name: "cider", about: "CIDEr as the E2E challenge's scripts, on its own scale", make: newCIDEr},
+	{name: "meteor", about: "METEOR as nltk, exact and stem stages only", make: newMETEOR},
+	{name: "em", about: "exact match after SQuAD's normalisation", make: newEM},
+	{name: "f1", about: "token F1 after SQuAD's normalisation", make: newF1},
+	{name: "distinct", about: "distinct-1 and -2: how little the answers repeat themselves", make: newDistinct, better: Neither},
+	{name: "length", about: "length of the answers in percent of the references'", make: newLength, better: Neither},
 }
 
 // Metric is one entry of a metric list. Only Parse makes one.

@@ -63,6 +63,13 @@ func TestNames_parse(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, s := range scores {
+			switch m.Name {
+			case "nist", "nist:mteval", "cider", "meteor", "distinct": // equal texts do not score 100
+				if math.IsNaN(s.Value) || s.Value < 0 {
+					t.Errorf("%s of equal texts: %g", s.Name, s.Value)
+				}
+				continue
+			}
 			if math.Abs(s.Value-100) > 1e-9 {
 				t.Errorf("%s of equal texts: %g", s.Name, s.Value)
 			}
