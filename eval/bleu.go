@@ -3,7 +3,6 @@ package eval
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 )
 
@@ -12,7 +11,7 @@ const bleuVersion = "2.6.0+ft"
 
 // newBLEU makes the corpus BLEU of Papineni et al. 2002 with the defaults of sacrebleu (Post 2018,
 // arXiv:1804.08771): n-grams up to 4, counts summed over the corpus, exponential smoothing, case kept.
-// Options are one tokenizer, and "lc" to lower-case. Without a tokenizer it is zh for Chinese
+// Options are one tokenizer, which may need files that the user has, and "lc" to lower-case. Without a tokenizer it is zh for Chinese
 // references and 13a otherwise; the signature says which.
 func newBLEU(suffix string, options []string) (func([]Pair) *Stats, error) {
 	b := bleu{}
@@ -24,6 +23,12 @@ func newBLEU(suffix string, options []string) (func([]Pair) *Stats, error) {
 			return nil, fmt.Errorf("two tokenizers, %s and %s", b.tokenizer, o)
 		default:
 			b.tokenizer = o
+		}
+	}
+	if d, ok := dataTokenizers[b.tokenizer]; ok {
+		var err error
+		if b.split, err = d.load(); err != nil {
+			return nil, err
 		}
 	}
 	return func(pairs []Pair) *Stats {
@@ -44,14 +49,19 @@ func newBLEU(suffix string, options []string) (func([]Pair) *Stats, error) {
 type bleu struct {
 	tokenizer string
 	lowerCase bool
+	// split is the tokenizer's function if that needs files.
+	split func(string) []string
 }
 
 func (b bleu) signature(pairs []Pair) string {
-	caseRule := "mixed"
+	caseRule, tok := "mixed", b.tokenizer
+	if d, ok := dataTokenizers[tok]; ok {
+		tok = d.tok
+	}
 	if b.lowerCase {
 		caseRule = "lc"
 	}
-	return fmt.Sprintf("nrefs:%s|case:%s|eff:no|tok:%s|smooth:exp|version:%s", references(pairs), caseRule, b.tokenizer, bleuVersion)
+	return fmt.Sprintf("nrefs:%s|case:%s|eff:no|tok:%s|smooth:exp|version:%s", references(pairs), caseRule, tok, bleuVersion)
 }
 
 // stats counts each pair.
@@ -70,12 +80,15 @@ func (b bleu) stats(pairs []Pair) *Stats {
 
 // tokenize returns the chosen tokenizer with the preparation that precedes all of them.
 func (b bleu) tokenize() func(string) []string {
-	t := tokenizers[slices.IndexFunc(tokenizers, func(t tokenizer) bool { return t.name == b.tokenizer })]
+	split := b.split
+	if split == nil {
+		split = splitter(b.tokenizer)
+	}
 	return func(s string) []string {
 		if b.lowerCase {
 			s = lower(s)
 		}
-		return t.split(strings.TrimRightFunc(s, isSpace))
+		return split(strings.TrimRightFunc(s, isSpace))
 	}
 }
 

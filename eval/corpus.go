@@ -2,7 +2,6 @@ package eval
 
 import (
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -68,6 +67,6 @@ func wordsByScript(pairs []Pair) (name string, split func(string) []string) {
 	if inChinese(pairs) {
 		name = "zh"
 	}
-	t := tokenizers[slices.IndexFunc(tokenizers, func(t tokenizer) bool { return t.name == name })]
-	return name, func(s string) []string { return t.split(strings.TrimRightFunc(s, isSpace)) }
+	words := splitter(name)
+	return name, func(s string) []string { return words(strings.TrimRightFunc(s, isSpace)) }
 }
