@@ -42,8 +42,12 @@ type kind struct {
 
 // kinds is the table of all metrics.
 var kinds = []kind{
-	{name: "bleu", about: "corpus BLEU as sacrebleu", options: append(tokenizerNames(), "lc"), make: newBLEU},
+	{name: "bleu", about: "corpus BLEU as sacrebleu", options: bleuOptions(), make: newBLEU},
 	{name: "rouge", about: "ROUGE-1, -2, -L and -Lsum as rouge_score, mean F", options: []string{"stem"}, make: newROUGE},
+	{name: "chrf", about: "character n-gram F score as sacrebleu", options: chrfOptions("word_order=N"), make: newCHRF("chrf", 0)},
+	{name: "chrf++", about: "chrf with words and word pairs", options: chrfOptions(), make: newCHRF("chrf++", 2)},
+	{name: "ter", about: "translation edit rate as sacrebleu, lower is better", options: []string{"normalized", "no_punct", "asian_support", "case_sensitive"}, make: newTER, better: Lower},
+	{name: "lf", about: "LLaMA-Factory's BLEU-4 by character and ROUGE by jieba's words", make: newLF},
 }
 
 // Metric is one entry of a metric list. Only Parse makes one.
@@ -117,7 +121,8 @@ func parseEntry(entry string) (Metric, error) {
 		if !k.takes(o) {
 			return Metric{}, fmt.Errorf("metric %q: unknown option %q (have: %s)%s", entry, o, strings.Join(k.options, ", "), meant(o, k.options))
 		}
-		if slices.Contains(options[:i], o) {
+		key, _, _ := strings.Cut(o, "=")
+		if slices.ContainsFunc(options[:i], func(other string) bool { return other == o || strings.HasPrefix(other, key+"=") }) {
 			return Metric{}, fmt.Errorf("metric %q: option %q twice", entry, o)
 		}
 	}
@@ -151,20 +156,6 @@ func kindNames() []string {
 	var out []string
 	for _, k := range kinds {
 		out = append(out, k.name)
-	}
-	return out
-}
-
-// Names lists the metrics, each alone and with each of its options. Options that take a value are left out.
-func Names() []string {
-	var out []string
-	for _, k := range kinds {
-		out = append(out, k.name)
-		for _, o := range k.options {
-			if !strings.Contains(o, "=") {
-				out = append(out, k.name+":"+o)
-			}
-		}
 	}
 	return out
 }
