@@ -32,7 +32,7 @@ func newCIDEr(suffix string, _ []string) (func([]Pair) *Stats, error) {
 			s.Rows[i] = idf.score(p)
 		}
 		s.Names = []string{"cider" + suffix}
-		s.Signature = fmt.Sprintf("nrefs:%s|case:lc|tok:%s|order:%d|sigma:%g|version:e2e-metrics+ft", references(pairs), tok, ciderOrder, ciderSigma)
+		s.Signature = fmt.Sprintf("nrefs:%s|case:lc|tok:%s|order:%d|sigma:%g|percent:no|version:e2e-metrics+ft", references(pairs), tok, ciderOrder, ciderSigma)
 		s.Score = func(sums []float64, n int) []float64 { return []float64{sums[0] / float64(n)} }
 		return s
 	}, nil

@@ -56,7 +56,7 @@ func newNIST(suffix string, options []string) (func([]Pair) *Stats, error) {
 			length = "mteval"
 		}
 		s.Names = []string{"nist" + suffix}
-		s.Signature = fmt.Sprintf("nrefs:%s|case:lc|tok:%s|order:%d|reflen:%s|version:e2e-metrics+ft", references(pairs), tok, nistOrder, length)
+		s.Signature = fmt.Sprintf("nrefs:%s|case:lc|tok:%s|order:%d|reflen:%s|percent:no|version:e2e-metrics+ft", references(pairs), tok, nistOrder, length)
 		s.Score = n.score
 		return s
 	}, nil

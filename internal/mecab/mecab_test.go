@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -200,6 +201,33 @@ func TestOpen_refuses(t *testing.T) {
 		if _, err := Open(dir); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
+	}
+}
+
+// TestOpen_damaged: files with wrong bytes are refused or give something, but do not stop the program.
+func TestOpen_damaged(t *testing.T) {
+	dir := writeDictionary(t, []word{{"ab", 0, 0, 7, 100}, {"abc", 1, 1, 0, 400}}, "left-space-penalty-factor = 7,50")
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, file := range []string{"sys.dic", "unk.dic", "matrix.bin", "char.bin", "dicrc"} {
+		good, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 100 {
+			data := slices.Clone(good)
+			for range 1 + r.IntN(50) {
+				at := r.IntN(len(data))
+				if file == "char.bin" || r.IntN(2) == 0 {
+					at = r.IntN(min(len(data), 400))
+				}
+				data[at] = byte(r.Uint32())
+			}
+			write(t, filepath.Join(dir, file), data)
+			if d, err := Open(dir); err == nil {
+				d.Cut("abc def ab\xff薬 nop 🐱")
+			}
+		}
+		write(t, filepath.Join(dir, file), good)
 	}
 }
 
