@@ -114,7 +114,7 @@ func pairedP(tuned, base []float64, difference float64) float64 {
 	}
 	beyond := 1
 	for _, v := range d {
-		if v-mean > math.Abs(difference) {
+		if !(v-mean <= math.Abs(difference)) { // so that what is no number shows nothing
 			beyond++
 		}
 	}

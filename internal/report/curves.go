@@ -80,13 +80,13 @@ func (v *view) scoreCharts(h *history, add func(chart.Chart)) {
 		}
 		n := len(percent.Lines)
 		style := []chart.Style{chart.Solid, chart.Dash, chart.Dots}[n/chart.Colours%3]
-		line := chart.Line{Name: ui.EscapeLine(name), Colour: n % chart.Colours, Style: style, Points: thin(points), Markers: len(points) <= 100}
+		line := chart.Line{Name: name, Colour: n % chart.Colours, Style: style, Points: thin(points), Markers: len(points) <= 100}
 		if inPercent(name) {
 			percent.Lines = append(percent.Lines, line)
 			continue
 		}
 		line.Colour, line.Style = 0, chart.Solid
-		add(chart.Chart{Title: line.Name + " of validation rows", FromZero: true, Lines: []chart.Line{line}})
+		add(chart.Chart{Title: name + " of validation rows", FromZero: true, Lines: []chart.Line{line}})
 	}
 	add(percent)
 }
