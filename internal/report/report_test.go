@@ -123,7 +123,7 @@ func TestHTML(t *testing.T) {
 		"bleu 2.61 25.04 +22.43 ▲ better, p < 0.01 2.50 to 2.75 24.10 to 26.20", "ter 75.00 80.00 +5.00 ▼ worse, p = 0.02 – –", "nist – 3.2500 – – – –",
 		"rougeL – 41.50 – no difference shown (p = 0.30)", "1,000 bootstrap resamples, seed 42", `max_new_tokens 96, stop ["<end>"], temperature 0`, "nrefs:1|tok:13a",
 		"med_terms acc 50 2 50.00 ± 1.25 52.50 ± 1.50 +2.50 ▲ better, p = 0.04", "1,234 tokens of prose.txt", "token_perplexity 11.00 12.50 +1.50 –",
-		"Smoothed: the mean of 121 steps.", "1000 points at most", "base: 3.5", "weights kept: step 2000", "2000 1.2500 20.00 2.5000 7.0000 30.00", "0 (the base) 3.5000 - - - -",
+		"Smoothed: the mean of 121 steps.", "1000 points at most", "base: 3.5", "weights kept: step 2000", "2000 1.2500 20.00 2.5000 7.00 30.00", "0 (the base) 3.5000 - - - -",
 		"Best rows r19 tuned 97.4 base 0.0 question 19", "Worst rows r0 tuned 0.0 base 97.4 question 0 Answer The model answered nothing.",
 		"The base's answer is closer to the reference in 20 of 30 rows.",
 		"rows in the files 12", "rows used 9", "missing answer 3 x1, x2, x3", "near duplicate 7 n1, n2, n3, n4, n5, …", "train part 3", "val part 1",
