@@ -88,7 +88,7 @@ func TestBootstrap_threads(t *testing.T) {
 		base[i].Prediction = pairs[(i+1)%300].Prediction
 	}
 	compare := func() string {
-		r, b := evaluate(t, "bleu,rouge", pairs), evaluate(t, "bleu,rouge", base)
+		r, b := evaluate(t, "bleu,rouge,nist,cider,meteor,f1,length,distinct", pairs), evaluate(t, "bleu,rouge,nist,cider,meteor,f1,length,distinct", base)
 		if err := r.Against(b, Bootstrap{Resamples: 200, Seed: 7}); err != nil {
 			t.Fatal(err)
 		}

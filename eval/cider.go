@@ -28,9 +28,9 @@ func newCIDEr(suffix string, _ []string) (func([]Pair) *Stats, error) {
 		corpus := tokenizeCorpus(pairs, split)
 		idf := newIDF(corpus)
 		s := &Stats{Width: 1, Rows: make([]float64, len(pairs))}
-		for i, p := range corpus {
-			s.Rows[i] = idf.score(p)
-		}
+		onAllCPUs(len(corpus), 32, func() func(int) {
+			return func(i int) { s.Rows[i] = idf.score(corpus[i]) }
+		})
 		s.Names = []string{"cider" + suffix}
 		s.Signature = fmt.Sprintf("nrefs:%s|case:lc|tok:%s|order:%d|sigma:%g|percent:no|version:e2e-metrics+ft", references(pairs), tok, ciderOrder, ciderSigma)
 		s.Score = func(sums []float64, n int) []float64 { return []float64{sums[0] / float64(n)} }

@@ -95,9 +95,9 @@ func (n nist) stats(pairs []Pair, split func(string) []string) *Stats {
 		}
 	}
 	s := &Stats{Width: nistRowWidth, Rows: make([]float64, len(pairs)*nistRowWidth)}
-	for i, p := range corpus {
-		n.fill(p, seen, s.Row(i))
-	}
+	onAllCPUs(len(corpus), 32, func() func(int) {
+		return func(i int) { n.fill(corpus[i], seen, s.Row(i)) }
+	})
 	return s
 }
 
