@@ -23,7 +23,8 @@ func newEvalCmd(s *ui.Streams) *cobra.Command {
 		Use:   "eval [RUN]",
 		Short: "Score a run's best adapter beside its base, or a file of predictions",
 		Long: `Answer the test part of a run (the newest by default) with its base and with its best adapter, and score both. Answers that the
-run has for the rows already are scored as they are; --again generates them anew.
+run has for the rows already are scored as they are; --again generates them anew. The run's page,
+report.html, is made again.
 
 With --predictions, score a JSONL file of {"prediction", "references"} rows without any model.
 With --base, --adapter and --data, score any adapter on any data file.
