@@ -68,7 +68,7 @@ func clean(t *testing.T, rows View, report *Report) View {
 	return kept
 }
 
-func user(text string) []Message { return []Message{{"user", text}} }
+func user(text string) []Message { return []Message{{Role: "user", Content: text}} }
 
 func diff(want, got any) string {
 	return cmp.Diff(want, got, cmpopts.IgnoreUnexported(Row{}))
@@ -144,13 +144,13 @@ func TestLoad_shapes(t *testing.T) {
 		{"alpaca, no input", `{"instruction":"i","output":"o"}`, Row{Messages: user("i"), Answer: "o"}},
 		{"completion", `{"prompt":"p","completion":"c","id":"x"}`, Row{ID: "x", Messages: user("p"), Answer: "c"}},
 		{"system", `{"question":"q","answer":"a","system":"s"}`,
-			Row{Messages: []Message{{"system", "s"}, {"user", "q"}}, Answer: "a"}},
+			Row{Messages: []Message{{Role: "system", Content: "s"}, {Role: "user", Content: "q"}}, Answer: "a"}},
 		{"messages", `{"messages":[{"role":"system","content":"s"},{"role":"user","content":"u"},{"role":"assistant","content":"a"}]}`,
-			Row{Messages: []Message{{"system", "s"}, {"user", "u"}}, Answer: "a"}},
+			Row{Messages: []Message{{Role: "system", Content: "s"}, {Role: "user", Content: "u"}}, Answer: "a"}},
 		{"several turns", `{"messages":[{"role":"user","content":"u"},{"role":"assistant","content":"a"},{"role":"user","content":"v"},{"role":"assistant","content":"b"}],"system":"s"}`,
-			Row{Messages: []Message{{"system", "s"}, {"user", "u"}, {"assistant", "a"}, {"user", "v"}}, Answer: "b"}},
+			Row{Messages: []Message{{Role: "system", Content: "s"}, {Role: "user", Content: "u"}, {Role: "assistant", Content: "a"}, {Role: "user", Content: "v"}}, Answer: "b"}},
 		{"own system message wins", `{"system":"t","messages":[{"role":"system","content":"s"},{"role":"user","content":"u"},{"role":"assistant","content":"a"}]}`,
-			Row{Messages: []Message{{"system", "s"}, {"user", "u"}}, Answer: "a"}},
+			Row{Messages: []Message{{Role: "system", Content: "s"}, {Role: "user", Content: "u"}}, Answer: "a"}},
 		{"no assistant", `{"messages":[{"role":"user","content":"u"}]}`, Row{Messages: user("u")}},
 		{"no content", `{"messages":[{"role":"user","content":"u"},{"role":"assistant","content":null,"tool_calls":[]}]}`, Row{Messages: user("u")}},
 		{"messages before question", `{"question":"q","answer":"a","messages":[{"role":"user","content":"u"},{"role":"assistant","content":"b"}]}`,
