@@ -40,7 +40,7 @@ func FuzzJSON(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, name := range []string{"x.jsonl", "x.json", "x"} {
-			rows, err := parse(name, name, "auto", data)
+			rows, err := parse(name, name, Default().Split, data)
 			checkRows(t, data, rows, err)
 		}
 	})
@@ -56,7 +56,7 @@ func FuzzCSV(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, name := range []string{"x.csv", "x"} {
-			rows, err := parse(name, name, "answer", data)
+			rows, err := parse(name, name, SplitConfig{Group: "answer"}, data)
 			checkRows(t, data, rows, err)
 		}
 	})

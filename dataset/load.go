@@ -36,7 +36,7 @@ func Load(c Config, from Source) (*Table, *Report, error) {
 		if bases[base] > 1 {
 			base = filepath.ToSlash(name)
 		}
-		more, err := parse(name, base, c.Split.Group, data)
+		more, err := parse(name, base, c.Split, data)
 		if err != nil {
 			return nil, nil, fmt.Errorf("dataset: %w", err)
 		}
@@ -81,8 +81,8 @@ func uniqueIDs(rows []Row) error {
 	return first
 }
 
-// parse reads the rows of one file. base begins the ids of rows that have none; group is split.group.
-func parse(name, base, group string, data []byte) ([]Row, error) {
+// parse reads the rows of one file. base begins the ids of rows that have none; split names columns.
+func parse(name, base string, split SplitConfig, data []byte) ([]Row, error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	format, err := detect(name, data)
 	if err != nil {
@@ -95,7 +95,7 @@ func parse(name, base, group string, data []byte) ([]Row, error) {
 	var bad rowErrors
 	take := func(rec record) bool {
 		rec.file = name
-		row, err := rec.row(base, group)
+		row, err := rec.row(base, split)
 		if err != nil {
 			return bad.add(err)
 		}

@@ -32,9 +32,9 @@ var shapes = []shape{
 
 const shapesRead = "a row is {messages}, {question, answer}, {instruction, input, output} or {prompt, completion}"
 
-// row understands a record. group names the column that keeps rows together (the optional field `group` for
-// auto). base begins the id of a row that has none.
-func (rec record) row(base, group string) (Row, error) {
+// row understands a record. split names the columns that keep rows together (the optional field `group` for
+// auto) and that parts are stratified by. base begins the id of a row that has none.
+func (rec record) row(base string, split SplitConfig) (Row, error) {
 	r := Row{File: rec.file, Line: rec.line}
 	s, err := rec.shape()
 	if err == nil {
@@ -47,7 +47,10 @@ func (rec record) row(base, group string) (Row, error) {
 		r.ID, err = rec.scalar("id")
 	}
 	if err == nil {
-		err = rec.group(&r, group)
+		err = rec.group(&r, split.Group)
+	}
+	if err == nil {
+		err = rec.stratum(&r, split.Stratify)
 	}
 	if err != nil {
 		return Row{}, fmt.Errorf("%s:%d: %w", rec.file, rec.line, err)
@@ -158,7 +161,7 @@ func (rec record) group(r *Row, column string) error {
 	if column == "none" {
 		return nil
 	}
-	named := column != "auto"
+	named := column != "auto" && column != nearGroups
 	if !named {
 		column = "group"
 	} else if _, ok := rec.fields[column]; !ok {
@@ -176,6 +179,18 @@ func (rec record) group(r *Row, column string) error {
 	}
 	r.Group = g
 	return nil
+}
+
+// stratum fills in the value by which parts are stratified. The column must be there; an empty value is one like the others.
+func (rec record) stratum(r *Row, column string) (err error) {
+	if column == "" {
+		return nil
+	}
+	if _, ok := rec.fields[column]; !ok {
+		return fmt.Errorf("no column %q, which split.stratify names (%s)", column, rec.have())
+	}
+	r.Stratum, err = rec.scalar(column)
+	return err
 }
 
 // pair reads a question and an answer from two fields.
