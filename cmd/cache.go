@@ -1,9 +1,11 @@
 package cmd
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -41,28 +43,32 @@ func (p *prepared) cached() *tokencache.Data {
 	return cache.Load(key)
 }
 
-// readSame reads a data file. When it is not what the key was made of, nothing will be stored.
-func (p *prepared) readSame(name string) ([]byte, error) {
+// openSame opens a data file. When it is not what the key was made of, nothing will be stored.
+func (p *prepared) openSame(name string) (io.ReadCloser, error) {
 	data, err := os.ReadFile(name)
-	if p.cache == nil || err != nil {
-		return data, err
+	if err != nil {
+		return nil, err
 	}
-	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != p.key.Sums[name] {
+	if sum := sha256.Sum256(data); p.cache != nil && hex.EncodeToString(sum[:]) != p.key.Sums[name] {
 		p.cache = nil
 	}
-	return data, nil
+	return io.NopCloser(bytes.NewReader(data)), nil
 }
 
 // makeData reads, splits and tokenizes the rows, and puts the outcome into the cache while the run goes on.
 func (p *prepared) makeData() error {
 	span := profile.Start(profile.Data)
 	defer func() { span.Stop() }()
-	d, err := loadData(p.config.Data, p.readSame)
+	from := rowSource()
+	from.Open = p.openSame
+	d, err := loadData(p.config.Data, from)
 	if err != nil {
 		return err
 	}
 	span = span.Then(profile.Tokenize)
-	train, val, err := encodeParts(d, p.config.Data, p.session.format)
+	var train, val []dataset.Sample
+	err = encodeParts(d, p.config.Data, p.session.format,
+		func(s dataset.Sample) error { train = append(train, s); return nil }, func(s dataset.Sample) error { val = append(val, s); return nil })
 	if err != nil {
 		return err
 	}
@@ -86,25 +92,27 @@ func (p *prepared) makeData() error {
 	return nil
 }
 
-// encodeParts tokenizes the parts that training sees.
-func encodeParts(d *data, c dataset.Config, f dataset.Format) (train, val []dataset.Sample, err error) {
-	if train, err = dataset.Encode(d.parts.Train, c, f, d.report); err != nil {
-		return nil, nil, err
-	}
-	if val, err = dataset.Encode(d.parts.Val, c, f, d.report); err != nil {
-		return nil, nil, err
-	}
+// encodeParts tokenizes the parts that training sees and gives their samples to train and val, in order.
+func encodeParts(d *data, c dataset.Config, f dataset.Format, train, val func(dataset.Sample) error) error {
 	for _, part := range []struct {
 		name string
-		rows int
-		left int
-	}{{"train", d.parts.Train.Len(), len(train)}, {"val", d.parts.Val.Len(), len(val)}} {
-		if part.left == 0 && (part.rows > 0 || part.name == "train") {
-			return nil, nil, fmt.Errorf("dataset: no sample is left of the %d rows of the %s part (%s); raise data.max_tokens (now %d) or set data.too_long: cut",
-				part.rows, part.name, dropped(d.report), c.MaxTokens)
+		rows dataset.View
+		sink func(dataset.Sample) error
+	}{{"train", d.parts.Train, train}, {"val", d.parts.Val, val}} {
+		left := 0
+		err := dataset.Encode(part.rows, c, f, d.report, func(s dataset.Sample) error {
+			left++
+			return part.sink(s)
+		})
+		if err != nil {
+			return err
+		}
+		if left == 0 && (part.rows.Len() > 0 || part.name == "train") {
+			return fmt.Errorf("dataset: no sample is left of the %d rows of the %s part (%s); raise data.max_tokens (now %d) or set data.too_long: cut",
+				part.rows.Len(), part.name, dropped(d.report), c.MaxTokens)
 		}
 	}
-	return train, val, nil
+	return nil
 }
 
 // close waits for what runs beside, and releases base and data.

@@ -110,10 +110,11 @@ func checkData(o configFlags, streams ui.Streams) (*dataCheck, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := loadData(c.Data, os.ReadFile)
+	d, err := loadData(c.Data, rowSource())
 	if err != nil {
 		return nil, err
 	}
+	defer d.close()
 	var questions [3]map[string]int
 	for i, part := range []dataset.View{d.parts.Train, d.parts.Val, d.parts.Test} {
 		if questions[i], err = questionsOf(part); err != nil {
@@ -163,22 +164,21 @@ func (check *dataCheck) measure(c *configs.Config, d *data, streams ui.Streams) 
 		return err
 	}
 	defer s.close()
-	train, val, err := encodeParts(d, c.Data, s.format)
-	if err != nil {
+	var train, val, test dataset.Meter
+	if err := encodeParts(d, c.Data, s.format, train.Add, val.Add); err != nil {
 		return err
 	}
 	whole := c.Data
 	whole.MaxTokens = math.MaxInt
 	unused := &dataset.Report{Dropped: map[string]int{}, Notes: map[string]int{}, IDs: map[string][]string{}}
-	test, err := dataset.Encode(d.parts.Test, whole, s.format, unused)
-	if err != nil {
+	if err := dataset.Encode(d.parts.Test, whole, s.format, unused, test.Add); err != nil {
 		return err
 	}
 	for _, m := range []struct {
-		part    *checkPart
-		samples []dataset.Sample
-	}{{&check.Parts.Train, train}, {&check.Parts.Val, val}, {&check.Parts.Test, test}} {
-		l := dataset.Measure(m.samples)
+		part  *checkPart
+		meter *dataset.Meter
+	}{{&check.Parts.Train, &train}, {&check.Parts.Val, &val}, {&check.Parts.Test, &test}} {
+		l := m.meter.Lengths()
 		m.part.Tokens = &l
 	}
 	return nil
@@ -266,42 +266,38 @@ func (o *splitFlags) run(s *ui.Streams) error {
 	if _, err := os.Lstat(o.out); err == nil && !o.force {
 		return fmt.Errorf("%s is there already; --force replaces it", o.out)
 	}
-	d, err := loadData(c.Data, os.ReadFile)
+	d, err := loadData(c.Data, rowSource())
 	if err != nil {
 		return err
 	}
-	m, err := d.parts.Manifest()
-	if err != nil {
-		return err
-	}
+	defer d.close()
 	if o.out != "" {
-		if err := writeManifest(o.out, m); err != nil {
+		if err := writeManifest(o.out, d.parts); err != nil {
 			return err
 		}
 		s.Note("wrote %s", o.out)
 	}
 	if o.json {
-		m.Hash = nil
-		return m.Write(s.Out)
+		return d.parts.WriteManifest(s.Out, false)
 	}
 	var rows [][]string
-	total := float64(len(m.Train) + len(m.Val) + len(m.Test))
+	total := float64(d.parts.Train.Len() + d.parts.Val.Len() + d.parts.Test.Len())
 	for _, p := range []struct {
 		name string
-		ids  []string
-	}{{"train", m.Train}, {"val", m.Val}, {"test", m.Test}} {
-		rows = append(rows, []string{p.name, ui.Count(len(p.ids)), fmt.Sprintf("%.1f %%", 100*float64(len(p.ids))/total)})
+		rows int
+	}{{"train", d.parts.Train.Len()}, {"val", d.parts.Val.Len()}, {"test", d.parts.Test.Len()}} {
+		rows = append(rows, []string{p.name, ui.Count(p.rows), fmt.Sprintf("%.1f %%", 100*float64(p.rows)/total)})
 	}
 	return ui.Table(s.Out, []string{"part", "rows", "share"}, rows)
 }
 
-func writeManifest(path string, m dataset.Manifest) error {
+func writeManifest(path string, parts dataset.Parts) error {
 	f, err := atomicfile.Create(path)
 	if err != nil {
 		return err
 	}
 	defer f.Abort()
-	if err := m.Write(f); err != nil {
+	if err := parts.WriteManifest(f, true); err != nil {
 		return err
 	}
 	return f.Commit()

@@ -71,32 +71,41 @@ func (o *showFlags) run(s *ui.Streams) error {
 	if err != nil {
 		return err
 	}
-	d, err := loadData(c.Data, os.ReadFile)
+	d, err := loadData(c.Data, rowSource())
 	if err != nil {
 		return err
 	}
+	defer d.close()
 	session, err := openFormat(c, *s)
 	if err != nil {
 		return err
 	}
 	defer session.close()
 	rows := map[string]dataset.View{"train": d.parts.Train, "val": d.parts.Val, "test": d.parts.Test}[o.part]
-	samples, err := dataset.Encode(rows, c.Data, session.format, d.report)
+	var samples []dataset.Sample // those to show
+	all := 0
+	err = dataset.Encode(rows, c.Data, session.format, d.report, func(s dataset.Sample) error {
+		if all >= o.from && all-o.from < o.n {
+			samples = append(samples, s)
+		}
+		all++
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	if len(samples) == 0 {
+	if all == 0 {
 		return fmt.Errorf("dataset: the %s part has no samples, of %d rows (%s)", o.part, rows.Len(), dropped(d.report))
 	}
-	if o.from >= len(samples) {
-		return fmt.Errorf("--from: the %s part has %d samples, the first is 0", o.part, len(samples))
+	if len(samples) == 0 {
+		return fmt.Errorf("--from: the %s part has %d samples, the first is 0", o.part, all)
 	}
 	write := lineWriter(s.Out)
-	for i, sample := range samples[o.from:min(o.from+o.n, len(samples))] {
+	for i, sample := range samples {
 		if o.json {
 			err = write(o.shown(&sample, session.base.Tokenizer))
 		} else {
-			_, err = fmt.Fprint(s.Out, o.picture(&sample, o.from+i, len(samples), session.base.Tokenizer))
+			_, err = fmt.Fprint(s.Out, o.picture(&sample, o.from+i, all, session.base.Tokenizer))
 		}
 		if err != nil {
 			return err

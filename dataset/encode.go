@@ -63,51 +63,89 @@ func (f Format) promptText(r Row, system string) (string, error) {
 	return text, nil
 }
 
-// Encode turns rows into samples, in order. Prompt, answer and end are tokenized as one text, as the model
+// Encode turns rows into samples and gives them to sink, in order. Prompt, answer and end are tokenized as one text, as the model
 // will see it, and the first tokens, as many as the prompt alone has, are the prompt. Rows that are too long
-// and samples without a token in the loss are handled as c says and counted in report. The rows are shared out among all
-// CPUs, so f's Encoder and Prompt must be safe for concurrent use.
-func Encode(view View, c Config, f Format, report *Report) ([]Sample, error) {
-	rows, err := view.Rows()
-	if err != nil {
-		return nil, err
+// and samples without a token in the loss are handled as c says and counted in report. The rows are read in blocks, each shared out among
+// all CPUs, so f's Encoder and Prompt must be safe for concurrent use; sink runs alone, and its error ends Encode as it is.
+func Encode(rows View, c Config, f Format, report *Report, sink func(Sample) error) error {
+	var long tooLongRows
+	for block, err := range rows.Blocks() {
+		if err != nil {
+			return err
+		}
+		for i, e := range f.encodeAll(block, c) {
+			s, err := e.fit(block[i], c, report, &long)
+			if err == nil && s != nil {
+				err = sink(*s)
+			}
+			if err != nil {
+				return err
+			}
+		}
 	}
-	samples := make([]Sample, 0, len(rows))
-	var long []string
-	longest := 0
-	for i, e := range f.encodeAll(rows, c) {
-		r, s := rows[i], e.sample
-		if e.err != nil {
-			return nil, e.err
-		}
-		if e.special {
-			report.note(specialText, r.ID)
-		}
-		if n := len(s.IDs); n > c.MaxTokens {
-			switch c.TooLong {
-			case "drop":
-				report.drop(tooLong, r.ID)
-				continue
-			case "error":
-				long, longest = append(long, r.ID), max(longest, n)
-				continue
-			}
-			s.cut(c.MaxTokens)
-			if s.LabelTokens() > 0 {
-				report.note(cut, r.ID)
-			}
-		}
-		if s.LabelTokens() == 0 {
-			report.drop(noLabel, r.ID)
-			continue
-		}
+	return long.err(rows.Len(), c.MaxTokens)
+}
+
+// Samples is Encode for rows that are known to be few.
+func Samples(rows View, c Config, f Format, report *Report) ([]Sample, error) {
+	samples := []Sample{}
+	err := Encode(rows, c, f, report, func(s Sample) error {
 		samples = append(samples, s)
+		return nil
+	})
+	return samples, err
+}
+
+// fit is the sample of row r as c has it, nil if the row is left out, which report and long tell.
+func (e encoded) fit(r Row, c Config, report *Report, long *tooLongRows) (*Sample, error) {
+	if e.err != nil {
+		return nil, e.err
 	}
-	if len(long) > 0 {
-		return nil, fmt.Errorf("dataset: %d of %d rows are longer than data.max_tokens %d, the longest has %d tokens: %s",
-			len(long), len(rows), c.MaxTokens, longest, examples(long))
+	if e.special {
+		report.note(specialText, r.ID)
 	}
-	return samples, nil
+	s := e.sample
+	if n := len(s.IDs); n > c.MaxTokens {
+		switch c.TooLong {
+		case "drop":
+			report.drop(tooLong, r.ID)
+			return nil, nil
+		case "error":
+			long.add(r.ID, n)
+			return nil, nil
+		}
+		s.cut(c.MaxTokens)
+		if s.LabelTokens() > 0 {
+			report.note(cut, r.ID)
+		}
+	}
+	if s.LabelTokens() == 0 {
+		report.drop(noLabel, r.ID)
+		return nil, nil
+	}
+	return &s, nil
+}
+
+// tooLongRows are the rows for which data.too_long: error stops.
+type tooLongRows struct {
+	n, longest int
+	first      []string // ids, a few more than are told
+}
+
+func (l *tooLongRows) add(id string, tokens int) {
+	l.n++
+	l.longest = max(l.longest, tokens)
+	if len(l.first) < 10 {
+		l.first = append(l.first, id)
+	}
+}
+
+func (l *tooLongRows) err(rows, maxTokens int) error {
+	if l.n == 0 {
+		return nil
+	}
+	return fmt.Errorf("dataset: %d of %d rows are longer than data.max_tokens %d, the longest has %d tokens: %s",
+		l.n, rows, maxTokens, l.longest, examples(l.first))
 }
 
 // encoded is a row on its way to a sample.

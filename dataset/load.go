@@ -17,18 +17,17 @@ const maxErrors = 10
 
 const filesRead = "files read are .json, .jsonl and .csv"
 
-// Load reads the rows of all of c's files, in order. read returns a file's content by its name in c.Files
-// (os.ReadFile, or something that knows more names). Every row must fit one of the shapes, and no two may
+// Load reads the rows of all of c's files, in order. Every row must fit one of the shapes, and no two may
 // have the same id; errors name file:line, up to ten bad rows a file. A row without an id gets the last
 // element of the file's name and its line, or the whole name if two files share that element.
-func Load(c Config, read func(name string) ([]byte, error)) (*Table, *Report, error) {
+func Load(c Config, from Source) (*Table, *Report, error) {
 	bases := map[string]int{}
 	for _, name := range c.Files {
 		bases[baseName(name)]++
 	}
 	var rows []Row
 	for _, name := range c.Files {
-		data, err := read(name)
+		data, err := from.readAll(name)
 		if err != nil {
 			return nil, nil, fmt.Errorf("dataset: %w", err)
 		}

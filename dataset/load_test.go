@@ -3,6 +3,7 @@ package dataset
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -15,19 +16,22 @@ import (
 // files is a set of files in memory.
 type files map[string]string
 
-func (f files) read(name string) ([]byte, error) {
+func (f files) open(name string) (io.ReadCloser, error) {
 	s, ok := f[name]
 	if !ok {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
-	return []byte(s), nil
+	return io.NopCloser(strings.NewReader(s)), nil
 }
+
+// source is a Source of the files.
+func (f files) source() Source { return Source{Open: f.open} }
 
 // load loads the named files under split.group.
 func (f files) load(group string, names ...string) ([]Row, *Report, error) {
 	c := Default()
 	c.Files, c.Split.Group = names, group
-	t, report, err := Load(c, f.read)
+	t, report, err := Load(c, f.source())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 )
 
@@ -17,34 +16,8 @@ type Manifest struct {
 	Hash map[string]string `json:"hash,omitempty"`
 }
 
-// Manifest returns the split for a run's split.json.
-func (p Parts) Manifest() (Manifest, error) {
-	m := Manifest{Hash: map[string]string{}}
-	ids := [3][]string{}
-	for i, part := range p.byName() {
-		ids[i] = make([]string, 0, part.Len()) // not nil: an empty part is [] in the file
-		for r, err := range part.All() {
-			if err != nil {
-				return Manifest{}, err
-			}
-			ids[i] = append(ids[i], r.ID)
-			m.Hash[r.ID] = r.Hash()
-		}
-	}
-	m.Train, m.Val, m.Test = ids[0], ids[1], ids[2]
-	return m, nil
-}
-
 // byName returns the lists in the order of partNames.
 func (m Manifest) byName() [3][]string { return [3][]string{m.Train, m.Val, m.Test} }
-
-// Write writes m as JSON. The same manifest gives the same bytes.
-func (m Manifest) Write(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", " ")
-	return e.Encode(m)
-}
 
 // readManifest decodes a manifest. train, val and test must be there (perhaps as []), ids are strings or
 // numbers, no id is listed twice, and keys other than hash are ignored.

@@ -115,6 +115,15 @@ func (r Row) Hash() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
+// size is the number of bytes of the row's text.
+func (r Row) size() int {
+	n := len(r.ID) + len(r.Group) + len(r.Answer)
+	for _, m := range r.Messages {
+		n += len(m.Role) + len(m.Content)
+	}
+	return n
+}
+
 // normalise returns s in Unicode normal form C with every run of white space as one blank and none at the
 // ends, so that texts that look the same are the same.
 func normalise(s string) string {

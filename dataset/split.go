@@ -22,13 +22,13 @@ func (p Parts) byName() [3]View { return [3]View{p.Train, p.Val, p.Test} }
 //
 // Without a manifest, seed and group alone decide on the part, so that rows added later move none of the
 // others; rows keep their order, and a part that stays empty though its ratio is above 0 is an error. A
-// manifest, which read returns by its name, is followed instead, in its order: ids that are not in the data
+// manifest is followed instead, in its order: ids that are not in the data
 // and rows that have changed since are errors, and a group that it puts into two parts is noted in report.
-func Split(rows View, c SplitConfig, read func(name string) ([]byte, error), report *Report) (Parts, error) {
+func Split(rows View, c SplitConfig, from Source, report *Report) (Parts, error) {
 	if c.Manifest == "" {
 		return splitByHash(rows, c)
 	}
-	data, err := read(c.Manifest)
+	data, err := from.readAll(c.Manifest)
 	if err != nil {
 		return Parts{}, fmt.Errorf("dataset: split manifest: %w", err)
 	}

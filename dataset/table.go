@@ -73,6 +73,38 @@ func (v View) All() iter.Seq2[Row, error] {
 	}
 }
 
+// Bounds of a block: what is in memory at one time while a view is gone through.
+const (
+	blockRows  = 1 << 10
+	blockBytes = 8 << 20
+)
+
+// Blocks goes over the rows a block at a time, for work that is shared out. A block is the caller's to keep; it ends at
+// the first row that cannot be read back, with its error.
+func (v View) Blocks() iter.Seq2[[]Row, error] {
+	return func(yield func([]Row, error) bool) {
+		var block []Row
+		bytes := 0
+		for r, err := range v.All() {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			block = append(block, r)
+			bytes += r.size()
+			if len(block) == blockRows || bytes >= blockBytes {
+				if !yield(block, nil) {
+					return
+				}
+				block, bytes = nil, 0
+			}
+		}
+		if len(block) > 0 {
+			yield(block, nil)
+		}
+	}
+}
+
 // Rows are all rows, in memory: for a view that is known to be small.
 func (v View) Rows() ([]Row, error) {
 	rows := make([]Row, 0, v.Len())

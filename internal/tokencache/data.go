@@ -39,12 +39,8 @@ type answered struct {
 
 // FromRows makes Data of rows that are split and tokenized.
 func FromRows(parts dataset.Parts, train, val []dataset.Sample, report *dataset.Report) (*Data, error) {
-	m, err := parts.Manifest()
-	if err != nil {
-		return nil, err
-	}
 	var split bytes.Buffer
-	if err := m.Write(&split); err != nil {
+	if err := parts.WriteManifest(&split, true); err != nil {
 		return nil, err
 	}
 	tokens := 0
