@@ -23,31 +23,45 @@ func newDataCmd(s *ui.Streams) *cobra.Command {
 	return c
 }
 
-// configFlags name a config.
+// configFlags name a config: a file, or the data files that stand as arguments and defaults for all else.
 type configFlags struct {
-	file string
-	set  []string
+	file, base string
+	set        []string
+	data       []string // the arguments
 }
 
 func (o *configFlags) register(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&o.file, "config", "", "the run's YAML file")
+	f.StringVar(&o.file, "config", "", "the run's YAML file; not needed if data files are given")
+	f.StringVar(&o.base, "base", "", "the model whose tokenizer and template to use; stronger than the config's")
 	f.StringArrayVar(&o.set, "set", nil, "key.path=value, stronger than the file; may be repeated")
-	c.MarkFlagRequired("config")
+	c.Args = func(_ *cobra.Command, args []string) error {
+		if o.data = args; o.file == "" && len(args) == 0 {
+			return errors.New("give data files, or --config FILE.yaml")
+		}
+		return nil
+	}
+}
+
+// load reads the config. Data files that are given take the place of the config's.
+func (o *configFlags) load(needBase bool) (*configs.Config, error) {
+	return readConfig(configs.Options{
+		File: o.file, Set: o.set, Data: o.data, Base: o.base, Env: true, NeedBase: needBase,
+	})
 }
 
 func newDataCheckCmd(s *ui.Streams) *cobra.Command {
 	var o configFlags
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "check --config FILE.yaml",
+		Use:   "check (--config FILE.yaml | FILE …)",
 		Short: "Check a config's data: what is left out and why, the parts, token lengths",
 		Long: `Read, clean and split a config's data as training would, and tell what came of it: rows left out by reason, rows worth a
 look, the sizes of the parts, questions that two parts share. Token lengths need the config's base; without one they are
 left away. Nothing is written.`,
 		Example: `  ft data check --config configs/med.yaml
+  ft data check rows.jsonl --base model.gguf
   ft data check --config med.yaml --set data.max_tokens=256 --json`,
-		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			check, err := checkData(o, *s)
 			if err != nil {
@@ -92,7 +106,7 @@ type checkPart struct {
 
 // checkData goes the way of the rows up to the first training step.
 func checkData(o configFlags, streams ui.Streams) (*dataCheck, error) {
-	c, err := loadConfig(o.file, o.set, false)
+	c, err := o.load(false)
 	if err != nil {
 		return nil, err
 	}
@@ -222,13 +236,12 @@ type splitFlags struct {
 func newDataSplitCmd(s *ui.Streams) *cobra.Command {
 	var o splitFlags
 	c := &cobra.Command{
-		Use:   "split --config FILE.yaml",
+		Use:   "split (--config FILE.yaml | FILE …)",
 		Short: "Divide a config's data into train, val and test",
 		Long: `Divide a config's data into train, val and test as training would, and print the sizes or with --json the ids of each part.
 --out writes a manifest, ids with hashes of their rows, that data.split.manifest can name to keep the split for good.`,
 		Example: `  ft data split --config configs/med.yaml --json
   ft data split --config med.yaml --set data.split.seed=7 --out split.json`,
-		Args: cobra.NoArgs,
 		PreRunE: func(*cobra.Command, []string) error {
 			if o.force && o.out == "" {
 				return errors.New("--force is for --out")
@@ -246,7 +259,7 @@ func newDataSplitCmd(s *ui.Streams) *cobra.Command {
 }
 
 func (o *splitFlags) run(s *ui.Streams) error {
-	c, err := loadConfig(o.file, o.set, false)
+	c, err := o.load(false)
 	if err != nil {
 		return err
 	}

@@ -25,13 +25,13 @@ type showFlags struct {
 func newDataShowCmd(s *ui.Streams) *cobra.Command {
 	var o showFlags
 	c := &cobra.Command{
-		Use:   "show --config FILE.yaml",
+		Use:   "show (--config FILE.yaml | FILE …)",
 		Short: "Show samples as the model will see them: text, mask, ids, labels",
 		Long: `Show samples of a part as the model will see them: the text as the template lays it out, the tokens that count in the loss
 in colour on a terminal and in ⟦ ⟧ elsewhere, token ids, and labels (-100 does not count).`,
 		Example: `  ft data show --config configs/med.yaml
+  ft data show rows.jsonl --base model.gguf -n 1
   ft data show --config med.yaml --part val --from 10 -n 1 --json`,
-		Args: cobra.NoArgs,
 		PreRunE: func(*cobra.Command, []string) error {
 			switch {
 			case o.part != "train" && o.part != "val" && o.part != "test":
@@ -67,7 +67,7 @@ func colours(s *ui.Streams) bool {
 }
 
 func (o *showFlags) run(s *ui.Streams) error {
-	c, err := loadConfig(o.file, o.set, true)
+	c, err := o.load(true)
 	if err != nil {
 		return err
 	}

@@ -1,9 +1,6 @@
 package dataset
 
-import (
-	"crypto/sha256"
-	"strings"
-)
+import "crypto/sha256"
 
 // Clean returns the rows that have a question and an answer, and of rows that say the same the first. Two
 // rows say the same when system message, roles, question and answer are equal in Unicode normal form C with
@@ -20,7 +17,7 @@ func Clean(rows View, report *Report) (View, error) {
 			report.drop(missingQuestion, r.ID)
 			continue
 		}
-		if strings.TrimSpace(r.Answer) == "" {
+		if !r.answers() {
 			report.drop(missingAnswer, r.ID)
 			continue
 		}
@@ -35,24 +32,14 @@ func Clean(rows View, report *Report) (View, error) {
 	return rows.Pick(kept), nil
 }
 
-// asks reports whether any turn but the system message has text.
-func (r Row) asks() bool {
-	for _, m := range r.turns() {
-		if strings.TrimSpace(m.Content) != "" {
-			return true
-		}
-	}
-	return false
-}
-
 // sameness is equal for rows that say the same.
 func (r Row) sameness() [sha256.Size]byte {
 	var b []byte
 	part := func(s string) { b = append(append(b, s...), 0) }
 	for _, m := range r.Messages {
 		part(m.Role)
-		part(normalise(m.Content))
+		part(normalise(m.Text()))
 	}
-	part(normalise(r.Answer))
+	part(normalise(r.Reference()))
 	return sha256.Sum256(b)
 }

@@ -32,8 +32,8 @@ func TestConfig_validate(t *testing.T) {
 		{"group", func(c *Config) { c.Split.Group = "" }, "split.group: must be auto"},
 		{"template", func(c *Config) { c.Template = "x" }, `template: must be one of auto, plain, got "x"`},
 		{"max_tokens", func(c *Config) { c.MaxTokens = 1 }, "max_tokens: must be at least 2"},
-		{"too_long", func(c *Config) { c.TooLong = "" }, `too_long: must be one of drop, cut, error, got ""`},
-		{"train_on", func(c *Config) { c.TrainOn = "prompt" }, `train_on: must be one of answer, all, got "prompt"`},
+		{"too_long", func(c *Config) { c.TooLong = "" }, `too_long: must be one of drop, cut, cut_head, cut_middle, error, got ""`},
+		{"train_on", func(c *Config) { c.TrainOn = "prompt" }, `train_on: must be one of answer, turns, all, got "prompt"`},
 	} {
 		config := Default()
 		config.Files = []string{"x.jsonl"}

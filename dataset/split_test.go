@@ -286,7 +286,7 @@ func TestManifest_roundTrip(t *testing.T) {
 }
 
 func TestRow_hash(t *testing.T) {
-	r := Row{Messages: []Message{{"system", "s"}, {"user", "q"}}, Answer: "a"}
+	r := Row{Messages: []Message{{Role: "system", Content: "s"}, {Role: "user", Content: "q"}}, Answer: "a"}
 	// printf 'q\0a' | sha256sum
 	if want := "0d317b0da1b1c6fe76b1ad797120192431caf034f7363db1c06609d7834cc144"; r.Hash() != want {
 		t.Errorf("got %s, want %s", r.Hash(), want)
