@@ -12,6 +12,8 @@ import (
 type Config struct {
 	// Files are the json, jsonl and csv files to read, one after the other.
 	Files []string `yaml:"files" mapstructure:"files"`
+	// Columns names the fields of rows that are not called by one of the usual names.
+	Columns ColumnsConfig `yaml:"columns" mapstructure:"columns"`
 	// Clean says what is looked for in the rows, and what happens to those that have it.
 	Clean CleanConfig `yaml:"clean" mapstructure:"clean"`
 	// Split says how rows are divided into train, val and test.
@@ -23,12 +25,45 @@ type Config struct {
 	System string `yaml:"system" mapstructure:"system"`
 	// MaxTokens bounds the length of a sample, prompt and answer together.
 	MaxTokens int `yaml:"max_tokens" mapstructure:"max_tokens"`
-	// TooLong is what happens to a longer sample: drop leaves it out, cut cuts its tail off, error stops.
+	// TooLong is what happens to a longer sample: drop leaves it out, cut cuts its tail off, cut_head its beginning, cut_middle the
+	// middle of its prompt, error stops.
 	TooLong string `yaml:"too_long" mapstructure:"too_long"`
-	// TrainOn is what counts in the loss: answer (with the end of its turn) or all tokens.
+	// TrainOn is what counts in the loss: answer (the assistant's last turn, with its end), turns (every turn of the assistant,
+	// with its end) or all tokens. All of a plain text counts.
 	TrainOn string `yaml:"train_on" mapstructure:"train_on"`
 	// Pack puts several samples into one forward pass. It changes speed and never the result.
 	Pack bool `yaml:"pack" mapstructure:"pack"`
+}
+
+// ColumnsConfig is the `data.columns` section: names of fields, each empty for the usual ones. Messages and text exclude all other
+// shapes.
+type ColumnsConfig struct {
+	// Question is what is asked.
+	Question string `yaml:"question" mapstructure:"question"`
+	// Answer is what is to be answered.
+	Answer string `yaml:"answer" mapstructure:"answer"`
+	// System is a row's own system message.
+	System string `yaml:"system" mapstructure:"system"`
+	// Messages is a conversation, a list of turns.
+	Messages string `yaml:"messages" mapstructure:"messages"`
+	// Text is a plain text, all of which is learnt.
+	Text string `yaml:"text" mapstructure:"text"`
+	// ID is what a row is known by.
+	ID string `yaml:"id" mapstructure:"id"`
+	// Group is what keeps rows in one part of the split.
+	Group string `yaml:"group" mapstructure:"group"`
+}
+
+// validate refuses columns of more than one shape.
+func (c ColumnsConfig) validate() error {
+	pair := c.Question != "" || c.Answer != ""
+	switch {
+	case c.Messages != "" && pair:
+		return errors.New("columns.messages: a conversation has its question and answer in it: leave out columns.question and columns.answer")
+	case c.Text != "" && (pair || c.Messages != ""):
+		return errors.New("columns.text: a plain text has no question, answer or messages: leave out the others")
+	}
+	return nil
 }
 
 // SplitConfig is the `data.split` section. The three ratios need not sum to anything; a part of ratio 0 is
@@ -126,6 +161,9 @@ func (c Config) Validate() error {
 			bad("files", "%s is listed twice", f)
 		}
 	}
+	if err := c.Columns.validate(); err != nil {
+		errs = append(errs, err)
+	}
 	ratio := func(key string, v float64) bool {
 		ok := v >= 0 && !math.IsInf(v, 0)
 		if !ok {
@@ -171,7 +209,7 @@ func (c Config) Validate() error {
 	if c.MaxTokens < 2 {
 		bad("max_tokens", "must be at least 2 (a token and the one it predicts), got %d", c.MaxTokens)
 	}
-	oneOf("too_long", c.TooLong, "drop", "cut", "error")
-	oneOf("train_on", c.TrainOn, "answer", "all")
+	oneOf("too_long", c.TooLong, "drop", "cut", "cut_head", "cut_middle", "error")
+	oneOf("train_on", c.TrainOn, "answer", "turns", "all")
 	return errors.Join(errs...)
 }

@@ -41,8 +41,8 @@ func TestConfig_validate(t *testing.T) {
 		{"similarity", func(c *Config) { c.Clean.Similarity = 0.4 }, "clean.similarity: must be from 0.5 to 1, got 0.4"},
 		{"template", func(c *Config) { c.Template = "x" }, `template: must be one of auto, plain, got "x"`},
 		{"max_tokens", func(c *Config) { c.MaxTokens = 1 }, "max_tokens: must be at least 2"},
-		{"too_long", func(c *Config) { c.TooLong = "" }, `too_long: must be one of drop, cut, error, got ""`},
-		{"train_on", func(c *Config) { c.TrainOn = "prompt" }, `train_on: must be one of answer, all, got "prompt"`},
+		{"too_long", func(c *Config) { c.TooLong = "" }, `too_long: must be one of drop, cut, cut_head, cut_middle, error, got ""`},
+		{"train_on", func(c *Config) { c.TrainOn = "prompt" }, `train_on: must be one of answer, turns, all, got "prompt"`},
 	} {
 		config := Default()
 		config.Files = []string{"x.jsonl"}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -16,7 +15,6 @@ import (
 // maxErrors bounds how many bad rows of a file one error tells of.
 const maxErrors = 10
 
-const filesRead = "files read are .json, .jsonl and .csv"
 
 // Load reads the rows of all of c's files, in order. Every row must fit one of the shapes, and no two may
 // have the same id; errors name file:line, up to ten bad rows a file. A row without an id gets the last
@@ -36,7 +34,7 @@ func Load(c Config, from Source) (*Table, *Report, error) {
 		if bases[base] > 1 {
 			base = filepath.ToSlash(name)
 		}
-		more, err := parse(name, base, c.Split, data)
+		more, err := parse(name, base, c, data)
 		if err != nil {
 			return nil, nil, fmt.Errorf("dataset: %w", err)
 		}
@@ -81,10 +79,10 @@ func uniqueIDs(rows []Row) error {
 	return first
 }
 
-// parse reads the rows of one file. base begins the ids of rows that have none; split names columns.
-func parse(name, base string, split SplitConfig, data []byte) ([]Row, error) {
+// parse reads the rows of one file. base begins the ids of rows that have none.
+func parse(name, base string, c Config, data []byte) ([]Row, error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	format, err := detect(name, data)
+	format, err := detect(name, c.Columns, data)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +93,7 @@ func parse(name, base string, split SplitConfig, data []byte) ([]Row, error) {
 	var bad rowErrors
 	take := func(rec record) bool {
 		rec.file = name
-		row, err := rec.row(base, split)
+		row, err := rec.row(base, c)
 		if err != nil {
 			return bad.add(err)
 		}
@@ -124,7 +122,7 @@ func (e *rowErrors) add(err error) bool {
 
 // detect says how a file is to be read: by its extension, and by its content when the extension is another
 // one. A .json file that begins with an object holds one object a line.
-func detect(name string, data []byte) (string, error) {
+func detect(name string, c ColumnsConfig, data []byte) (string, error) {
 	text := bytes.TrimLeft(data, " \t\r\n")
 	line, _, _ := bytes.Cut(text, []byte("\n"))
 	switch ext := strings.ToLower(filepath.Ext(name)); {
@@ -142,20 +140,10 @@ func detect(name string, data []byte) (string, error) {
 		return "json", nil
 	}
 	header, err := csv.NewReader(bytes.NewReader(line)).Read()
-	if err == nil && slices.ContainsFunc(shapes, func(s shape) bool { return s.in(header) }) {
+	if err == nil && knownHeader(header, c) {
 		return "csv", nil
 	}
 	return "", fmt.Errorf("%s: neither its extension nor its first line tells what it is; %s", name, filesRead)
-}
-
-// in reports whether a CSV header has the shape's columns.
-func (s shape) in(header []string) bool {
-	for _, f := range s.need {
-		if !slices.ContainsFunc(header, func(h string) bool { return strings.TrimSpace(h) == f }) {
-			return false
-		}
-	}
-	return true
 }
 
 // checkUTF8 returns an error that names the first line that is not UTF-8.
