@@ -20,7 +20,7 @@ func (f Format) samples(r Row, c Config) (e encoded) {
 	if err != nil {
 		return encoded{err: err}
 	}
-	if !named(r, last.prompt) {
+	if !heeded(r, last.prompt) {
 		e.notes = append(e.notes, toolsIgnored)
 	}
 	all := []exchange{last}
@@ -111,15 +111,19 @@ func newSample(id string, ids []int32, prompt int) draft {
 	return draft{Sample: Sample{ID: id, Key: key(id), IDs: ids, Labels: slices.Clone(ids), Prompt: prompt}}
 }
 
-// named reports whether a prompt names the row's tools: a template that knows none leaves them out.
-func named(r Row, prompt string) bool {
-	if len(r.Tools) == 0 {
-		return true
+// heeded reports whether a prompt has the row's tools and calls: a template that knows none leaves them out.
+func heeded(r Row, prompt string) bool {
+	var named []json.RawMessage
+	if json.Unmarshal(r.Tools, &named) == nil && len(named) > 1 {
+		named = named[:1] // the others are where the first is
 	}
-	var list []json.RawMessage
-	if json.Unmarshal(r.Tools, &list) != nil || len(list) == 0 {
-		return false
+	for _, m := range r.Messages {
+		named = append(named, m.calls()...)
 	}
-	name, err := nameOf(list[0])
-	return err == nil && strings.Contains(prompt, name)
+	for _, v := range named {
+		if name, err := nameOf(v); err != nil || !strings.Contains(prompt, name) {
+			return false
+		}
+	}
+	return true
 }
