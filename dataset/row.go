@@ -122,8 +122,11 @@ func (r Row) size() int {
 	n := len(r.ID) + len(r.Group) + len(r.Stratum) + len(r.Answer)
 	for _, m := range r.Messages {
 		n += len(m.Role) + len(m.Content)
+		for _, f := range m.Fields {
+			n += len(f.Name) + len(f.JSON)
+		}
 	}
-	return n
+	return n + len(r.Tools)
 }
 
 // normalise returns s in Unicode normal form C with every run of white space as one blank and none at the
