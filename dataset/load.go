@@ -15,7 +15,6 @@ import (
 // maxErrors bounds how many bad rows of a file one error tells of.
 const maxErrors = 10
 
-const filesRead = "files read are .json, .jsonl and .csv"
 
 // Load reads the rows of all of c's files, in order. Every row must fit one of the shapes, and no two may
 // have the same id; errors name file:line, up to ten bad rows a file. A row without an id gets the last
