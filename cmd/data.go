@@ -18,8 +18,8 @@ import (
 )
 
 func newDataCmd(s *ui.Streams) *cobra.Command {
-	c := newGroup("data", "Check, show and split training data")
-	c.AddCommand(newDataCheckCmd(s), newDataShowCmd(s), newDataSplitCmd(s))
+	c := newGroup("data", "Check, show, split and measure training data")
+	c.AddCommand(newDataCheckCmd(s), newDataShowCmd(s), newDataSplitCmd(s), newDataStatsCmd(s))
 	return c
 }
 
@@ -116,7 +116,7 @@ func checkData(o configFlags, streams ui.Streams) (*dataCheck, error) {
 	}
 	defer d.close()
 	var questions [3]map[string]int
-	for i, part := range []dataset.View{d.parts.Train, d.parts.Val, d.parts.Test} {
+	for i, part := range d.all() {
 		if questions[i], err = questionsOf(part); err != nil {
 			return nil, err
 		}
