@@ -31,7 +31,7 @@ func TestClean(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"rows":11,"kept":5,"dropped":{"duplicate":2,"missing_answer":1,"missing_question":3},"notes":{},` +
-		`"ids":{"duplicate":["same","same again"],"missing_answer":["no answer"],"missing_question":["no question","system only","nothing"]}}`
+		`"ids":{"duplicate":["same","same again"],"missing_answer":["no answer"],"missing_question":["no question","system only","nothing"]},"files":null}`
 	if string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
