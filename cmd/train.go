@@ -159,6 +159,9 @@ func (t *training) fit(ctx context.Context) error {
 	if result.Stopped {
 		t.streams.Note("stopped at step %d: no better %s in %d evaluations", result.Steps, c.Eval.Best, c.Train.Patience)
 	}
+	if result.Fill > 0 {
+		t.streams.Note("passes   filled to %.1f %% of train.micro_tokens", 100*result.Fill)
+	}
 	t.tellBest(result)
 	if a, ok := t.session.adapter.(remarker); ok {
 		t.streams.Note("%s", a.Remark())

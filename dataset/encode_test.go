@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -40,7 +41,7 @@ func (e runes) Encode(text string, special bool) []int32 {
 func chat(t *testing.T) Format {
 	return Format{
 		Encoder: runes{t},
-		Prompt: func(turns []Message) (string, error) {
+		Prompt: func(turns []Message, _ json.RawMessage) (string, error) {
 			var b strings.Builder
 			for _, m := range turns {
 				if m.Role == "tool" {
@@ -121,7 +122,7 @@ func TestEncode_randomTexts(t *testing.T) {
 	for range 500 {
 		r := row("r", word(), word())
 		got, report := encode(t, []Row{r}, config, f)
-		text, err := f.Prompt(r.Prompt("sys"))
+		text, err := f.Prompt(r.Prompt("sys"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -44,7 +44,10 @@ const (
 	tooLong         = "too_long"         // more than max_tokens
 	noLabel         = "no_label"         // no token counts in the loss
 
-	cut             = "cut"                // the tail beyond max_tokens was cut off
+	cut             = "cut"                // was longer than max_tokens, and was cut
+	turnsTooLong    = "turns_too_long"     // some of its turns, which are samples of their own, are longer than max_tokens and left out
+	turnsApart      = "turns_apart"        // its turns are samples of their own, because the template rewrites earlier turns
+	toolsIgnored    = "tools_ignored"      // it has tools or calls of them, and the template leaves them out
 	specialText     = "special_text"       // the row's own text spells a special token, such as <|im_end|>
 	turnsAfter      = "turns_after_answer" // turns behind the last assistant turn were ignored
 	groupOnTwoSides = "group_on_two_sides" // a given manifest puts one group into several parts

@@ -127,7 +127,7 @@ func (r Row) size() int {
 			n += len(f.Name) + len(f.JSON)
 		}
 	}
-	return n
+	return n + len(r.Tools)
 }
 
 // normalise returns s in Unicode normal form C with every run of white space as one blank and none at the
