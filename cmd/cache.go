@@ -65,6 +65,10 @@ func (p *prepared) makeData() error {
 	if err != nil {
 		return err
 	}
+	if err := dataset.CheckLeaks(d.parts, p.config.Data.Split, d.report); err != nil {
+		d.close()
+		return err
+	}
 	span = span.Then(profile.Tokenize)
 	var train, val []dataset.Sample
 	err = encodeParts(d, p.config.Data, p.session.format,

@@ -188,6 +188,7 @@ func loadRunConfig(r *run.Run) (*configs.Config, error) {
 // data is a config's rows, split.
 type data struct {
 	table  *dataset.Table
+	rows   dataset.View // clean, before the split
 	parts  dataset.Parts
 	report *dataset.Report
 }
@@ -220,5 +221,5 @@ func loadData(c dataset.Config, from dataset.Source) (d *data, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &data{table, parts, report}, nil
+	return &data{table, rows, parts, report}, nil
 }

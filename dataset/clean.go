@@ -207,7 +207,9 @@ func (w *cleaning) found(how, reason, id string, first int32) (gone bool, err er
 	} else {
 		w.report.note(reason, id)
 	}
-	w.report.Of[reason] = append(w.report.Of[reason], r.ID)
+	if of := w.report.Of[reason]; len(of) < maxIDs {
+		w.report.Of[reason] = append(of, r.ID)
+	}
 	return how == dropIt, nil
 }
 

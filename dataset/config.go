@@ -10,8 +10,12 @@ import (
 
 // Config is the `data` section of a config file: which rows there are and how they become samples.
 type Config struct {
-	// Files are the json, jsonl and csv files to read, one after the other.
+	// Files are the files to read, one after the other: json, jsonl, csv, tsv, parquet and txt, plain, gzip or zstd; folders mean the
+	// files in them, and * ? [ ] ** make a pattern.
 	Files []string `yaml:"files" mapstructure:"files"`
+	// BadRows is what happens when a row cannot be read or fits no shape: stop ends with an error that tells where and why, drop
+	// leaves it out, counts it and lists it in the report.
+	BadRows string `yaml:"bad_rows" mapstructure:"bad_rows"`
 	// Columns names the fields of rows that are not called by one of the usual names.
 	Columns ColumnsConfig `yaml:"columns" mapstructure:"columns"`
 	// Clean says what is looked for in the rows, and what happens to those that have it.
@@ -132,6 +136,7 @@ func Default() Config {
 			Text: fixIt, Duplicates: dropIt, Near: noteIt, Similarity: 0.8, Conflicts: noteIt, Outliers: noteIt, Language: noteIt, PII: noteIt,
 		},
 		Split:     SplitConfig{Train: 7, Val: 2, Test: 1, Seed: 42, Group: "auto", Fold: 1, Leaks: "stop"},
+		BadRows:   "stop",
 		Template:  "auto",
 		MaxTokens: 512,
 		TooLong:   "drop",
@@ -161,6 +166,7 @@ func (c Config) Validate() error {
 			bad("files", "%s is listed twice", f)
 		}
 	}
+	oneOf("bad_rows", c.BadRows, "stop", "drop")
 	if err := c.Columns.validate(); err != nil {
 		errs = append(errs, err)
 	}

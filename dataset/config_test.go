@@ -42,6 +42,7 @@ func TestConfig_validate(t *testing.T) {
 		{"template", func(c *Config) { c.Template = "x" }, `template: must be one of auto, plain, got "x"`},
 		{"max_tokens", func(c *Config) { c.MaxTokens = 1 }, "max_tokens: must be at least 2"},
 		{"too_long", func(c *Config) { c.TooLong = "" }, `too_long: must be one of drop, cut, cut_head, cut_middle, error, got ""`},
+		{"bad_rows", func(c *Config) { c.BadRows = "skip" }, `bad_rows: must be one of stop, drop, got "skip"`},
 		{"train_on", func(c *Config) { c.TrainOn = "prompt" }, `train_on: must be one of answer, turns, all, got "prompt"`},
 	} {
 		config := Default()
@@ -52,7 +53,7 @@ func TestConfig_validate(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", c.title, err, c.want)
 		}
 	}
-	if err := (Config{Split: SplitConfig{Train: -1}}).Validate(); err == nil || strings.Count(err.Error(), "\n") != 16 {
+	if err := (Config{Split: SplitConfig{Train: -1}}).Validate(); err == nil || strings.Count(err.Error(), "\n") != 17 {
 		t.Errorf("not all at once: %v", err)
 	}
 }

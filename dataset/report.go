@@ -17,10 +17,33 @@ type Report struct {
 	Languages map[string]int `json:"languages,omitempty"`
 	// Leaks are what the parts share; nil before CheckLeaks.
 	Leaks *Leaks `json:"leaks,omitempty"`
+	// Files are the files that were read, Skipped the ones of folders and patterns that were not, each as `file: why`.
+	Files   []FileInfo `json:"files"`
+	Skipped []string   `json:"skipped,omitempty"`
+	// BadRows tell of rows that could not be used, each as `file:line: why`, up to maxBadRows of them.
+	BadRows []string `json:"bad_rows,omitempty"`
 }
+
+// FileInfo is what was found out about a file.
+type FileInfo struct {
+	Name        string `json:"name"`
+	Format      string `json:"format"`                // json, jsonl, csv, tsv, parquet or text
+	Encoding    string `json:"encoding,omitempty"`    // of text
+	Compression string `json:"compression,omitempty"` // gzip or zstd
+	Rows        int    `json:"rows"`
+	Bad         int    `json:"bad,omitempty"` // of them, could not be used
+}
+
+// Bounds of what a report lists; it counts all.
+const (
+	maxIDs     = 100_000 // of each reason
+	maxBadRows = 1000
+)
 
 // The reasons in a Report. The first block is Dropped, the second Notes.
 const (
+	badRow          = "bad_row"          // cannot be read as a row, and data.bad_rows is drop
+	cutOff          = "cut_off"          // the file ends in the middle of one of its characters
 	missingQuestion = "missing_question" // no text to answer
 	missingAnswer   = "missing_answer"   // null, empty or white space
 	duplicate       = "duplicate"        // question and answer of an earlier row
@@ -60,12 +83,25 @@ func newReport(rows int) *Report {
 func (r *Report) drop(reason, id string) {
 	r.Kept--
 	r.Dropped[reason]++
-	r.IDs[reason] = append(r.IDs[reason], id)
+	r.list(reason, id)
 }
 
 func (r *Report) note(reason, id string) {
 	r.Notes[reason]++
-	r.IDs[reason] = append(r.IDs[reason], id)
+	r.list(reason, id)
+}
+
+func (r *Report) list(reason, id string) {
+	if ids := r.IDs[reason]; len(ids) < maxIDs {
+		r.IDs[reason] = append(ids, id)
+	}
+}
+
+// tellBad lists a row that could not be used.
+func (r *Report) tellBad(err error) {
+	if len(r.BadRows) < maxBadRows {
+		r.BadRows = append(r.BadRows, err.Error())
+	}
 }
 
 // cleaned returns the ids of the rows that Clean dropped.

@@ -119,7 +119,10 @@ func (r Row) Hash() string {
 
 // size is the number of bytes of the row's text.
 func (r Row) size() int {
-	n := len(r.ID) + len(r.Group) + len(r.Stratum) + len(r.Answer)
+	n := len(r.ID) + len(r.Group) + len(r.Stratum) + len(r.Answer) + len(r.Tools)
+	for _, f := range r.Fields {
+		n += len(f.Name) + len(f.JSON)
+	}
 	for _, m := range r.Messages {
 		n += len(m.Role) + len(m.Content)
 		for _, f := range m.Fields {

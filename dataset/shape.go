@@ -34,7 +34,7 @@ var (
 		"回答", "答案", "答复", "回复", "答", "医生回答", "医生回复", "输出"}
 )
 
-// row understands a record as c says. base begins the id of a row that has none.
+// row understands a record as c says; an error does not name the place. base begins the id of a row that has none.
 func (rec record) row(base string, c Config) (Row, error) {
 	r := Row{File: rec.file, Line: rec.line}
 	read, err := rec.reader(c.Columns)
@@ -57,7 +57,7 @@ func (rec record) row(base string, c Config) (Row, error) {
 		err = rec.stratum(&r, c.Split.Stratify)
 	}
 	if err != nil {
-		return Row{}, fmt.Errorf("%s:%d: %w", rec.file, rec.line, err)
+		return Row{}, err
 	}
 	if strings.TrimSpace(r.ID) == "" {
 		r.ID = fmt.Sprintf("%s:%d", base, rec.line)

@@ -89,7 +89,7 @@ func TestShapes_columns(t *testing.T) {
 		t.Run(c.title, func(t *testing.T) {
 			config := Default()
 			config.Columns = c.columns
-			rows, err := parse("x", "x", config, []byte(line))
+			rows, err := parse("x", config, []byte(line))
 			if !fails(t, err, c.err) {
 				return
 			}

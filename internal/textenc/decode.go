@@ -25,7 +25,7 @@ func (r *Reader) utf16(src []byte, end bool, order binary.ByteOrder) int {
 			if !end {
 				return i
 			}
-			r.out = append(r.out, Cut)
+			r.cutOff()
 			return len(src)
 		}
 		if u = utf16.DecodeRune(u, rune(order.Uint16(src[i+2:]))); u == utf8.RuneError {
@@ -36,7 +36,7 @@ func (r *Reader) utf16(src []byte, end bool, order binary.ByteOrder) int {
 		i += 2
 	}
 	if end && i < len(src) {
-		r.out = append(r.out, Cut)
+		r.cutOff()
 		return len(src)
 	}
 	return i
@@ -78,7 +78,7 @@ func (r *Reader) gb18030(src []byte, end bool) int {
 		}
 	}
 	if end && n < len(src) {
-		r.out = append(r.out, Cut)
+		r.cutOff()
 		return len(src)
 	}
 	return n

@@ -53,6 +53,7 @@ type Reader struct {
 	err      error
 	line     int // of the next byte, while only ASCII was seen
 	column   int
+	cut      bool
 }
 
 // NewReader makes a Reader of the text in.
@@ -67,6 +68,9 @@ func (r *Reader) Encoding() string {
 	}
 	return r.encoding
 }
+
+// CutOff reports whether the end was reached and lies in the middle of a character.
+func (r *Reader) CutOff() bool { return r.cut }
 
 // Read reads UTF-8, with Bad and Cut for what is no text. The error is that of the reader below, or an UnknownError.
 func (r *Reader) Read(p []byte) (int, error) {
@@ -183,6 +187,12 @@ func (r *Reader) utf8(src []byte, end bool) int {
 	if !end || tail == 0 {
 		return n - tail
 	}
-	r.out = append(r.out, Cut)
+	r.cutOff()
 	return n
+}
+
+// cutOff ends a text that ends in the middle of a character.
+func (r *Reader) cutOff() {
+	r.out = append(r.out, Cut)
+	r.cut = true
 }
