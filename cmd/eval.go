@@ -141,7 +141,7 @@ func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, 
 		return nil, err
 	}
 	defer table.Close()
-	kept, err := dataset.Clean(table.View(), report)
+	kept, err := dataset.Clean(table.View(), c.Clean, report)
 	if err != nil {
 		return nil, err
 	}

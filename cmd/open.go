@@ -209,7 +209,7 @@ func loadData(c dataset.Config, from dataset.Source) (d *data, err error) {
 			table.Close()
 		}
 	}()
-	rows, err := dataset.Clean(table.View(), report)
+	rows, err := dataset.Clean(table.View(), c.Clean, report)
 	if err != nil {
 		return nil, err
 	}

@@ -52,6 +52,7 @@ func (c *codec) row(r *Row) {
 	c.flag(&r.turnsAfter)
 	c.string(&r.ID)
 	c.string(&r.Group)
+	c.string(&r.Stratum)
 	c.string(&r.Answer)
 	c.raw(&r.Tools)
 	c.fields(&r.Fields)

@@ -18,6 +18,8 @@ type Config struct {
 	BadRows string `yaml:"bad_rows" mapstructure:"bad_rows"`
 	// Columns names the fields of rows that are not called by one of the usual names.
 	Columns ColumnsConfig `yaml:"columns" mapstructure:"columns"`
+	// Clean says what is looked for in the rows, and what happens to those that have it.
+	Clean CleanConfig `yaml:"clean" mapstructure:"clean"`
 	// Split says how rows are divided into train, val and test.
 	Split SplitConfig `yaml:"split" mapstructure:"split"`
 	// Template is what lays out a conversation as text: auto is the model's own chat template, plain is
@@ -80,18 +82,61 @@ type SplitConfig struct {
 	// Seed gives another split of the same rows.
 	Seed uint64 `yaml:"seed" mapstructure:"seed"`
 	// Group says which rows must stay in one part: auto is the rows' `group` field if all of them have it
-	// and otherwise their normalised question, none lets every row go its own way, and any other word is
-	// the name of a column.
+	// and otherwise their normalised question, near is auto and besides rows whose questions are nearly the same, none
+	// lets every row go its own way, and any other word is the name of a column.
 	Group string `yaml:"group" mapstructure:"group"`
 	// Manifest is a JSON file that lists the ids of each part; it takes the place of the ratios.
 	Manifest string `yaml:"manifest" mapstructure:"manifest"`
+	// Stratify names a column whose values every part shall have in the same shares; empty for none.
+	Stratify string `yaml:"stratify" mapstructure:"stratify"`
+	// Folds divides the groups into so many equal parts, each of which is the test part of one fold; 0 for none. Train and val
+	// share the rest by their ratio.
+	Folds int `yaml:"folds" mapstructure:"folds"`
+	// Fold is the fold whose rows are the test part, from 1.
+	Fold int `yaml:"fold" mapstructure:"fold"`
+	// Leaks is what happens when a part asks what another one asks too: stop, or accept and say so.
+	Leaks string `yaml:"leaks" mapstructure:"leaks"`
 }
+
+const acceptLeaks = "accept"
+
+// CleanConfig is the `data.clean` section. Each of its steps is drop, which leaves out the rows that it finds, note, which
+// counts and lists them, or off, which does not look.
+type CleanConfig struct {
+	// Text is about control characters, stray marks and mojibake: fix repairs, note counts, off does not look.
+	Text string `yaml:"text" mapstructure:"text"`
+	// Duplicates are rows that say what an earlier one says, in Unicode form C and with white space as one blank.
+	Duplicates string `yaml:"duplicates" mapstructure:"duplicates"`
+	// Near are rows that nearly say what an earlier one says.
+	Near string `yaml:"near" mapstructure:"near"`
+	// Similarity is the Jaccard index of words and pairs of words from which two rows are near duplicates.
+	Similarity float64 `yaml:"similarity" mapstructure:"similarity"`
+	// Conflicts are rows that answer an earlier row's question in another way.
+	Conflicts string `yaml:"conflicts" mapstructure:"conflicts"`
+	// Outliers are rows far longer or shorter than most.
+	Outliers string `yaml:"outliers" mapstructure:"outliers"`
+	// Language is about rows in another script or language than most.
+	Language string `yaml:"language" mapstructure:"language"`
+	// PII is about e-mail addresses, phone and identity numbers.
+	PII string `yaml:"pii" mapstructure:"pii"`
+}
+
+// The ways of a cleaning step.
+const (
+	fixIt  = "fix"
+	dropIt = "drop"
+	noteIt = "note"
+	off    = "off"
+)
 
 // Default returns the settings of a config that names none: no files, and a 7:2:1 split.
 func Default() Config {
 	return Config{
-		Split:     SplitConfig{Train: 7, Val: 2, Test: 1, Seed: 42, Group: "auto"},
-		BadRows:   "stop",
+		BadRows: "stop",
+		Clean: CleanConfig{
+			Text: fixIt, Duplicates: dropIt, Near: noteIt, Similarity: 0.8, Conflicts: noteIt, Outliers: noteIt, Language: noteIt, PII: noteIt,
+		},
+		Split:     SplitConfig{Train: 7, Val: 2, Test: 1, Seed: 42, Group: "auto", Fold: 1, Leaks: "stop"},
 		Template:  "auto",
 		MaxTokens: 512,
 		TooLong:   "drop",
@@ -138,7 +183,33 @@ func (c Config) Validate() error {
 		bad("split", "train, val and test must have a sum above 0 that is finite, got %v", sum)
 	}
 	if s.Group == "" {
-		bad("split.group", "must be auto, none or the name of a column")
+		bad("split.group", "must be auto, near, none or the name of a column")
+	}
+	if s.Folds < 0 || s.Folds == 1 {
+		bad("split.folds", "must be 0 for none, or at least 2, got %d", s.Folds)
+	}
+	if s.Fold < 1 || s.Folds > 1 && s.Fold > s.Folds {
+		bad("split.fold", "must be from 1 to split.folds (%d), got %d", s.Folds, s.Fold)
+	}
+	if s.Folds > 1 && s.Manifest != "" {
+		bad("split.folds", "a manifest is a split already: leave out either of them")
+	}
+	if s.Stratify != "" && s.Manifest != "" {
+		bad("split.stratify", "a manifest is a split already: leave out either of them")
+	}
+	if s.Folds > 1 && train && val && s.Train+s.Val == 0 {
+		bad("split", "train and val must have a sum above 0: they share what the fold leaves")
+	}
+	oneOf("split.leaks", s.Leaks, "stop", acceptLeaks)
+	oneOf("clean.text", c.Clean.Text, fixIt, noteIt, off)
+	for _, step := range []struct{ key, v string }{
+		{"duplicates", c.Clean.Duplicates}, {"near", c.Clean.Near}, {"conflicts", c.Clean.Conflicts}, {"outliers", c.Clean.Outliers},
+		{"language", c.Clean.Language}, {"pii", c.Clean.PII},
+	} {
+		oneOf("clean."+step.key, step.v, dropIt, noteIt, off)
+	}
+	if v := c.Clean.Similarity; !(v >= 0.5 && v <= 1) {
+		bad("clean.similarity", "must be from 0.5 to 1, got %v", v)
 	}
 	oneOf("template", c.Template, "auto", "plain")
 	if c.MaxTokens < 2 {

@@ -61,7 +61,7 @@ func all(t *testing.T, v View) []Row {
 // clean is Clean of rows that can be read.
 func clean(t *testing.T, rows View, report *Report) View {
 	t.Helper()
-	kept, err := Clean(rows, report)
+	kept, err := Clean(rows, Default().Clean, report)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -109,7 +109,7 @@ func (m Manifest) follow(rows View, group string, report *Report) (Parts, error)
 			if !ok {
 				continue
 			}
-			r, err := rows.At(int(i))
+			r, err := rows.raw().At(int(i))
 			if err != nil {
 				return Parts{}, err
 			}

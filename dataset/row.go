@@ -14,6 +14,8 @@ import (
 type Row struct {
 	ID    string // the row's `id` field, or file:line
 	Group string // the row's `group` field, or the column that split.group names; may be empty
+	// Stratum is the value of the column that split.stratify names.
+	Stratum string `json:",omitempty"`
 	// Messages are the turns before the answer: an optional system message first, then the question or the
 	// conversation so far.
 	Messages []Message
@@ -117,7 +119,7 @@ func (r Row) Hash() string {
 
 // size is the number of bytes of the row's text.
 func (r Row) size() int {
-	n := len(r.ID) + len(r.Group) + len(r.Answer) + len(r.Tools)
+	n := len(r.ID) + len(r.Group) + len(r.Stratum) + len(r.Answer) + len(r.Tools)
 	for _, f := range r.Fields {
 		n += len(f.Name) + len(f.JSON)
 	}

@@ -53,6 +53,9 @@ func (rec record) row(base string, c Config) (Row, error) {
 	if err == nil {
 		err = rec.group(&r, c)
 	}
+	if err == nil {
+		err = rec.stratum(&r, c.Split.Stratify)
+	}
 	if err != nil {
 		return Row{}, err
 	}
@@ -197,9 +200,9 @@ func (rec record) id(r *Row, column string) (err error) {
 func (rec record) group(r *Row, c Config) error {
 	column, key := c.Split.Group, "split.group"
 	switch column {
-	case "none", "near":
+	case "none":
 		return nil
-	case "auto":
+	case "auto", nearGroups:
 		if column, key = c.Columns.Group, "data.columns.group"; column == "" {
 			column, key = "group", ""
 		}
@@ -221,6 +224,18 @@ func (rec record) group(r *Row, c Config) error {
 	}
 	r.Group = g
 	return nil
+}
+
+// stratum fills in the value by which parts are stratified. The column must be there; an empty value is one like the others.
+func (rec record) stratum(r *Row, column string) (err error) {
+	if column == "" {
+		return nil
+	}
+	if _, ok := rec.fields[column]; !ok {
+		return fmt.Errorf("no column %q, which split.stratify names (%s)", column, rec.have())
+	}
+	r.Stratum, err = rec.scalar(column)
+	return err
 }
 
 // pair reads a question and an answer from two fields.

@@ -204,6 +204,7 @@ func TestSplit_manifest(t *testing.T) {
 		IDs: map[string][]string{
 			"missing_answer": {"r7"}, "not_in_manifest": {"r1", "r4", "r6"}, "group_on_two_sides": {"g1"}, "dropped_but_listed": {"r7"},
 		},
+		Of: map[string][]string{}, Languages: map[string]int{"undecided": 7},
 	}
 	if d := cmp.Diff(want, report); d != "" {
 		t.Error(d)

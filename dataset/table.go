@@ -154,7 +154,7 @@ func (t *Table) View() View {
 	for i := range at {
 		at[i] = int32(i)
 	}
-	return View{t, at}
+	return View{table: t, at: at}
 }
 
 // Close gives back what the table holds beside memory. Its views must not be used any more.
@@ -224,13 +224,29 @@ func (t *Table) uniqueIDs() error {
 type View struct {
 	table *Table
 	at    []int32 // indices of rows
+	mend  bool    // rows are repaired when they are read (Row.mended)
 }
 
 // Len is the number of rows.
 func (v View) Len() int { return len(v.at) }
 
 // At is row i of the view.
-func (v View) At(i int) (Row, error) { return v.table.At(int(v.at[i])) }
+func (v View) At(i int) (Row, error) {
+	c := cursor{table: v.table}
+	return v.read(&c, i)
+}
+
+// read is row i of the view.
+func (v View) read(c *cursor, i int) (Row, error) {
+	r, err := c.at(int(v.at[i]))
+	if v.mend && err == nil {
+		r, _, _ = r.mended()
+	}
+	return r, err
+}
+
+// raw is the view with its rows as the files have them.
+func (v View) raw() View { return View{table: v.table, at: v.at} }
 
 // Pick is the rows with the given indices, which are those of the view.
 func (v View) Pick(indices []int32) View {
@@ -238,13 +254,13 @@ func (v View) Pick(indices []int32) View {
 	for i, k := range indices {
 		at[i] = v.at[k]
 	}
-	return View{v.table, at}
+	return View{v.table, at, v.mend}
 }
 
 // First is the first n rows; all for n of 0, or if there are fewer.
 func (v View) First(n int) View {
 	if n > 0 && n < len(v.at) {
-		return View{v.table, v.at[:n:n]}
+		return View{v.table, v.at[:n:n], v.mend}
 	}
 	return v
 }
@@ -253,8 +269,8 @@ func (v View) First(n int) View {
 func (v View) All() iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		c := cursor{table: v.table}
-		for _, i := range v.at {
-			r, err := c.at(int(i))
+		for i := range v.at {
+			r, err := v.read(&c, i)
 			if !yield(r, err) || err != nil {
 				return
 			}

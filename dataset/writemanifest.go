@@ -37,7 +37,7 @@ func (p Parts) WriteManifest(w io.Writer, hashes bool) error {
 func writeEntries(out *bufio.Writer, views []View, entry func(Row) string) error {
 	between := "\n  "
 	for _, v := range views {
-		for r, err := range v.All() {
+		for r, err := range v.raw().All() { // the hashes are of what the files say
 			if err != nil {
 				return err
 			}
