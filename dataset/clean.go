@@ -258,8 +258,8 @@ func (w *cleaning) languages() error {
 
 // lengths finds the rows that are far longer or shorter than most.
 func (w *cleaning) lengths() error {
-	const few = 20 // rows by which nothing is usual
-	if w.Outliers == off || len(w.kept) < few {
+
+	if w.Outliers == off || len(w.kept) < fewRows {
 		return nil
 	}
 	words := make([]int, len(w.kept))
@@ -294,6 +294,9 @@ func outliers(lengths []int) func(int) bool {
 	}
 	return func(n int) bool { return scale > 0 && math.Abs(math.Log(float64(n)+1)-center) > beyond*scale }
 }
+
+// fewRows are too few to say what length is usual.
+const fewRows = 20
 
 // median is the middle of values, which it sorts.
 func median(values []float64) float64 {
