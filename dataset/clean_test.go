@@ -31,8 +31,8 @@ func TestClean(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"rows":11,"kept":5,"dropped":{"duplicate":2,"missing_answer":1,"missing_question":3},"notes":{"conflicting_answer":1,"near_duplicate":2},` +
-		`"ids":{"conflicting_answer":["other answer"],"duplicate":["same","same again"],"missing_answer":["no answer"],"missing_question":["no question","system only","nothing"],"near_duplicate":["other case","other system"]},"files":null,` +
-		`"of":{"conflicting_answer":["kept"],"duplicate":["kept","kept"],"near_duplicate":["kept","kept"]},"languages":{"undecided":5}}`
+		`"ids":{"conflicting_answer":["other answer"],"duplicate":["same","same again"],"missing_answer":["no answer"],"missing_question":["no question","system only","nothing"],"near_duplicate":["other case","other system"]},` +
+		`"of":{"conflicting_answer":["kept"],"duplicate":["kept","kept"],"near_duplicate":["kept","kept"]},"languages":{"undecided":5},"files":null}`
 	if string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

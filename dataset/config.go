@@ -132,11 +132,11 @@ const (
 // Default returns the settings of a config that names none: no files, and a 7:2:1 split.
 func Default() Config {
 	return Config{
-		BadRows: "stop",
 		Clean: CleanConfig{
 			Text: fixIt, Duplicates: dropIt, Near: noteIt, Similarity: 0.8, Conflicts: noteIt, Outliers: noteIt, Language: noteIt, PII: noteIt,
 		},
 		Split:     SplitConfig{Train: 7, Val: 2, Test: 1, Seed: 42, Group: "auto", Fold: 1, Leaks: "stop"},
+		BadRows:   "stop",
 		Template:  "auto",
 		MaxTokens: 512,
 		TooLong:   "drop",

@@ -247,18 +247,11 @@ func broken[T string | []byte](s T) error {
 			if text[i] == textenc.Cut {
 				return errCutOff
 			}
-			return fmt.Errorf("holds bytes that are no text in the file's encoding, after %d characters (%q)", chars, ending(text[:i]))
+			return fmt.Errorf("holds bytes that are no text in the file's encoding, after %d characters (%q)", chars, tail(text[:i]))
 		}
 		chars++
 	}
 	return nil
-}
-
-// ending is the end of a text, for a message.
-func ending(s string) string {
-	const most = 20
-	runes := []rune(s)
-	return string(runes[max(0, len(runes)-most):])
 }
 
 var listOfObjects = regexp.MustCompile(`^\[\s*(\{|\]|$)`)

@@ -10,11 +10,6 @@ type Report struct {
 	// IDs are the rows of every reason in Dropped and Notes, in the order met. The ids of group_on_two_sides
 	// are names of groups.
 	IDs map[string][]string `json:"ids"`
-	// Files are the files that were read, Skipped the ones of folders and patterns that were not, each as `file: why`.
-	Files   []FileInfo `json:"files"`
-	Skipped []string   `json:"skipped,omitempty"`
-	// BadRows tell of rows that could not be used, each as `file:line: why`, up to maxBadRows of them.
-	BadRows []string `json:"bad_rows,omitempty"`
 	// Of are the ids of the earlier rows that rows of the reasons duplicate, near_duplicate and conflicting_answer repeat or
 	// contradict, in the order of IDs.
 	Of map[string][]string `json:"of,omitempty"`
@@ -22,6 +17,11 @@ type Report struct {
 	Languages map[string]int `json:"languages,omitempty"`
 	// Leaks are what the parts share; nil before CheckLeaks.
 	Leaks *Leaks `json:"leaks,omitempty"`
+	// Files are the files that were read, Skipped the ones of folders and patterns that were not, each as `file: why`.
+	Files   []FileInfo `json:"files"`
+	Skipped []string   `json:"skipped,omitempty"`
+	// BadRows tell of rows that could not be used, each as `file:line: why`, up to maxBadRows of them.
+	BadRows []string `json:"bad_rows,omitempty"`
 }
 
 // FileInfo is what was found out about a file.
