@@ -1,8 +1,6 @@
 package cmd
 
 import (
-	"slices"
-
 	"ft/internal/kernels"
 	"ft/internal/run"
 	"ft/optim"
@@ -28,15 +26,12 @@ func (t *training) record(args []string) error {
 
 // follow writes the split and hashes the run's files while it trains; noteInputs has the outcome.
 func (t *training) follow() {
-	paths := slices.Clone(t.config.Data.Files)
-	if m := t.config.Data.Split.Manifest; m != "" {
-		paths = append(paths, m)
-	}
+	paths := inputPaths(t.data.Report, t.config.Data)
 	t.inputs = make(chan inputs, 1)
-	split, base := t.data.Split, t.session.base.Files
+	data, base := t.data, t.session.base.Files
 	t.background.Go(func() {
 		var in inputs
-		if in.err = t.run.WriteFile(run.SplitFile, split); in.err == nil {
+		if in.err = t.run.Write(run.SplitFile, data.WriteSplit); in.err == nil {
 			in.base, in.err = hashFiles(base)
 		}
 		if in.err == nil {
