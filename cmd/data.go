@@ -14,8 +14,8 @@ import (
 )
 
 func newDataCmd(s *ui.Streams) *cobra.Command {
-	c := newGroup("data", "Check, show and split training data")
-	c.AddCommand(newDataCheckCmd(s), newDataShowCmd(s), newDataSplitCmd(s))
+	c := newGroup("data", "Check, show, split and measure training data")
+	c.AddCommand(newDataCheckCmd(s), newDataShowCmd(s), newDataSplitCmd(s), newDataStatsCmd(s))
 	return c
 }
 
