@@ -1,10 +1,10 @@
 package cmd
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -45,14 +45,44 @@ func (p *prepared) cached() *tokencache.Data {
 
 // openSame opens a data file. When it is not what the key was made of, nothing will be stored.
 func (p *prepared) openSame(name string) (io.ReadCloser, error) {
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return nil, err
+	f, err := os.Open(name)
+	if err != nil || p.cache == nil {
+		return f, err
 	}
-	if sum := sha256.Sum256(data); p.cache != nil && hex.EncodeToString(sum[:]) != p.key.Sums[name] {
-		p.cache = nil
+	return &hashedFile{File: f, hash: sha256.New(), done: func(sum string) {
+		if sum != p.key.Sums[name] {
+			p.cache = nil
+		}
+	}}, nil
+}
+
+// hashedFile is a file that tells the hash of its content when it is closed. It is read from begin to end, or anywhere.
+type hashedFile struct {
+	*os.File
+	hash     hash.Hash
+	anywhere bool
+	done     func(sum string)
+}
+
+func (f *hashedFile) Read(p []byte) (int, error) {
+	n, err := f.File.Read(p)
+	f.hash.Write(p[:n])
+	return n, err
+}
+
+func (f *hashedFile) ReadAt(p []byte, at int64) (int, error) {
+	f.anywhere = true
+	return f.File.ReadAt(p, at)
+}
+
+func (f *hashedFile) Close() error {
+	if f.anywhere {
+		f.hash.Reset()
+		f.File.Seek(0, io.SeekStart) // where it fails another hash comes out
 	}
-	return io.NopCloser(bytes.NewReader(data)), nil
+	io.Copy(f.hash, struct{ io.Reader }{f.File})
+	f.done(hex.EncodeToString(f.hash.Sum(nil)))
+	return f.File.Close()
 }
 
 // makeData reads, splits and tokenizes the rows, and puts the outcome into the cache while the run goes on.
@@ -65,35 +95,48 @@ func (p *prepared) makeData() error {
 	if err != nil {
 		return err
 	}
+	defer d.close()
 	if err := dataset.CheckLeaks(d.parts, p.config.Data.Split, d.report); err != nil {
-		d.close()
 		return err
 	}
 	span = span.Then(profile.Tokenize)
-	var train, val []dataset.Sample
-	err = encodeParts(d, p.config.Data, p.session.format,
-		func(s dataset.Sample) error { train = append(train, s); return nil }, func(s dataset.Sample) error { val = append(val, s); return nil })
-	if err != nil {
+	b := tokencache.NewBuilder(cacheDir())
+	defer b.Close()
+	if err := encodeParts(d, p.config.Data, p.session.format, b.Train, b.Val); err != nil {
 		return err
 	}
 	span = span.Then(profile.Data)
 	if p.data != nil { // damaged
 		p.data.Close()
 	}
-	data, err := tokencache.FromRows(d.parts, train, val, d.report)
-	if err != nil {
+	if p.data, err = b.Data(d.parts, d.report); err != nil {
 		return err
 	}
-	p.data = data
+	if len(inputPaths(d.report, p.config.Data)) != len(p.key.Sums) { // files have come or gone
+		p.cache = nil
+	}
 	if p.cache == nil {
 		return nil
 	}
+	data := p.data
 	p.background.Go(func() {
 		if err := p.cache.Store(p.key, data); err != nil {
 			p.streams.Detail("the tokens are not kept for the next run: %v", err)
 		}
 	})
 	return nil
+}
+
+// inputPaths are the files that a run's rows and split come from.
+func inputPaths(r *dataset.Report, c dataset.Config) []string {
+	var paths []string
+	for _, f := range r.Files {
+		paths = append(paths, f.Name)
+	}
+	if c.Split.Manifest != "" {
+		paths = append(paths, c.Split.Manifest)
+	}
+	return paths
 }
 
 // encodeParts tokenizes the parts that training sees and gives their samples to train and val, in order.

@@ -1,8 +1,6 @@
 package cmd
 
 import (
-	"slices"
-
 	"ft/dataset"
 	"ft/internal/kernels"
 	"ft/internal/run"
@@ -34,17 +32,13 @@ func (t *training) record(args []string) error {
 
 // follow writes the split and the data report, and hashes the run's files while it trains; noteInputs has the outcome.
 func (t *training) follow() {
-	paths := slices.Clone(t.config.Data.Files)
-	if m := t.config.Data.Split.Manifest; m != "" {
-		paths = append(paths, m)
-	}
+	paths := inputPaths(t.data.Report, t.config.Data)
 	t.inputs = make(chan inputs, 1)
-	samples, split, base := t.data, t.data.Split, t.session.base.Files
+	data, base := t.data, t.session.base.Files
 	t.background.Go(func() {
 		var in inputs
-		data := newRunData(samples)
-		if in.err = t.run.WriteFile(run.SplitFile, split); in.err == nil {
-			in.err = t.run.WriteJSON(run.DataFile, data)
+		if in.err = t.run.Write(run.SplitFile, data.WriteSplit); in.err == nil {
+			in.err = t.run.WriteJSON(run.DataFile, newRunData(data))
 		}
 		if in.err == nil {
 			in.base, in.err = hashFiles(base)

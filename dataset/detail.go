@@ -28,19 +28,14 @@ func (r *Report) Details(rows View, reasons []string, each func(Detail) error) e
 		}
 		slices.Sort(reasons)
 	}
-	index, err := rows.byID()
-	if err != nil {
-		return err
-	}
-	raw := rows.raw()
 	for _, reason := range reasons {
 		for i, id := range r.IDs[reason] {
 			d := Detail{Reason: reason, ID: id}
 			if i < len(r.Of[reason]) {
 				d.Of = r.Of[reason][i]
 			}
-			if at, ok := index[id]; ok && reason != groupOnTwoSides {
-				row, err := raw.At(int(at))
+			if at, ok := rows.table.find(id); ok && reason != groupOnTwoSides {
+				row, err := rows.table.At(at)
 				if err != nil {
 					return err
 				}

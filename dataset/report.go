@@ -103,19 +103,3 @@ func (r *Report) tellBad(err error) {
 		r.BadRows = append(r.BadRows, err.Error())
 	}
 }
-
-// cleaned returns the ids of the rows that Clean dropped.
-func (r *Report) cleaned() map[string]bool {
-	ids := map[string]bool{}
-	for _, reason := range []string{
-		missingQuestion, missingAnswer, duplicate, nearDuplicate, conflict, lengthOutlier, otherLanguage, email, phone, idNumber,
-	} {
-		if r.Dropped[reason] == 0 {
-			continue
-		}
-		for _, id := range r.IDs[reason] {
-			ids[id] = true
-		}
-	}
-	return ids
-}

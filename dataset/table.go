@@ -232,7 +232,13 @@ func (v View) Len() int { return len(v.at) }
 
 // At is row i of the view.
 func (v View) At(i int) (Row, error) {
-	r, err := v.table.At(int(v.at[i]))
+	c := cursor{table: v.table}
+	return v.read(&c, i)
+}
+
+// read is row i of the view.
+func (v View) read(c *cursor, i int) (Row, error) {
+	r, err := c.at(int(v.at[i]))
 	if v.mend && err == nil {
 		r, _, _ = r.mended()
 	}
@@ -263,8 +269,8 @@ func (v View) First(n int) View {
 func (v View) All() iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		c := cursor{table: v.table}
-		for _, i := range v.at {
-			r, err := c.at(int(i))
+		for i := range v.at {
+			r, err := v.read(&c, i)
 			if !yield(r, err) || err != nil {
 				return
 			}

@@ -9,6 +9,7 @@ package run
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -137,6 +138,22 @@ func (r *Run) WriteJSON(name string, v any) error {
 		return fmt.Errorf("run: %s: %w", r.Path(name), err)
 	}
 	return r.WriteFile(name, data)
+}
+
+// Write puts a file into the run as write gives it.
+func (r *Run) Write(name string, write func(io.Writer) error) error {
+	f, err := atomicfile.Create(r.Path(name))
+	if err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	defer f.Abort()
+	if err := write(f); err != nil {
+		return fmt.Errorf("run: %s: %w", r.Path(name), err)
+	}
+	if err := f.Commit(); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	return nil
 }
 
 // WriteFile puts a file into the run.
