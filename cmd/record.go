@@ -56,24 +56,15 @@ type runData struct {
 	Parts map[string]partData `json:"parts"`
 }
 
-// partData is a part. The test part is answered and not tokenized beforehand, so it has no lengths.
+// partData is a part: its rows, and the samples that they became. The test part is answered and not tokenized beforehand.
 type partData struct {
-	Rows    int              `json:"rows"`
-	Samples int              `json:"samples,omitempty"`
-	Tokens  *dataset.Lengths `json:"tokens,omitempty"`
+	Rows    int `json:"rows"`
+	Samples int `json:"samples,omitempty"`
 }
 
 func newRunData(d *tokencache.Data) runData {
-	part := func(rows int, samples dataset.Set) partData {
-		var m dataset.Meter
-		for i := range samples.Len() {
-			m.Add(samples.At(i))
-		}
-		l := m.Lengths()
-		return partData{rows, samples.Len(), &l}
-	}
 	return runData{d.Report, map[string]partData{
-		"train": part(d.Rows.Train, d.Train), "val": part(d.Rows.Val, d.Val), "test": {Rows: d.Rows.Test},
+		"train": {d.Rows.Train, d.Train.Len()}, "val": {d.Rows.Val, d.Val.Len()}, "test": {Rows: d.Rows.Test},
 	}}
 }
 
