@@ -64,13 +64,13 @@ func (r leakRow) name() string { return clipped(r.Part + " " + r.ID) }
 
 // distribution sums up lengths. A bin without an end holds all that is longer.
 type distribution struct {
-	Count int     `json:"count"`
-	Mean  float64 `json:"mean"`
-	P50   int     `json:"p50"`
-	P90   int     `json:"p90"`
-	P99   int     `json:"p99"`
-	Max   int     `json:"max"`
-	Bins  []struct {
+	Samples int     `json:"samples"`
+	Mean    float64 `json:"mean"`
+	P50     int     `json:"p50"`
+	P90     int     `json:"p90"`
+	P99     int     `json:"p99"`
+	Max     int     `json:"max"`
+	Bins    []struct {
 		From  int `json:"from"`
 		To    int `json:"to"`
 		Count int `json:"count"`
@@ -194,11 +194,11 @@ func (v *view) dataLengths(lengths map[string]distribution) {
 	t := table{Title: "Lengths of samples, in tokens", Head: []string{"of", "samples", "mean", "median", "90 %", "99 %", "longest"}}
 	for _, name := range slices.Sorted(maps.Keys(lengths)) {
 		d := lengths[name]
-		if d.Count == 0 {
+		if d.Samples == 0 {
 			continue
 		}
 		shown := clipped(strings.ReplaceAll(name, "_", " "))
-		t.Rows = append(t.Rows, cells(shown, ui.Count(d.Count), fmt.Sprintf("%.1f", d.Mean), ui.Count(d.P50), ui.Count(d.P90), ui.Count(d.P99), ui.Count(d.Max)))
+		t.Rows = append(t.Rows, cells(shown, ui.Count(d.Samples), fmt.Sprintf("%.1f", d.Mean), ui.Count(d.P50), ui.Count(d.P90), ui.Count(d.P99), ui.Count(d.Max)))
 		var bins []chart.Bin
 		for _, b := range d.Bins {
 			bins = append(bins, chart.Bin{From: b.From, To: b.To, Count: b.Count})

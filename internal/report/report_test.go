@@ -56,7 +56,7 @@ func whole(t *testing.T) string {
 			"near_duplicate":["n1","n2","n3","n4","n5","n6","n7"]},
 			"of":{"near_duplicate":["o1"]},"languages":{"en":8,"zh":4},"files":[{"name":"rows/med.jsonl.gz","format":"jsonl","encoding":"utf-8","compression":"gzip","rows":12,"bad":1}],
 			"skipped":["notes.md: no data"],"bad_rows":["med.jsonl:7: no JSON"],
-			"lengths":{"train":{"count":3,"mean":40.25,"p50":41,"p90":60,"p99":61,"max":99,"histogram":[{"from":20,"to":40,"count":1},{"from":40,"to":0,"count":2}]},"test":{"count":0}},
+			"lengths":{"train":{"samples":3,"mean":40.25,"p50":41,"p90":60,"p99":61,"max":99,"histogram":[{"from":20,"to":40,"count":1},{"from":40,"to":0,"count":2}]},"test":{"samples":0}},
 			"leaks":{"rows":2,"same":1,"near":1,"accepted":true,"similar":3,"shared_answers":1,"pairs":[{"kind":"near","similarity":0.9,"row":{"part":"test","id":"t9","question":"Was ist?"},
 			"repeats":{"part":"train","id":"t1","question":"Was ist das?"}}]}}`,
 		run.LogFile: log.String(),
