@@ -88,8 +88,7 @@ type dataCheck struct {
 }
 
 type configCheck struct {
-	files []string
-	base  string
+	base string
 }
 
 type checkParts struct {
@@ -129,7 +128,7 @@ func checkData(o configFlags, streams ui.Streams) (*dataCheck, error) {
 			Val:   checkPart{Rows: d.parts.Val.Len(), Questions: len(val)},
 			Test:  checkPart{Rows: d.parts.Test.Len(), Questions: len(test)},
 		},
-		config: configCheck{c.Data.Files, c.Base},
+		config: configCheck{c.Base},
 	}
 	for _, other := range []map[string]int{val, test} {
 		for q, rows := range other {
@@ -187,7 +186,12 @@ func (check *dataCheck) measure(c *configs.Config, d *data, streams ui.Streams) 
 // print is one screen for a person.
 func (check *dataCheck) print(s *ui.Streams) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "files     %s\n", strings.Join(check.config.files, ", "))
+	for _, line := range fileLines(check.Report) {
+		fmt.Fprintf(&b, "file      %s\n", line)
+	}
+	for _, line := range badLines(check.Report) {
+		fmt.Fprintf(&b, "          %s\n", line)
+	}
 	fmt.Fprintf(&b, "rows      %s in the files, %s used\n", ui.Count(check.Rows), ui.Count(check.Kept))
 	for _, line := range notes(&dataset.Report{Notes: check.Dropped, IDs: check.IDs}) {
 		fmt.Fprintf(&b, "left out  %s\n", line)

@@ -123,7 +123,7 @@ func (p *prepared) summary(s ui.Streams) {
 	s.Note("method   %s: %s trainable parameters in %s", c.Method.Kind, ui.Count(trainable(p.session.adapter)), where)
 	p.tellMemory(s)
 	s.Note("data     %d rows: train %d, val %d, test %d; %s", d.Report.Rows, d.Train.Len(), d.Val.Len(), d.Rows.Test, dropped(d.Report))
-	for _, n := range notes(d.Report) {
+	for _, n := range append(badLines(d.Report), notes(d.Report)...) {
 		s.Note("         %s", n)
 	}
 	s.Note("training %d steps of %d samples, about %s tokens an epoch", c.Train.TotalSteps(d.Train.Len()), c.Train.Batch, ui.Count(d.Tokens))
