@@ -96,12 +96,17 @@ func (p *prepared) makeData() error {
 		return err
 	}
 	defer d.close()
+	if err := dataset.CheckLeaks(d.parts, p.config.Data.Split, d.report); err != nil {
+		return err
+	}
 	span = span.Then(profile.Tokenize)
 	b := tokencache.NewBuilder(cacheDir())
 	defer b.Close()
-	if err := encodeParts(d, p.config.Data, p.session.format, b.Train, b.Val); err != nil {
+	var train, val dataset.Meter
+	if err := encodeParts(d, p.config.Data, p.session.format, metered(&train, b.Train), metered(&val, b.Val)); err != nil {
 		return err
 	}
+	d.report.Lengths = map[string]dataset.Lengths{"train": train.Lengths(), "val": val.Lengths()}
 	span = span.Then(profile.Data)
 	if p.data != nil { // damaged
 		p.data.Close()
@@ -122,6 +127,14 @@ func (p *prepared) makeData() error {
 		}
 	})
 	return nil
+}
+
+// metered is a sink whose samples are measured on the way.
+func metered(m *dataset.Meter, sink func(dataset.Sample) error) func(dataset.Sample) error {
+	return func(s dataset.Sample) error {
+		m.Add(s)
+		return sink(s)
+	}
 }
 
 // inputPaths are the files that a run's rows and split come from.

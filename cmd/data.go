@@ -3,13 +3,9 @@ package cmd
 import (
 	"errors"
 	"fmt"
-	"io"
-	"math"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/text/unicode/norm"
 
 	"ft/configs"
 	"ft/dataset"
@@ -18,8 +14,8 @@ import (
 )
 
 func newDataCmd(s *ui.Streams) *cobra.Command {
-	c := newGroup("data", "Check, show and split training data")
-	c.AddCommand(newDataCheckCmd(s), newDataShowCmd(s), newDataSplitCmd(s))
+	c := newGroup("data", "Check, show, split and measure training data")
+	c.AddCommand(newDataCheckCmd(s), newDataShowCmd(s), newDataSplitCmd(s), newDataStatsCmd(s))
 	return c
 }
 
@@ -48,186 +44,6 @@ func (o *configFlags) load(needBase bool) (*configs.Config, error) {
 	return readConfig(configs.Options{
 		File: o.file, Set: o.set, Data: o.data, Base: o.base, Env: true, NeedBase: needBase,
 	})
-}
-
-func newDataCheckCmd(s *ui.Streams) *cobra.Command {
-	var o configFlags
-	var asJSON bool
-	c := &cobra.Command{
-		Use:   "check (--config FILE.yaml | FILE …)",
-		Short: "Check a config's data: what is left out and why, the parts, token lengths",
-		Long: `Read, clean and split a config's data as training would, and tell what came of it: rows left out by reason, rows worth a
-look, the sizes of the parts, questions that two parts share. Token lengths need the config's base; without one they are
-left away. Nothing is written.`,
-		Example: `  ft data check --config configs/med.yaml
-  ft data check rows.jsonl --base model.gguf
-  ft data check --config med.yaml --set data.max_tokens=256 --json`,
-		RunE: func(*cobra.Command, []string) error {
-			check, err := checkData(o, *s)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return writeJSON(s.Out, check)
-			}
-			return check.print(s)
-		},
-	}
-	o.register(c)
-	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object on stdout")
-	return c
-}
-
-// dataCheck is what ft data check tells.
-type dataCheck struct {
-	*dataset.Report
-	// SharedQuestions is the number of rows of val and test whose question, but for white space, train has too.
-	SharedQuestions int         `json:"shared_questions"`
-	Parts           checkParts  `json:"parts"`
-	config          configCheck // for people
-}
-
-type configCheck struct {
-	base string
-}
-
-type checkParts struct {
-	Train checkPart `json:"train"`
-	Val   checkPart `json:"val"`
-	Test  checkPart `json:"test"`
-}
-
-type checkPart struct {
-	Rows      int              `json:"rows"`
-	Questions int              `json:"questions"`        // that differ by more than white space
-	Tokens    *dataset.Lengths `json:"tokens,omitempty"` // of the samples, as training sees them
-}
-
-// checkData goes the way of the rows up to the first training step.
-func checkData(o configFlags, streams ui.Streams) (*dataCheck, error) {
-	c, err := o.load(false)
-	if err != nil {
-		return nil, err
-	}
-	d, err := loadData(c.Data, rowSource())
-	if err != nil {
-		return nil, err
-	}
-	defer d.close()
-	var questions [3]map[string]int
-	for i, part := range []dataset.View{d.parts.Train, d.parts.Val, d.parts.Test} {
-		if questions[i], err = questionsOf(part); err != nil {
-			return nil, err
-		}
-	}
-	train, val, test := questions[0], questions[1], questions[2]
-	check := &dataCheck{
-		Report: d.report,
-		Parts: checkParts{
-			Train: checkPart{Rows: d.parts.Train.Len(), Questions: len(train)},
-			Val:   checkPart{Rows: d.parts.Val.Len(), Questions: len(val)},
-			Test:  checkPart{Rows: d.parts.Test.Len(), Questions: len(test)},
-		},
-		config: configCheck{c.Base},
-	}
-	for _, other := range []map[string]int{val, test} {
-		for q, rows := range other {
-			if train[q] > 0 {
-				check.SharedQuestions += rows
-			}
-		}
-	}
-	if c.Base == "" {
-		return check, nil
-	}
-	return check, check.measure(c, d, streams)
-}
-
-// questionsOf counts the rows of each question. White space and the Unicode form of a text do not make another question.
-func questionsOf(rows dataset.View) (map[string]int, error) {
-	questions := map[string]int{}
-	for r, err := range rows.All() {
-		if err != nil {
-			return nil, err
-		}
-		questions[strings.Join(strings.Fields(norm.NFC.String(r.Question())), " ")]++
-	}
-	return questions, nil
-}
-
-// measure tokenizes all parts. What is too long for training goes into the report; the test part is not trained on and
-// keeps all its rows.
-func (check *dataCheck) measure(c *configs.Config, d *data, streams ui.Streams) error {
-	s, err := openFormat(c, streams)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	var train, val, test dataset.Meter
-	if err := encodeParts(d, c.Data, s.format, train.Add, val.Add); err != nil {
-		return err
-	}
-	whole := c.Data
-	whole.MaxTokens = math.MaxInt
-	unused := &dataset.Report{Dropped: map[string]int{}, Notes: map[string]int{}, IDs: map[string][]string{}}
-	if err := dataset.Encode(d.parts.Test, whole, s.format, unused, test.Add); err != nil {
-		return err
-	}
-	for _, m := range []struct {
-		part  *checkPart
-		meter *dataset.Meter
-	}{{&check.Parts.Train, &train}, {&check.Parts.Val, &val}, {&check.Parts.Test, &test}} {
-		l := m.meter.Lengths()
-		m.part.Tokens = &l
-	}
-	return nil
-}
-
-// print is one screen for a person.
-func (check *dataCheck) print(s *ui.Streams) error {
-	var b strings.Builder
-	for _, line := range fileLines(check.Report) {
-		fmt.Fprintf(&b, "file      %s\n", line)
-	}
-	for _, line := range badLines(check.Report) {
-		fmt.Fprintf(&b, "          %s\n", line)
-	}
-	fmt.Fprintf(&b, "rows      %s in the files, %s used\n", ui.Count(check.Rows), ui.Count(check.Kept))
-	for _, line := range notes(&dataset.Report{Notes: check.Dropped, IDs: check.IDs}) {
-		fmt.Fprintf(&b, "left out  %s\n", line)
-	}
-	for _, line := range notes(check.Report) {
-		fmt.Fprintf(&b, "note      %s\n", line)
-	}
-	fmt.Fprintf(&b, "questions of val and test that train has too: %s\n\n", ui.Count(check.SharedQuestions))
-	if _, err := io.WriteString(s.Out, ui.Escape(b.String())); err != nil {
-		return err
-	}
-	header := []string{"part", "rows", "questions"}
-	if check.config.base != "" {
-		header = append(header, "samples", "tokens", "in the loss", "shortest", "median", "90 %", "99 %", "longest")
-	}
-	rows := [][]string{
-		check.Parts.Train.cells("train"), check.Parts.Val.cells("val"), check.Parts.Test.cells("test"),
-	}
-	if err := ui.Table(s.Out, header, rows); err != nil {
-		return err
-	}
-	if check.config.base == "" {
-		s.Note("no token lengths: the config names no base (--set base=…)")
-	}
-	return nil
-}
-
-// cells are a part's row of the table.
-func (p checkPart) cells(name string) []string {
-	cells := []string{name, ui.Count(p.Rows), ui.Count(p.Questions)}
-	if l := p.Tokens; l != nil {
-		for _, n := range []int{l.Samples, l.Tokens, l.Labels, l.Min, l.P50, l.P90, l.P99, l.Max} {
-			cells = append(cells, ui.Count(n))
-		}
-	}
-	return cells
 }
 
 // splitFlags are the flags of ft data split.
@@ -275,6 +91,12 @@ func (o *splitFlags) run(s *ui.Streams) error {
 		return err
 	}
 	defer d.close()
+	if err := dataset.CheckLeaks(d.parts, c.Data.Split, d.report); err != nil {
+		return err
+	}
+	if l := d.report.Leaks; l.Rows > 0 {
+		s.Note("%s", leaksAccepted(l))
+	}
 	if o.out != "" {
 		if err := writeManifest(o.out, d.parts); err != nil {
 			return err

@@ -188,6 +188,7 @@ func loadRunConfig(r *run.Run) (*configs.Config, error) {
 // data is a config's rows, split.
 type data struct {
 	table  *dataset.Table
+	rows   dataset.View // clean, before the split
 	parts  dataset.Parts
 	report *dataset.Report
 	spared func() // ends the sparing of memory
@@ -216,13 +217,12 @@ func loadData(c dataset.Config, from dataset.Source) (d *data, err error) {
 	if d.table, d.report, err = dataset.Load(c, from); err != nil {
 		return d, err
 	}
-	rows, err := dataset.Clean(d.table.View(), c.Clean, d.report)
-	if err != nil {
+	if d.rows, err = dataset.Clean(d.table.View(), c.Clean, d.report); err != nil {
 		return d, err
 	}
-	if rows.Len() == 0 {
+	if d.rows.Len() == 0 {
 		return d, fmt.Errorf("dataset: no row is left after cleaning (%s)", dropped(d.report))
 	}
-	d.parts, err = dataset.Split(rows, c.Split, from, d.report)
+	d.parts, err = dataset.Split(d.rows, c.Split, from, d.report)
 	return d, err
 }

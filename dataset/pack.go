@@ -7,16 +7,15 @@ import (
 )
 
 // Passes packs the samples of one optimizer step, or of an evaluation, into passes of at most microTokens
-// positions; each sample takes one a token and the ahead ones that a method puts before it. The longest samples are placed first,
-// each into the fullest pass that has room for it (best fit decreasing); one that is longer
-// than microTokens gets a pass of its own, so microTokens 1 gives every sample its own. Samples of a pass, and passes by their first sample, are in
-// the order given.
+// positions; each sample takes one a token and the ahead ones that a method puts before it. One that is longer
+// than microTokens gets a pass of its own, so microTokens 1 gives every sample its own; for the others see pack. Samples of a pass, and
+// passes by their first sample, are in the order given.
 func Passes(samples []Sample, microTokens, ahead int) []Batch {
 	sizes := make([]int, len(samples))
 	for i := range samples {
 		sizes[i] = ahead + len(samples[i].IDs)
 	}
-	pass, n := bestFit(sizes, microTokens)
+	pass, n := pack(sizes, microTokens)
 	in := make([][]Sample, n)
 	for i, s := range samples {
 		in[pass[i]] = append(in[pass[i]], s)
@@ -35,9 +34,9 @@ type Packing struct {
 	Fill   float64 `json:"fill"` // part of the passes' positions that samples take; a pass of one longer sample is full
 }
 
-// Packed packs samples of the given sizes as Passes does.
-func Packed(sizes []int, window int) Packing {
-	_, n := bestFit(sizes, window)
+// packed packs samples of the given sizes as Passes does.
+func packed(sizes []int, window int) Packing {
+	_, n := pack(sizes, window)
 	used, room := 0, n*window
 	for _, size := range sizes {
 		used += size
@@ -50,9 +49,13 @@ func Packed(sizes []int, window int) Packing {
 	return p
 }
 
-// bestFit places sizes into bins of the given room, as Passes says, and returns the bin of each and how many there are. Bins are
-// numbered by the first index in them.
-func bestFit(sizes []int, room int) (bin []int, n int) {
+// pack places sizes into as few bins of the given room as two heuristics find, and returns the bin of each and how many there
+// are. Bins are numbered by the first index in them.
+//
+// Best fit decreasing (Johnson 1973) places the largest first, each into the fullest bin that has room for it. Filling bins one by one (the minimum
+// bin slack of Gupta and Ho 1999, each bin begun with the largest left, the search cut short) leaves less room
+// where sizes are a large part of it.
+func pack(sizes []int, room int) (bin []int, n int) {
 	order := make([]int, len(sizes))
 	total := 0
 	for i, size := range sizes {
@@ -60,16 +63,12 @@ func bestFit(sizes []int, room int) (bin []int, n int) {
 		total += size
 	}
 	slices.SortFunc(order, func(a, b int) int { return cmp.Or(cmp.Compare(sizes[b], sizes[a]), cmp.Compare(a, b)) })
-	open := newShelf(min(room, total))
-	bin = make([]int, len(sizes))
-	for _, i := range order {
-		left, at, ok := open.take(sizes[i])
-		if !ok {
-			left, at = min(room, total), n
-			n++
+	room = min(room, total)
+	bin, n = bestFit(sizes, order, room)
+	if n > 1 && n > (total+room-1)/room {
+		if other, m := leastSlack(sizes, order, room); m < n {
+			bin, n = other, m
 		}
-		bin[i] = at
-		open.put(left-sizes[i], at)
 	}
 	number := make([]int, n)
 	for i := range number {
@@ -82,6 +81,22 @@ func bestFit(sizes []int, room int) (bin []int, n int) {
 			next++
 		}
 		bin[i] = number[at]
+	}
+	return bin, n
+}
+
+// bestFit is best fit decreasing; order has the largest first.
+func bestFit(sizes, order []int, room int) (bin []int, n int) {
+	open := newShelf(room)
+	bin = make([]int, len(sizes))
+	for _, i := range order {
+		left, at, ok := open.take(sizes[i])
+		if !ok {
+			left, at = room, n
+			n++
+		}
+		bin[i] = at
+		open.put(left-sizes[i], at)
 	}
 	return bin, n
 }

@@ -15,6 +15,8 @@ type Report struct {
 	Of map[string][]string `json:"of,omitempty"`
 	// Languages counts the rows by language, as far as one could be told.
 	Languages map[string]int `json:"languages,omitempty"`
+	// Lengths are those of the samples of train and val, once a run has tokenized them.
+	Lengths map[string]Lengths `json:"lengths,omitempty"`
 	// Leaks are what the parts share; nil before CheckLeaks.
 	Leaks *Leaks `json:"leaks,omitempty"`
 	// Files are the files that were read, Skipped the ones of folders and patterns that were not, each as `file: why`.

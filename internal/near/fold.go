@@ -7,6 +7,7 @@
 package near
 
 import (
+	"math"
 	"slices"
 	"unicode"
 	"unicode/utf8"
@@ -228,24 +229,35 @@ func Set(features []uint64) []uint64 {
 }
 
 // Jaccard is the number of common features of two sets, which Set made, in relation to that of all; 0 for two empty sets.
-func Jaccard(a, b []uint64) float64 {
-	common, i, j := 0, 0, 0
-	for i < len(a) && j < len(b) {
+func Jaccard(a, b []uint64) float64 { return jaccard(a, b, 0) }
+
+// jaccard is Jaccard, or 0 as soon as it must be below least.
+func jaccard(a, b []uint64, least float64) float64 {
+	all := len(a) + len(b)
+	if all == 0 {
+		return 0
+	}
+	// J = c/(all-c) with c common features and all-2c others.
+	others := all - 2*int(math.Ceil(least/(1+least)*float64(all)-1e-9))
+	i, j, apart := 0, 0, 0
+	for i < len(a) && j < len(b) && apart <= others {
 		switch x, y := a[i], b[j]; {
 		case x == y:
-			common++
 			i++
 			j++
 		case x < y:
 			i++
+			apart++
 		default:
 			j++
+			apart++
 		}
 	}
-	if len(a)+len(b) == 0 {
+	if apart += len(a) - i + len(b) - j; apart > others {
 		return 0
 	}
-	return float64(common) / float64(len(a)+len(b)-common)
+	common := (all - apart) / 2
+	return float64(common) / float64(all-common)
 }
 
 // increment is added where 0 must not stay 0.

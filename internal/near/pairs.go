@@ -20,7 +20,11 @@ type Pair struct {
 const (
 	bands     = 40
 	recall    = 0.999 // wanted of pairs at the threshold
-	keyMemory = 96 << 20
+	keyMemory = 64 << 20
+	// sketch is the number of MinHashes, a byte of each, by which candidates are judged before they are compared.
+	sketch = 64
+	// keptSets is the number of texts up to which sets of features are kept, and keptFeatures how many in all.
+	keptSets, keptFeatures = 100_000, 8 << 20
 	// window is how many of the texts behind it in a bucket one is compared with. Where more texts than that are alike,
 	// chains of pairs connect them.
 	window = 64
@@ -45,11 +49,16 @@ func rowsPerBand(threshold float64) int {
 //
 // Candidates come from MinHash with locality-sensitive hashing (Broder 1997; Indyk and Motwani 1998): texts that agree in one of
 // 40 bands of MinHashes. All of a text's MinHashes are made with one pass over its features (one-permutation hashing with
-// optimal densification, Shrivastava 2017, arXiv:1703.04664). Every candidate is then compared exactly, so that what is returned is as
-// similar as it says; of the pairs at the threshold 1 in 1,000 is expected to be missed, of more similar ones fewer. The bands are gone through
-// in as many passes as keep their keys within 96 MiB.
+// optimal densification, Shrivastava 2017, arXiv:1703.04664). Candidates that 64 other MinHashes find far below the threshold (by four standard
+// deviations) are passed over; all others are compared exactly, so that what is returned is as
+// similar as it says. Of the pairs at the threshold 1 in 1,000 is expected to be missed, of more similar ones fewer. The bands are gone through
+// in as many passes as keep their keys within 64 MiB.
 func Pairs(n int, threshold float64, features func(i int, to []uint64) ([]uint64, error)) ([]Pair, error) {
-	s := &search{n: n, threshold: threshold, rows: rowsPerBand(threshold), features: features}
+	s := &search{n: n, threshold: threshold, rows: rowsPerBand(threshold), features: features, sketches: make([]uint8, n*sketch)}
+	s.least = int(sketch * (threshold - 4*math.Sqrt(threshold*(1-threshold)/sketch)))
+	if n <= keptSets {
+		s.sets = make([]atomic.Pointer[[]uint64], n)
+	}
 	perPass := min(bands, max(1, keyMemory/(4*max(n, 1))))
 	for lo := 0; lo < bands; lo += perPass {
 		if err := s.pass(lo, min(bands, lo+perPass)); err != nil {
@@ -66,6 +75,11 @@ type search struct {
 	rows      int // MinHashes a band
 	features  func(i int, to []uint64) ([]uint64, error)
 	found     []Pair
+
+	sketches []uint8 // [n, sketch]
+	least    int     // equal bytes of sketches of candidates that are compared
+	sets     []atomic.Pointer[[]uint64]
+	kept     atomic.Int64 // features in sets
 }
 
 // pass compares the texts that agree in one of the bands lo to hi.
@@ -73,7 +87,7 @@ func (s *search) pass(lo, hi int) error {
 	width := hi - lo
 	keys := make([]uint32, s.n*width) // [n, width]; 0: no features
 	err := parallel(s.n, 64, func(from, to int) error {
-		m := newMinHashes(bands * s.rows)
+		m := newMinHashes(bands*s.rows + sketch)
 		var f []uint64
 		for i := from; i < to; i++ {
 			var err error
@@ -84,6 +98,9 @@ func (s *search) pass(lo, hi int) error {
 				continue
 			}
 			m.of(f)
+			for j, v := range m.all[bands*s.rows:] {
+				s.sketches[i*sketch+j] = uint8(mix(v))
+			}
 			for b := range width {
 				keys[i*width+b] = m.band(lo+b, s.rows)
 			}
@@ -108,6 +125,9 @@ func (s *search) pass(lo, hi int) error {
 				i, j := int(uint32(order[x])), int(uint32(order[y]))
 				if shared(keys[i*width:i*width+b], keys[j*width:j*width+b]) {
 					continue // compared already
+				}
+				if !s.promising(i, j) {
+					continue
 				}
 				if todo = append(todo, [2]int32{int32(i), int32(j)}); len(todo) == batch {
 					if err := s.compare(todo); err != nil {
@@ -153,23 +173,20 @@ func (s *search) compare(todo [][2]int32) error {
 	similarity := make([]float64, len(todo))
 	err := parallel(len(todo), 256, func(from, to int) error {
 		var a, b []uint64
+		var spareA, spareB []uint64
 		last := int32(-1)
 		for x := from; x < to; x++ {
 			var err error
 			if i := todo[x][0]; i != last {
-				if a, err = s.features(int(i), a[:0]); err != nil {
+				if a, err = s.set(int(i), &spareA); err != nil {
 					return err
 				}
-				a, last = Set(a), i
+				last = i
 			}
-			if b, err = s.features(int(todo[x][1]), b[:0]); err != nil {
+			if b, err = s.set(int(todo[x][1]), &spareB); err != nil {
 				return err
 			}
-			b = Set(b)
-			if short, long := min(len(a), len(b)), max(len(a), len(b)); float64(short) < s.threshold*float64(long) {
-				continue
-			}
-			similarity[x] = Jaccard(a, b)
+			similarity[x] = jaccard(a, b, s.threshold)
 		}
 		return nil
 	})
@@ -179,6 +196,38 @@ func (s *search) compare(todo [][2]int32) error {
 		}
 	}
 	return err
+}
+
+// promising reports whether the sketches of two texts allow that they are similar.
+func (s *search) promising(i, j int) bool {
+	a, b := s.sketches[i*sketch:(i+1)*sketch], s.sketches[j*sketch:(j+1)*sketch]
+	equal := 0
+	for k := range a {
+		if a[k] == b[k] {
+			equal++
+		}
+	}
+	return equal >= s.least
+}
+
+// set is the set of a text's features, kept while there is room, else in spare.
+func (s *search) set(i int, spare *[]uint64) ([]uint64, error) {
+	if s.sets != nil {
+		if kept := s.sets[i].Load(); kept != nil {
+			return *kept, nil
+		}
+	}
+	f, err := s.features(i, (*spare)[:0])
+	if err != nil {
+		return nil, err
+	}
+	*spare = f
+	f = Set(f)
+	if s.sets != nil && s.kept.Add(int64(len(f))) <= keptFeatures {
+		own := slices.Clone(f)
+		s.sets[i].Store(&own)
+	}
+	return f, nil
 }
 
 // minHashes are the MinHashes of one text.

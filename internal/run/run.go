@@ -25,6 +25,7 @@ const (
 	ConfigFile      = "config.yaml"
 	InfoFile        = "run.json"
 	SplitFile       = "split.json"
+	DataFile        = "data.json" // what was in the data, and what was left out
 	LogFile         = "log.jsonl"
 	PredictionsFile = "predictions.jsonl"
 	MetricsFile     = "metrics.json"
@@ -66,6 +67,22 @@ func Create(root, name string, started time.Time) (*Run, error) {
 		return nil, fmt.Errorf("run: %w", err)
 	}
 	return r, nil
+}
+
+// Folder makes a folder for runs that belong together, as Create names one, and returns its path.
+func Folder(root, name string, started time.Time) (string, error) {
+	if err := CheckName(name); err != nil {
+		return "", err
+	}
+	err := os.MkdirAll(root, 0o777)
+	dir := ""
+	if err == nil {
+		dir, err = makeFresh(root, name+"-"+started.Format(stamp))
+	}
+	if err != nil {
+		return "", fmt.Errorf("run: %w", err)
+	}
+	return dir, nil
 }
 
 // makeFresh makes the first of root/base, root/base-2, … that is not there. Mkdir decides, so two
