@@ -88,7 +88,11 @@ func (o *checkFlags) run(s *ui.Streams) error {
 		return err
 	}
 	if l := check.Leaks; l.Rows > 0 && !l.Accepted {
-		return fmt.Errorf("%d rows of val and test leak: a run would stop", l.Rows)
+		what := "rows of val and test leak"
+		if l.Rows == 1 {
+			what = "row of val and test leaks"
+		}
+		return fmt.Errorf("%d %s: a run would stop", l.Rows, what)
 	}
 	return nil
 }

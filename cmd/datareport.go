@@ -82,7 +82,7 @@ func leakLines(l *dataset.Leaks) []string {
 	if l.Rows == 0 {
 		lines = append(lines, "none: no part asks what another one asks")
 	} else {
-		lines = append(lines, fmt.Sprintf("%s rows of val and test ask what a part before them asks too: %s", ui.Count(l.Rows), l.Kinds()))
+		lines = append(lines, l.Sentence()+": "+l.Kinds())
 	}
 	for i, p := range l.Pairs {
 		if i == most {
@@ -109,7 +109,7 @@ func leakLines(l *dataset.Leaks) []string {
 
 // leaksAccepted is a line about leaks that a run goes on with.
 func leaksAccepted(l *dataset.Leaks) string {
-	return fmt.Sprintf("leaks accepted: %s rows of val and test ask what a part before them asks too (%s)", ui.Count(l.Rows), l.Kinds())
+	return fmt.Sprintf("leaks accepted: %s (%s)", l.Sentence(), l.Kinds())
 }
 
 // printDetails prints rows with what they say.
