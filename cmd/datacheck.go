@@ -88,7 +88,11 @@ func (o *checkFlags) run(s *ui.Streams) error {
 		return err
 	}
 	if l := check.Leaks; l.Rows > 0 && !l.Accepted {
-		return fmt.Errorf("%d rows of val and test leak: a run would stop", l.Rows)
+		what := "rows of val and test leak"
+		if l.Rows == 1 {
+			what = "row of val and test leaks"
+		}
+		return fmt.Errorf("%d %s: a run would stop", l.Rows, what)
 	}
 	return nil
 }
@@ -171,8 +175,7 @@ type dataCheck struct {
 }
 
 type configCheck struct {
-	files []string
-	base  string
+	base string
 }
 
 type checkParts struct {
@@ -199,7 +202,7 @@ func (check *dataCheck) reasons() []string {
 
 // checkData goes the way of the rows up to the first training step.
 func checkData(c *configs.Config, d *data, streams ui.Streams) (*dataCheck, error) {
-	check := &dataCheck{Report: d.report, config: configCheck{c.Data.Files, c.Base}}
+	check := &dataCheck{Report: d.report, config: configCheck{c.Base}}
 	shared, err := d.parts.Shared()
 	if err != nil {
 		return nil, err
