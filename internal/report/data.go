@@ -26,6 +26,10 @@ type dataFile struct {
 	Skipped   []string                `json:"skipped"`
 	BadRows   []string                `json:"bad_rows"`
 	Lengths   map[string]distribution `json:"lengths"`
+	Parts     map[string]struct {
+		Rows    int `json:"rows"`
+		Samples int `json:"samples"`
+	} `json:"parts"`
 }
 
 type dataInput struct {
@@ -93,10 +97,33 @@ func (v *view) data(s *source) {
 		v.dataLengths(d.Lengths)
 	}
 	for _, name := range []string{"train", "val", "test"} {
-		if n, ok := s.parts[name]; ok {
-			v.Parts = append(v.Parts, fact{name + " part", ui.Count(n)})
+		if text := s.part(name); text != "" {
+			v.Parts = append(v.Parts, fact{name + " part", text})
 		}
 	}
+}
+
+// part tells of a part of the split: its rows, those of them that were used where some were too long, and the samples that they became where a row may
+// be several.
+func (s *source) part(name string) string {
+	n, ok := s.parts[name]
+	text := plural(int64(n), "row")
+	if s.data != nil {
+		if used, has := s.data.Parts[name]; has {
+			if ok = true; n > used.Rows {
+				text = ui.Count(used.Rows) + " of " + plural(int64(n), "row") + " used"
+			} else {
+				text = plural(int64(used.Rows), "row")
+			}
+			if used.Samples > 0 && used.Samples != used.Rows {
+				text += ", " + plural(int64(used.Samples), "sample")
+			}
+		}
+	}
+	if !ok {
+		return ""
+	}
+	return text
 }
 
 // tables are the files, what was left out of them or noticed in them, and the languages.
