@@ -48,8 +48,8 @@ func (s *session) answer(ctx context.Context, rows []dataset.Row, system string,
 	for i, p := range order {
 		sorted[i] = prompts[p]
 	}
-	return generate.Greedy(ctx, s.base.Model, sorted, s.decoding(maxNew), func(i int, ids []int32) error {
-		return done(at[order[i]], s.text(ids))
+	return generate.Answers(ctx, s.base.Model, sorted, s.decoding(maxNew), func(a generate.Answer) error {
+		return done(at[order[a.Prompt]], s.text(a.IDs))
 	})
 }
 

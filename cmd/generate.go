@@ -302,8 +302,8 @@ func (s *session) answerInOrder(ctx context.Context, questions []question, o gen
 	}
 	early := map[int][]int32{} // finished before one in front of them
 	next := 0
-	err := generate.Greedy(ctx, s.base.Model, prompts, o, func(i int, ids []int32) error {
-		early[i] = ids
+	err := generate.Answers(ctx, s.base.Model, prompts, o, func(a generate.Answer) error {
+		early[a.Prompt] = a.IDs
 		for {
 			ids, ok := early[next]
 			if !ok {
