@@ -32,8 +32,8 @@ type kind struct {
 	// options are the words that may follow the name, each after a colon.
 	options []string
 	// make returns the metric's function for the given options, which are all known and distinct.
-	// suffix is what followed the name, colons included.
-	make func(suffix string, options []string) (func([]Pair) []Score, error)
+	// suffix is what followed the name, colons included. The function gets at least one pair, each with a reference.
+	make func(suffix string, options []string) (func([]Pair) *Stats, error)
 }
 
 // kinds is the table of all metrics.
@@ -45,12 +45,13 @@ var kinds = []kind{
 // Metric is one entry of a metric list. Only Parse makes one.
 type Metric struct {
 	// Name is the entry as it was given, such as "bleu:zh".
-	Name    string
-	compute func([]Pair) []Score
+	Name  string
+	stats func([]Pair) *Stats
 }
 
-// Compute scores pairs. Without pairs, or with one that has no reference, it returns an error.
-func (m Metric) Compute(pairs []Pair) ([]Score, error) {
+// Stats takes from pairs what the metric's scores are computed from. Without pairs, or with one that has no reference, it
+// returns an error.
+func (m Metric) Stats(pairs []Pair) (*Stats, error) {
 	if len(pairs) == 0 {
 		return nil, fmt.Errorf("eval: %s: no rows to score", m.Name)
 	}
@@ -59,7 +60,16 @@ func (m Metric) Compute(pairs []Pair) ([]Score, error) {
 			return nil, fmt.Errorf("eval: %s: row %d has no reference", m.Name, i+1)
 		}
 	}
-	return m.compute(pairs), nil
+	return m.stats(pairs), nil
+}
+
+// Compute scores pairs. It fails as Stats does.
+func (m Metric) Compute(pairs []Pair) ([]Score, error) {
+	s, err := m.Stats(pairs)
+	if err != nil {
+		return nil, err
+	}
+	return s.Scores(), nil
 }
 
 // Parse reads a comma-separated list such as "bleu,rouge:stem". An entry named twice counts once. All
@@ -104,11 +114,11 @@ func parseEntry(entry string) (Metric, error) {
 			return Metric{}, fmt.Errorf("metric %q: option %q twice", entry, o)
 		}
 	}
-	compute, err := k.make(strings.TrimPrefix(entry, name), options)
+	stats, err := k.make(strings.TrimPrefix(entry, name), options)
 	if err != nil {
 		return Metric{}, fmt.Errorf("metric %q: %w", entry, err)
 	}
-	return Metric{Name: entry, compute: compute}, nil
+	return Metric{Name: entry, stats: stats}, nil
 }
 
 func kindNames() []string {
