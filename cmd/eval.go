@@ -43,10 +43,15 @@ Metrics: ` + strings.Join(eval.Names(), ", "),
 	f.StringVar(&o.base, "base", "", "base model, with --adapter and --data")
 	f.StringVar(&o.adapter, "adapter", "", "adapter or run directory, with --data")
 	f.StringVar(&o.data, "data", "", "rows to answer, with --adapter")
+	f.IntVar(&o.bootstrap.Resamples, "bootstrap", 0, "resamples for the 95 % intervals and the test against the base, 0: none (default: the config's eval.bootstrap)")
+	f.Uint64Var(&o.bootstrap.Seed, "bootstrap-seed", 0, "seed of the resamples (default: the config's eval.bootstrap_seed)")
 	f.IntVar(&o.maxNew, "max-new", 0, "tokens of an answer (default: the config's eval.max_new_tokens)")
 	f.StringVar(&o.runs, "runs", "runs", "folder of the runs")
 	f.BoolVar(&o.json, "json", false, "one JSON object on stdout")
-	c.PreRun = func(c *cobra.Command, _ []string) { o.limitGiven = c.Flags().Changed("limit") }
+	c.PreRun = func(c *cobra.Command, _ []string) {
+		o.limitGiven = c.Flags().Changed("limit")
+		o.resamplesGiven, o.seedGiven = c.Flags().Changed("bootstrap"), c.Flags().Changed("bootstrap-seed")
+	}
 	return c
 }
 
@@ -54,6 +59,8 @@ type evalFlags struct {
 	metric, split, predictions, base, adapter, data, runs string
 	limit, maxNew                                         int
 	limitGiven, again, json                               bool
+	bootstrap                                             eval.Bootstrap
+	resamplesGiven, seedGiven                             bool // whether bootstrap's fields were asked for
 }
 
 func (o *evalFlags) run(ctx context.Context, args []string, s ui.Streams) error {
@@ -95,6 +102,9 @@ func (o *evalFlags) check(args []string) error {
 	case o.data != "" && len(args) > 0:
 		return usageError{errors.New("give either a RUN or --data, not both")}
 	}
+	if err := o.bootstrap.Validate(); err != nil {
+		return usageError{fmt.Errorf("--bootstrap: %w", err)}
+	}
 	if o.metric != "" {
 		if _, err := eval.Parse(o.metric); err != nil {
 			return usageError{fmt.Errorf("--metric: %w", err)}
@@ -111,6 +121,18 @@ func (o *evalFlags) metricList(missing []string) ([]eval.Metric, error) {
 	return eval.Parse(strings.Join(missing, ","))
 }
 
+// resampling is what the flags say of the bootstrap, and c where they say nothing.
+func (o *evalFlags) resampling(c eval.Config) eval.Bootstrap {
+	b := c.Resampling()
+	if o.resamplesGiven {
+		b.Resamples = o.bootstrap.Resamples
+	}
+	if o.seedGiven {
+		b.Seed = o.bootstrap.Seed
+	}
+	return b
+}
+
 func (o *evalFlags) scoreFile() (*eval.Result, error) {
 	metrics, err := o.metricList(eval.Default().Metrics)
 	if err != nil {
@@ -125,7 +147,11 @@ func (o *evalFlags) scoreFile() (*eval.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return eval.Evaluate(metrics, pairs)
+	result, err := eval.Evaluate(metrics, pairs)
+	if err == nil {
+		result.Intervals(o.resampling(eval.Default()))
+	}
+	return result, err
 }
 
 // scoreData answers the rows of a file with a base and an adapter, or with a base alone.
@@ -155,7 +181,8 @@ func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, 
 	}
 	defer session.close()
 	e := &evaluation{
-		session: session, rows: rows, system: session.meta.System, maxNew: o.maxNew, metrics: metrics, streams: s,
+		session: session, rows: rows, system: session.meta.System, maxNew: o.maxNew, metrics: metrics,
+		bootstrap: o.resampling(eval.Default()), streams: s,
 	}
 	if e.maxNew == 0 {
 		e.maxNew = eval.Default().MaxNewTokens
@@ -171,11 +198,14 @@ func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, 
 		}
 	}
 	result, err := e.run(ctx, "answering", nil)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case base == nil:
+		result.Intervals(e.bootstrap)
+		return result, nil
 	}
-	result.Base = base
-	return result, nil
+	return result, result.Against(base, e.bootstrap)
 }
 
 // scoreRun scores a run on its test or validation part.
@@ -242,7 +272,7 @@ func (o *evalFlags) ofRun(r *run.Run, s ui.Streams) (*evaluation, error) {
 	if len(rows) == 0 {
 		return nil, fmt.Errorf("%s: the run has no %s part", r.Dir, o.split)
 	}
-	e := &evaluation{rows: rows, system: c.Data.System, maxNew: c.Eval.MaxNewTokens, streams: s}
+	e := &evaluation{rows: rows, system: c.Data.System, maxNew: c.Eval.MaxNewTokens, bootstrap: o.resampling(c.Eval), streams: s}
 	if o.maxNew > 0 {
 		e.maxNew = o.maxNew
 	}
@@ -263,9 +293,9 @@ func (e *evaluation) stored(r *run.Run) (*eval.Result, error) {
 	if err != nil || tuned == nil {
 		return nil, err
 	}
-	tuned.Base, err = score(basePredictionsFile)
-	if err != nil || tuned.Base == nil {
+	base, err := score(basePredictionsFile)
+	if err != nil || base == nil {
 		return nil, err
 	}
-	return tuned, nil
+	return tuned, tuned.Against(base, e.bootstrap)
 }

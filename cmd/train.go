@@ -136,7 +136,8 @@ func (t *training) fit(ctx context.Context) error {
 	tr := &trainer.Trainer{
 		Config: c.Train, Model: t.session.base.Model, Params: t.session.adapter.Params(), Hooks: hooks(t.session.adapter),
 		Train: t.data.Train, Val: t.data.Val, Recompute: t.recompute(t.freeMemory()), Pack: c.Data.Pack, EvalEvery: c.Eval.Every, Best: best,
-		Keep: func() error { return t.save(t.outcome()) }, Reload: t.reload(),
+		Lower: eval.BetterOf(best) == eval.Lower,
+		Keep:  func() error { return t.save(t.outcome()) }, Reload: t.reload(),
 		Observers: []trainer.Observer{bar{progress}, rowLog{t.log}, board{t.events}, clerk{t}},
 	}
 	if c.Eval.Sample > 0 && t.data.Rows.Val > 0 {
@@ -236,7 +237,8 @@ func (t *training) scoreSample(ctx context.Context) (map[string]float64, error) 
 
 func (t *training) evaluation(s ui.Streams) *evaluation {
 	return &evaluation{
-		session: t.session, system: t.config.Data.System, maxNew: t.config.Eval.MaxNewTokens, metrics: t.metrics, streams: s,
+		session: t.session, system: t.config.Data.System, maxNew: t.config.Eval.MaxNewTokens, metrics: t.metrics,
+		bootstrap: t.config.Eval.Resampling(), streams: s,
 	}
 }
 

@@ -17,9 +17,22 @@ type Stats struct {
 	Width int
 	// Rows are the numbers, [n, Width] for n rows.
 	Rows []float64
-	// Score computes the scores, percent in the order of Names, from the sums [Width] over n rows.
+	// Score computes the scores in the order of Names from the sums [Width] over n rows. It may be called from several goroutines.
 	Score func(sums []float64, n int) []float64
+	// Better says which of two scores is the better one.
+	Better Better
+	// Whole is set where the scores are of all rows together and no function of sums over rows: then there is no interval.
+	Whole bool
 }
+
+// Better says which of two scores of a metric is the better one.
+type Better int
+
+const (
+	Higher Better = iota
+	Lower
+	Neither // the score describes answers and does not judge them
+)
 
 // newStats fills the numbers of all pairs on all CPUs. worker is called once for each of them; the function that it returns
 // adds the numbers of one pair to row, which is zero, and must not depend on the pairs that it saw before.

@@ -4,6 +4,8 @@ import (
 	_ "embed"
 	"html/template"
 	"io"
+
+	"ft/eval"
 )
 
 //go:embed page.html
@@ -48,17 +50,22 @@ func (r *Report) HTML(w io.Writer) error {
 // firstScore is the place of the validation loss among a row's cells, and of the scores behind it.
 const firstScore = 4
 
-// markBest marks the lowest validation loss and the highest scores, all of those that look the same.
+// markBest marks the lowest validation loss and the best scores, all of those that look the same.
 func (r *Report) markBest(rows []pageRow) {
 	for c, name := range append([]string{""}, r.metrics()...) {
 		best := -1
 		var most float64
 		for i, row := range rows {
 			v, ok := row.Metrics[name]
-			if c == 0 {
+			switch better := eval.BetterOf(name); {
+			case c == 0:
 				if ok = row.ValLoss != nil; ok {
 					v = -*row.ValLoss
 				}
+			case better == eval.Lower:
+				v = -v
+			case better == eval.Neither:
+				ok = false
 			}
 			if ok && (best < 0 || v > most) {
 				best, most = i, v
