@@ -21,6 +21,8 @@ type Result struct {
 	Compared map[string]Comparison `json:"compared,omitempty"`
 	// Bootstrap is how CI95 and Compared were found.
 	Bootstrap *Bootstrap `json:"bootstrap,omitempty"`
+	// Decoding is how the answers were written; absent where they came from a file.
+	Decoding *Answering `json:"decoding,omitempty"`
 	// Base holds the scores of the untuned model on the same rows, if it was asked too.
 	Base *Result `json:"base,omitempty"`
 
@@ -29,12 +31,20 @@ type Result struct {
 
 // Evaluate computes all metrics over pairs. Intervals and Against add to the result.
 func Evaluate(metrics []Metric, pairs []Pair) (*Result, error) {
-	r := &Result{N: len(pairs), Metrics: map[string]float64{}, Signatures: map[string]string{}}
+	return EvaluateSamples(metrics, pairs, 1)
+}
+
+// EvaluateSamples is Evaluate for several samples of each row, whose pairs follow each other. A score that is a mean over rows is one over
+// their samples too, and a corpus score such as BLEU is that of the counts of all samples. Intervals know that the samples of one
+// row are not rows of their own.
+func EvaluateSamples(metrics []Metric, pairs []Pair, samples int) (*Result, error) {
+	r := &Result{N: len(pairs) / samples, Metrics: map[string]float64{}, Signatures: map[string]string{}}
 	for _, m := range metrics {
 		stats, err := m.Stats(pairs)
 		if err != nil {
 			return nil, err
 		}
+		stats.group(samples)
 		r.stats = append(r.stats, stats)
 		for _, s := range stats.Scores() {
 			r.Metrics[s.Name], r.Signatures[s.Name] = s.Value, s.Signature

@@ -27,6 +27,8 @@ type Options struct {
 	Sampling Sampling
 	Samples  int      // answers to each prompt; 0: one
 	Keys     []uint64 // of the prompts, for their draws; nil: their indices
+	// Skip names answers that are not wanted; nil: all are.
+	Skip func(prompt, sample int) bool
 
 	// StopTexts end an answer whose text has one of them, wherever the tokens begin and end. Their tokens are in the answer, for
 	// Cut to take off. Decode makes the text, perhaps in parallel.
@@ -90,7 +92,9 @@ func Answers(ctx context.Context, m Model, prompts [][]int32, o Options, done fu
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		b.fill(prompts)
+		if b.fill(prompts); len(b.active) == 0 {
+			break // the rest is not wanted
+		}
 		if err := b.step(); err != nil {
 			return err
 		}
@@ -126,9 +130,12 @@ func (b *batch) fill(prompts [][]int32) {
 	fed := 0
 	var first *sequence // that reads the prompt
 	for ; b.next < len(prompts)*b.Samples && n < b.Batch; b.next++ {
-		i := b.next / b.Samples
+		i, sample := b.next/b.Samples, b.next%b.Samples
+		if b.Skip != nil && b.Skip(i, sample) {
+			continue
+		}
 		p := prompts[i]
-		s := &sequence{answer: Answer{Prompt: i, Sample: b.next % b.Samples}, key: uint64(i), room: b.room(p)}
+		s := &sequence{answer: Answer{Prompt: i, Sample: sample}, key: uint64(i), room: b.room(p)}
 		if b.Keys != nil {
 			s.key = b.Keys[i]
 		}

@@ -27,7 +27,7 @@ type Sampling struct {
 	// ones (Keskar et al. 2019, arXiv:1909.05858); 0 and 1: it does not.
 	RepetitionPenalty float64
 	// Seed changes all draws. A draw is a function of it, the prompt's key, the sample's number and the position, and of nothing else.
-	Seed int64
+	Seed uint64
 }
 
 // penalised reports whether logits of earlier tokens change.
@@ -42,7 +42,7 @@ type draw struct {
 
 // uniform is a number in [0,1).
 func (s *Sampling) uniform(d draw) float64 {
-	x := uint64(s.Seed)
+	x := s.Seed
 	for _, k := range [...]uint64{d.key, uint64(d.sample), uint64(d.at)} {
 		x = keyed.Mix((x ^ k) + keyed.Increment)
 	}
