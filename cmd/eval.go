@@ -28,7 +28,10 @@ scores go into a folder of their own, RUN/evaluations/….
 With --predictions, score a JSONL file of {"prediction", "references"} rows without any model.
 With --base, --adapter and --data, score any adapter on any data file.
 
-Metrics: ` + strings.Join(eval.Names(), ", "),
+Metrics, with the options that may follow a name:
+` + eval.Help() + `
+bleu and rouge look at the references' script: Chinese text is cut into characters, and the signature says so. docs/metrics.md
+tells what each metric is and which to take.`,
 		Example: `  ft eval --metric rouge
   ft eval runs/med-20261123-140501 --metric bleu,rouge:stem --split val --limit 100
   ft eval --predictions answers.jsonl --metric bleu:zh --json`,

@@ -29,7 +29,9 @@ type Score struct {
 // kind is a metric before its options are chosen.
 type kind struct {
 	name string
-	// options are the words that may follow the name, each after a colon.
+	// about says what it is, in a line of the help text.
+	about string
+	// options are the words that may follow the name, each after a colon. One such as "order=N" takes a value.
 	options []string
 	// make returns the metric's function for the given options, which are all known and distinct.
 	// suffix is what followed the name, colons included. The function gets at least one pair, each with a reference.
@@ -40,8 +42,15 @@ type kind struct {
 
 // kinds is the table of all metrics.
 var kinds = []kind{
-	{name: "bleu", options: append(tokenizerNames(), "lc"), make: newBLEU},
-	{name: "rouge", options: []string{"stem"}, make: newROUGE},
+	{name: "bleu", about: "corpus BLEU as sacrebleu", options: append(tokenizerNames(), "lc"), make: newBLEU},
+	{name: "rouge", about: "ROUGE-1, -2, -L and -Lsum as rouge_score, mean F", options: []string{"stem"}, make: newROUGE},
+	{name: "nist", about: "NIST as the E2E challenge's scripts, on its own scale", options: []string{"mteval"}, make: newNIST},
+	{name: "cider", about: "CIDEr as the E2E challenge's scripts, on its own scale", make: newCIDEr},
+	{name: "meteor", about: "METEOR as nltk, exact and stem stages only", make: newMETEOR},
+	{name: "em", about: "exact match after SQuAD's normalisation", make: newEM},
+	{name: "f1", about: "token F1 after SQuAD's normalisation", make: newF1},
+	{name: "distinct", about: "distinct-1 and -2: how little the answers repeat themselves", make: newDistinct, better: Neither},
+	{name: "length", about: "length of the answers in percent of the references'", make: newLength, better: Neither},
 }
 
 // Metric is one entry of a metric list. Only Parse makes one.
@@ -95,7 +104,7 @@ func Parse(list string) ([]Metric, error) {
 		out = append(out, m)
 	}
 	if len(out) == 0 && len(errs) == 0 {
-		errs = append(errs, fmt.Errorf("eval: no metric given (have: %s)", strings.Join(Names(), ", ")))
+		errs = append(errs, fmt.Errorf("eval: no metric given (have: %s)", strings.Join(kindNames(), ", ")))
 	}
 	return out, errors.Join(errs...)
 }
@@ -104,7 +113,7 @@ func parseEntry(entry string) (Metric, error) {
 	name, rest, _ := strings.Cut(entry, ":")
 	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == name })
 	if i < 0 {
-		return Metric{}, fmt.Errorf("unknown metric %q (have: %s)%s", entry, strings.Join(Names(), ", "), meant(name, kindNames()))
+		return Metric{}, fmt.Errorf("unknown metric %q (have: %s)%s", entry, strings.Join(kindNames(), ", "), meant(name, kindNames()))
 	}
 	k := kinds[i]
 	var options []string
@@ -112,7 +121,7 @@ func parseEntry(entry string) (Metric, error) {
 		options = strings.Split(rest, ":")
 	}
 	for i, o := range options {
-		if !slices.Contains(k.options, o) {
+		if !k.takes(o) {
 			return Metric{}, fmt.Errorf("metric %q: unknown option %q (have: %s)%s", entry, o, strings.Join(k.options, ", "), meant(o, k.options))
 		}
 		if slices.Contains(options[:i], o) {
@@ -137,6 +146,14 @@ func BetterOf(score string) Better {
 	return better
 }
 
+// takes reports whether o is one of the options, or one of them with a value.
+func (k kind) takes(o string) bool {
+	key, value, hasValue := strings.Cut(o, "=")
+	return slices.ContainsFunc(k.options, func(have string) bool {
+		return o == have && !hasValue || hasValue && value != "" && strings.HasPrefix(have, key+"=")
+	})
+}
+
 func kindNames() []string {
 	var out []string
 	for _, k := range kinds {
@@ -145,16 +162,31 @@ func kindNames() []string {
 	return out
 }
 
-// Names lists the metrics, each alone and with each of its options.
+// Names lists the metrics, each alone and with each of its options. Options that take a value are left out.
 func Names() []string {
 	var out []string
 	for _, k := range kinds {
 		out = append(out, k.name)
 		for _, o := range k.options {
-			out = append(out, k.name+":"+o)
+			if !strings.Contains(o, "=") {
+				out = append(out, k.name+":"+o)
+			}
 		}
 	}
 	return out
+}
+
+// Help describes the metrics for a help text, a line each: name, what it is, and its options.
+func Help() string {
+	var out strings.Builder
+	for _, k := range kinds {
+		fmt.Fprintf(&out, "  %-7s %s", k.name, k.about)
+		if len(k.options) > 0 {
+			fmt.Fprintf(&out, " (:%s)", strings.Join(k.options, " :"))
+		}
+		out.WriteByte('\n')
+	}
+	return out.String()
 }
 
 // meant returns the end of an error message that proposes the word of have nearest to word, or

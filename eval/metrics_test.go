@@ -26,7 +26,7 @@ func TestParse(t *testing.T) {
 
 func TestParse_refuses(t *testing.T) {
 	for list, want := range map[string][]string{
-		"":                {"no metric given (have: bleu, bleu:13a, "},
+		"":                {"no metric given (have: bleu, rouge"},
 		"blue":            {`unknown metric "blue"`, `did you mean "bleu"?`},
 		"ruge:stem":       {`unknown metric "ruge:stem"`, `did you mean "rouge"?`},
 		"perplexity":      {`unknown metric "perplexity" (have: bleu,`},
@@ -63,6 +63,13 @@ func TestNames_parse(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, s := range scores {
+			switch m.Name {
+			case "nist", "nist:mteval", "cider", "meteor", "distinct": // equal texts do not score 100
+				if math.IsNaN(s.Value) || s.Value < 0 {
+					t.Errorf("%s of equal texts: %g", s.Name, s.Value)
+				}
+				continue
+			}
 			if math.Abs(s.Value-100) > 1e-9 {
 				t.Errorf("%s of equal texts: %g", s.Name, s.Value)
 			}

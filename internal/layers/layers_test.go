@@ -22,7 +22,7 @@ import (
 // order lists the packages from the lowest layer up: a package imports only packages of lower layers. Do not move
 // a package to make an import possible without saying why in docs/architecture.md.
 var order = [][]string{
-	{"internal/quant", "internal/atomicfile", "internal/suggest", "internal/keyed", "internal/plainjson", "internal/profile", "internal/stash"},
+	{"internal/quant", "internal/jieba", "internal/atomicfile", "internal/suggest", "internal/keyed", "internal/plainjson", "internal/profile", "internal/stash"},
 	{"internal/kernels", "weights", "tokenizer", "dataset", "eval", "internal/ui", "internal/run", "internal/tfevents"},
 	{"internal/op", "internal/linalg", "optim", "internal/tokencache", "weights/safetensors", "weights/gguf", "tokenizer/chat", "internal/compare"},
 	{"nn"},
