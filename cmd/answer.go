@@ -134,7 +134,11 @@ func (e *evaluation) run(ctx context.Context, side side, k *kept) (*eval.Result,
 	if err := k.finish(pairs); err != nil {
 		return nil, err
 	}
-	result, err := eval.EvaluateSamples(e.metrics, pairs, samples)
+	found, err := e.ask(ctx, side)
+	if err != nil {
+		return nil, err
+	}
+	result, err := eval.EvaluateSamples(e.metrics, pairs, samples, found)
 	if err != nil {
 		return nil, err
 	}

@@ -146,6 +146,11 @@ func (o *evalFlags) scoreFile() (*eval.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, m := range metrics {
+		if m.NeedsModel() {
+			return nil, usageError{fmt.Errorf("--metric %s needs a model: give a RUN, or --data with --base or --adapter, instead of --predictions", m.Name)}
+		}
+	}
 	f, err := os.Open(o.predictions)
 	if err != nil {
 		return nil, err

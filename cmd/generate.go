@@ -89,7 +89,7 @@ func (o *generateFlags) check(c *cobra.Command) error {
 		return errors.New("--prompt: the question is empty")
 	}
 	d, err := o.decoding.over(eval.DefaultDecoding())
-	o.how = eval.Answering{Decoding: d, MaxNewTokens: o.maxNew}
+	o.how = eval.Config{Decoding: d, MaxNewTokens: o.maxNew}.Answering()
 	return err
 }
 

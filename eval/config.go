@@ -124,6 +124,10 @@ func (c Config) scores() []string {
 			continue
 		}
 		for _, m := range metrics {
+			if m.NeedsModel() {
+				names = append(names, m.Name)
+				continue
+			}
 			scores, err := m.Compute([]Pair{{Prediction: "a", References: []string{"a"}}})
 			if err != nil {
 				continue

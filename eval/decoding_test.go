@@ -66,7 +66,7 @@ func TestEvaluateSamples(t *testing.T) {
 		same, mixed, second = append(same, p, p), append(mixed, p, o), append(second, o)
 	}
 	evaluate := func(pairs []Pair, samples int) *Result {
-		r, err := EvaluateSamples(metrics, pairs, samples)
+		r, err := EvaluateSamples(metrics, pairs, samples, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
