@@ -29,10 +29,15 @@ func (kv *Paged) Row(pos int) (page []float32, k, v int) {
 	return kv.Pages[pos/kv.Rows], kv.K + at, kv.V + at
 }
 
-// run is the row of a position and how many follow it in its page up to end, itself included.
-func (kv *Paged) run(pos, end int) (k, v []float32, rows int) {
-	page, atK, atV := kv.Row(pos)
-	return page[atK:], page[atV:], min(kv.Rows-pos%kv.Rows, end-pos)
+// each calls f for the pages of positions first to end: with the page from its first row on, that row's number from first on, and how many rows
+// there are.
+func (kv *Paged) each(first, end int, f func(page []float32, at, rows int)) {
+	row, seen := first%kv.Rows, end-first
+	for i, at := first/kv.Rows, 0; at < seen; i++ {
+		rows := min(kv.Rows-row, seen-at)
+		f(kv.Pages[i][row*kv.Step:], at, rows)
+		at, row = at+rows, 0
+	}
 }
 
 // Attend computes the attention of one token for the n query heads that share a key/value head (Ainslie et al. 2023,
@@ -55,24 +60,18 @@ func Attend(out, q []float32, n, d int, kv *Paged, first, end int, scale, cap fl
 		RoundRow(*tmp, q)
 		x, xStep = *tmp, d/2
 	}
-	for pos := first; pos < end; { // hardware foresees rows badly that lie apart
-		k, v, rows := kv.run(pos, end)
-		be.prefetchRows(k, kv.Step, rows, xStep)
-		be.prefetchRows(v, kv.Step, rows, xStep)
-		pos += rows
-	}
-	for pos := first; pos < end; {
-		k, _, rows := kv.run(pos, end)
-		dots(scores[pos-first:], seen, x, xStep, n, k, kv.Step, rows, d)
-		pos += rows
-	}
+	kv.each(first, end, func(page []float32, _, rows int) { // hardware foresees rows badly that lie apart
+		be.prefetchRows(page[kv.K:], kv.Step, rows, xStep)
+		be.prefetchRows(page[kv.V:], kv.Step, rows, xStep)
+	})
+	kv.each(first, end, func(page []float32, at, rows int) {
+		dots(scores[at:], seen, x, xStep, n, page[kv.K:], kv.Step, rows, d)
+	})
 	be.attendWeights(scores, n, seen, scale, cap)
 	clear(out)
-	for pos := first; pos < end; {
-		_, v, rows := kv.run(pos, end)
-		mix(out, d, scores[pos-first:], seen, n, v, kv.Step, rows, d)
-		pos += rows
-	}
+	kv.each(first, end, func(page []float32, at, rows int) {
+		mix(out, d, scores[at:], seen, n, page[kv.V:], kv.Step, rows, d)
+	})
 }
 
 // check panics where Attend would read or write past an end.
