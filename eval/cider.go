@@ -5,8 +5,10 @@ import (
 	"math"
 )
 
-// cider's constants: the factor that gives the published scale, and the width of the penalty for other lengths.
+// cider's constants: the length of the longest n-gram, the factor that gives the published scale, and the width of the penalty for
+// other lengths.
 const (
+	ciderOrder = 4
 	ciderScale = 10.0
 	ciderSigma = 6.0
 )
@@ -26,29 +28,32 @@ func newCIDEr(suffix string, _ []string) (func([]Pair) *Stats, error) {
 		corpus := tokenizeCorpus(pairs, split)
 		idf := newIDF(corpus)
 		s := &Stats{Width: 1, Rows: make([]float64, len(pairs))}
-		for i, p := range corpus {
-			s.Rows[i] = idf.score(p)
-		}
+		onAllCPUs(len(corpus), 32, func() func(int) {
+			return func(i int) { s.Rows[i] = idf.score(corpus[i]) }
+		})
 		s.Names = []string{"cider" + suffix}
-		s.Signature = fmt.Sprintf("nrefs:%s|case:lc|tok:%s|order:%d|sigma:%g|version:e2e-metrics+ft", references(pairs), tok, maxOrder, ciderSigma)
+		s.Signature = fmt.Sprintf("nrefs:%s|case:lc|tok:%s|order:%d|sigma:%g|percent:no|version:e2e-metrics+ft", references(pairs), tok, ciderOrder, ciderSigma)
 		s.Score = func(sums []float64, n int) []float64 { return []float64{sums[0] / float64(n)} }
 		return s
 	}, nil
 }
 
+// ciderGram is up to ciderOrder token ids; unused places are 0.
+type ciderGram [ciderOrder]int32
+
 // idf are the weights of n-grams.
 type idf struct {
 	rows int
-	with map[ngram]int // rows that have the n-gram in a reference
+	with map[ciderGram]int // rows that have the n-gram in a reference
 }
 
 func newIDF(corpus []tokenizedPair) idf {
-	d := idf{len(corpus), map[ngram]int{}}
+	d := idf{len(corpus), map[ciderGram]int{}}
 	for _, p := range corpus {
-		seen := map[ngram]bool{}
+		seen := map[ciderGram]bool{}
 		for _, ref := range p.refs {
-			for order := 1; order <= maxOrder; order++ {
-				for _, g := range listNgrams(ref, order) {
+			for order := 1; order <= ciderOrder; order++ {
+				for _, g := range ciderGrams(ref, order) {
 					if !seen[g] {
 						seen[g] = true
 						d.with[g]++
@@ -60,11 +65,11 @@ func newIDF(corpus []tokenizedPair) idf {
 	return d
 }
 
-// listNgrams lists the n-grams of one order.
-func listNgrams(tokens []int32, order int) []ngram {
-	var out []ngram
+// ciderGrams lists the n-grams of one order.
+func ciderGrams(tokens []int32, order int) []ciderGram {
+	var out []ciderGram
 	for i := range max(0, len(tokens)-order+1) {
-		var g ngram
+		var g ciderGram
 		copy(g[:], tokens[i:i+order])
 		out = append(out, g)
 	}
@@ -73,19 +78,19 @@ func listNgrams(tokens []int32, order int) []ngram {
 
 // weighted is a text as a vector for each order.
 type weighted struct {
-	grams  [maxOrder]counted[ngram]
-	norm   [maxOrder]float64
+	grams  [ciderOrder]counted[ciderGram]
+	norm   [ciderOrder]float64
 	length int // in bigrams, as the scripts count it
 }
 
-func (d idf) weight(g ngram) float64 {
+func (d idf) weight(g ciderGram) float64 {
 	return math.Log(float64(d.rows)) - math.Log(max(1, float64(d.with[g])))
 }
 
 func (d idf) read(tokens []int32) weighted {
 	w := weighted{length: max(0, len(tokens)-1)}
-	for i := range maxOrder {
-		w.grams[i] = newCounted(listNgrams(tokens, i+1))
+	for i := range ciderOrder {
+		w.grams[i] = newCounted(ciderGrams(tokens, i+1))
 		for _, g := range w.grams[i].grams {
 			x := float64(w.grams[i].counts[g]) * d.weight(g)
 			w.norm[i] += x * x
@@ -102,7 +107,7 @@ func (d idf) score(p tokenizedPair) float64 {
 		ref := d.read(text)
 		apart := float64(hyp.length - ref.length)
 		penalty := math.Exp(-apart * apart / (2 * ciderSigma * ciderSigma))
-		for i := range maxOrder {
+		for i := range ciderOrder {
 			product := 0.0
 			for _, g := range hyp.grams[i].grams {
 				if n := ref.grams[i].counts[g]; n > 0 {
@@ -116,5 +121,5 @@ func (d idf) score(p tokenizedPair) float64 {
 			sum += product * penalty
 		}
 	}
-	return ciderScale * sum / maxOrder / float64(len(p.refs))
+	return ciderScale * sum / ciderOrder / float64(len(p.refs))
 }

@@ -1,12 +1,6 @@
 package eval
 
-import (
-	"runtime"
-	"slices"
-	"strings"
-	"sync"
-	"sync/atomic"
-)
+import "strings"
 
 // tokenizedPair is a pair as numbers of tokens, the same numbers in all pairs of a corpus.
 type tokenizedPair struct {
@@ -17,23 +11,14 @@ type tokenizedPair struct {
 // tokenizeCorpus splits all texts, on all CPUs, and numbers the tokens in the order of the texts.
 func tokenizeCorpus(pairs []Pair, split func(string) []string) []tokenizedPair {
 	words := make([][][]string, len(pairs)) // prediction first
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(pairs)) {
-		wg.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(pairs) {
-					return
-				}
-				words[i] = append(words[i], split(pairs[i].Prediction))
-				for _, ref := range pairs[i].References {
-					words[i] = append(words[i], split(ref))
-				}
+	onAllCPUs(len(pairs), 32, func() func(int) {
+		return func(i int) {
+			words[i] = append(words[i], split(pairs[i].Prediction))
+			for _, ref := range pairs[i].References {
+				words[i] = append(words[i], split(ref))
 			}
-		})
-	}
-	wg.Wait()
+		}
+	})
 	ids := vocabulary{}
 	out := make([]tokenizedPair, len(pairs))
 	for i, texts := range words {
@@ -68,6 +53,6 @@ func wordsByScript(pairs []Pair) (name string, split func(string) []string) {
 	if inChinese(pairs) {
 		name = "zh"
 	}
-	t := tokenizers[slices.IndexFunc(tokenizers, func(t tokenizer) bool { return t.name == name })]
-	return name, func(s string) []string { return t.split(strings.TrimRightFunc(s, isSpace)) }
+	words := splitter(name)
+	return name, func(s string) []string { return words(strings.TrimRightFunc(s, isSpace)) }
 }

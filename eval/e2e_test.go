@@ -83,12 +83,12 @@ func TestE2EConformance(t *testing.T) {
 	})
 }
 
-// TestPTB_java compares every text of the systems with Stanford's own program, if FT_PTB_JAR names its archive
+// TestPTB_java compares every text of the systems with Stanford's own program, if FT_TEST_PTB_JAR names its archive
 // (stanford-corenlp-3.4.1.jar).
 func TestPTB_java(t *testing.T) {
-	jar := os.Getenv("FT_PTB_JAR")
+	jar := os.Getenv("FT_TEST_PTB_JAR")
 	if jar == "" {
-		t.Skip("FT_PTB_JAR is not set")
+		t.Skip("FT_TEST_PTB_JAR is not set")
 	}
 	eachSystem(t, func(t *testing.T, _ goldenSystem, pairs []Pair) {
 		var texts []string

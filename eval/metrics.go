@@ -44,8 +44,12 @@ type kind struct {
 
 // kinds is the table of all metrics.
 var kinds = []kind{
-	{name: "bleu", about: "corpus BLEU as sacrebleu", options: append(tokenizerNames(), "lc"), make: newBLEU},
+	{name: "bleu", about: "corpus BLEU as sacrebleu", options: bleuOptions(), make: newBLEU},
 	{name: "rouge", about: "ROUGE-1, -2, -L and -Lsum as rouge_score, mean F", options: []string{"stem"}, make: newROUGE},
+	{name: "chrf", about: "character n-gram F score as sacrebleu", options: chrfOptions("word_order=N"), make: newCHRF("chrf", 0)},
+	{name: "chrf++", about: "chrf with words and word pairs", options: chrfOptions(), make: newCHRF("chrf++", 2)},
+	{name: "ter", about: "translation edit rate as sacrebleu, lower is better", options: []string{"normalized", "no_punct", "asian_support", "case_sensitive"}, make: newTER, better: Lower},
+	{name: "lf", about: "LLaMA-Factory's BLEU-4 by character and ROUGE by jieba's words", make: newLF},
 	{name: "nist", about: "NIST as the E2E challenge's scripts, on its own scale", options: []string{"mteval"}, make: newNIST},
 	{name: "cider", about: "CIDEr as the E2E challenge's scripts, on its own scale", make: newCIDEr},
 	{name: "meteor", about: "METEOR as nltk, exact and stem stages only", make: newMETEOR},
@@ -148,7 +152,8 @@ func parseEntry(entry string) (Metric, error) {
 		if !k.takes(o) {
 			return Metric{}, fmt.Errorf("metric %q: unknown option %q (have: %s)%s", entry, o, strings.Join(k.options, ", "), meant(o, k.options))
 		}
-		if slices.Contains(options[:i], o) {
+		key, _, _ := strings.Cut(o, "=")
+		if slices.ContainsFunc(options[:i], func(other string) bool { return other == o || strings.HasPrefix(other, key+"=") }) {
 			return Metric{}, fmt.Errorf("metric %q: option %q twice", entry, o)
 		}
 	}
@@ -189,25 +194,11 @@ func kindNames() []string {
 	return out
 }
 
-// Names lists the metrics, each alone and with each of its options. Options that take a value are left out.
-func Names() []string {
-	var out []string
-	for _, k := range kinds {
-		out = append(out, k.name)
-		for _, o := range k.options {
-			if !strings.Contains(o, "=") {
-				out = append(out, k.name+":"+o)
-			}
-		}
-	}
-	return out
-}
-
 // Help describes the metrics for a help text, a line each: name, what it is, and its options.
 func Help() string {
 	var out strings.Builder
 	for _, k := range kinds {
-		fmt.Fprintf(&out, "  %-7s %s", k.name, k.about)
+		fmt.Fprintf(&out, "  %-8s %s", k.name, k.about)
 		if len(k.options) > 0 {
 			fmt.Fprintf(&out, " (:%s)", strings.Join(k.options, " :"))
 		}

@@ -56,7 +56,7 @@ func newNIST(suffix string, options []string) (func([]Pair) *Stats, error) {
 			length = "mteval"
 		}
 		s.Names = []string{"nist" + suffix}
-		s.Signature = fmt.Sprintf("nrefs:%s|case:lc|tok:%s|order:%d|reflen:%s|version:e2e-metrics+ft", references(pairs), tok, nistOrder, length)
+		s.Signature = fmt.Sprintf("nrefs:%s|case:lc|tok:%s|order:%d|reflen:%s|percent:no|version:e2e-metrics+ft", references(pairs), tok, nistOrder, length)
 		s.Score = n.score
 		return s
 	}, nil
@@ -95,9 +95,9 @@ func (n nist) stats(pairs []Pair, split func(string) []string) *Stats {
 		}
 	}
 	s := &Stats{Width: nistRowWidth, Rows: make([]float64, len(pairs)*nistRowWidth)}
-	for i, p := range corpus {
-		n.fill(p, seen, s.Row(i))
-	}
+	onAllCPUs(len(corpus), 32, func() func(int) {
+		return func(i int) { n.fill(corpus[i], seen, s.Row(i)) }
+	})
 	return s
 }
 

@@ -10,13 +10,15 @@ import "fmt"
 func newDistinct(suffix string, _ []string) (func([]Pair) *Stats, error) {
 	return func(pairs []Pair) *Stats {
 		tok, split := wordsByScript(pairs)
-		words, seen, total := vocabulary{}, map[ngram]bool{}, [2]int{}
+		words, seen, total := vocabulary{}, map[[2]int32]bool{}, [2]int{}
 		for _, p := range pairs {
 			tokens := words.encode(split(p.Prediction))
-			for i := range total {
-				for _, g := range listNgrams(tokens, i+1) {
-					seen[g] = true
-					total[i]++
+			for i, t := range tokens {
+				seen[[2]int32{t}] = true
+				total[0]++
+				if i > 0 {
+					seen[[2]int32{tokens[i-1], t}] = true
+					total[1]++
 				}
 			}
 		}
@@ -56,7 +58,7 @@ func newLength(suffix string, _ []string) (func([]Pair) *Stats, error) {
 			}
 		})
 		s.Names = []string{"length" + suffix}
-		s.Signature = fmt.Sprintf("nrefs:%s|tok:%s|ref:nearest|version:%s", references(pairs), tok, bleuVersion)
+		s.Signature = fmt.Sprintf("nrefs:%s|tok:%s|ref:nearest|version:%s", references(pairs), tok, sacrebleuVersion)
 		s.Score = func(sums []float64, _ int) []float64 { return []float64{100 * sums[0] / max(1, sums[1])} }
 		return s
 	}, nil

@@ -100,6 +100,21 @@ func TestSentencePiece_refuses(t *testing.T) {
 	}
 }
 
+// TestSentencePiece_damaged: a file with wrong bytes is refused or does something, but does not stop the program.
+func TestSentencePiece_damaged(t *testing.T) {
+	good := spm(2, message{}.number(35, 1), message{}.bytes(2, []byte{4, 0, 0, 0, 1, 2, 3, 4, 'x', 0}), spmPiece{"ab", -1, 0}, spmPiece{"b", -2, 4}, spmPiece{"a", -2, 5})
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 20000 {
+		data := slices.Clone(good[:1+r.IntN(len(good))])
+		for range r.IntN(4) {
+			data[r.IntN(len(data))] = byte(r.Uint32())
+		}
+		if m, err := tokenizer.ParseSentencePiece(data); err == nil {
+			m.Pieces("ab  \xffbaé ▁b")
+		}
+	}
+}
+
 // trainSentencePiece trains models of both types on the texts in its input, and prints the pieces of each text under each model, and
 // under those in the files it is given.
 const trainSentencePiece = `
