@@ -115,7 +115,7 @@ func (e *evaluation) run(ctx context.Context, side side, k *kept) (*eval.Result,
 	for i, r := range e.rows {
 		for s := range samples {
 			text, ok := k.text(place{i, s})
-			pairs[i*samples+s] = eval.Pair{Prediction: text, References: []string{r.Answer}}
+			pairs[i*samples+s] = eval.Pair{Prediction: text, References: []string{r.Reference()}}
 			if !ok {
 				missing[place{i, s}] = true
 			}

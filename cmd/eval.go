@@ -167,6 +167,26 @@ func (o *evalFlags) scoreFile() (*eval.Result, error) {
 	return result, err
 }
 
+// asked are the first rows that ask something; all for a limit of 0.
+func asked(view dataset.View, limit int) ([]dataset.Row, error) {
+	var rows []dataset.Row
+	for r, err := range view.All() {
+		if err != nil {
+			return nil, err
+		}
+		if limit > 0 && len(rows) == limit {
+			break
+		}
+		if !r.Plain {
+			rows = append(rows, r)
+		}
+	}
+	if len(rows) == 0 {
+		return nil, errors.New("the rows are plain texts, which ask nothing: nothing to answer and score")
+	}
+	return rows, nil
+}
+
 // scoreData answers the rows of a file with a base and an adapter, or with a base alone.
 func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, error) {
 	metrics, err := o.metricList(eval.Default().Metrics)
@@ -175,18 +195,18 @@ func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, 
 	}
 	c := dataset.Default()
 	c.Files = []string{o.data}
-	table, report, err := dataset.Load(c, os.ReadFile)
+	table, report, err := dataset.Load(c, rowSource())
 	if err != nil {
 		return nil, err
 	}
 	defer table.Close()
-	kept, err := dataset.Clean(table.View(), report)
+	kept, err := dataset.Clean(table.View(), c.Clean, report)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := kept.First(o.limit).Rows()
+	rows, err := asked(kept, o.limit)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", o.data, err)
 	}
 	how := eval.Default().Answering()
 	if how.Decoding, err = o.decoding.over(how.Decoding); err != nil {
@@ -260,10 +280,11 @@ func (o *evalFlags) ofRun(r *run.Run, s ui.Streams) (e *evaluation, prefix strin
 		return nil, "", err
 	}
 	c.Data.Split.Manifest = r.Path(run.SplitFile)
-	d, err := loadData(c.Data, os.ReadFile)
+	d, err := loadData(c.Data, rowSource())
 	if err != nil {
 		return nil, "", err
 	}
+	defer d.close()
 	part := d.parts.Test
 	if o.split == "val" {
 		part = d.parts.Val
@@ -272,12 +293,12 @@ func (o *evalFlags) ofRun(r *run.Run, s ui.Streams) (e *evaluation, prefix strin
 	if o.limitGiven {
 		limit = o.limit
 	}
-	rows, err := part.First(limit).Rows()
-	if err != nil {
-		return nil, "", err
-	}
-	if len(rows) == 0 {
+	if part.Len() == 0 {
 		return nil, "", fmt.Errorf("%s: the run has no %s part", r.Dir, o.split)
+	}
+	rows, err := asked(part, limit)
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: %w", r.Dir, err)
 	}
 	e = &evaluation{
 		open: func() (*session, error) { return openSession("", r.Dir) },

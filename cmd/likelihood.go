@@ -39,7 +39,7 @@ func (s *session) likelihoods(ctx context.Context, rows []dataset.Row, system st
 	samples, order := make([]dataset.Sample, len(rows)), make([]int, 0, len(rows))
 	unused := &dataset.Report{Dropped: map[string]int{}, Notes: map[string]int{}, IDs: map[string][]string{}}
 	for i, r := range rows {
-		one, err := dataset.Encode(dataset.NewTable(r).View(), c, s.format, unused)
+		one, err := dataset.Samples(dataset.NewTable(r).View(), c, s.format, unused)
 		if err != nil {
 			return nil, err
 		}

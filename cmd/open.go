@@ -187,26 +187,42 @@ func loadRunConfig(r *run.Run) (*configs.Config, error) {
 
 // data is a config's rows, split.
 type data struct {
+	table  *dataset.Table
+	rows   dataset.View // clean, before the split
 	parts  dataset.Parts
 	report *dataset.Report
+	spared func() // ends the sparing of memory
 }
 
-// loadData reads, cleans and splits the rows of a config; read gives a file's content by its name.
-func loadData(c dataset.Config, read func(name string) ([]byte, error)) (*data, error) {
-	table, report, err := dataset.Load(c, read)
-	if err != nil {
-		return nil, err
+// close gives back what the rows hold; the parts must not be used any more.
+func (d *data) close() {
+	if d.table != nil {
+		d.table.Close()
 	}
-	rows, err := dataset.Clean(table.View(), report)
-	if err != nil {
-		return nil, err
+	d.spared()
+}
+
+// rowSource is where the rows of a config come from.
+func rowSource() dataset.Source { return dataset.Source{Scratch: cacheDir()} }
+
+// loadData reads, cleans and splits the rows of a config. The caller closes what it returns.
+func loadData(c dataset.Config, from dataset.Source) (d *data, err error) {
+	d = &data{spared: sparing()}
+	defer func() {
+		if err != nil {
+			d.close()
+			d = nil
+		}
+	}()
+	if d.table, d.report, err = dataset.Load(c, from); err != nil {
+		return d, err
 	}
-	if rows.Len() == 0 {
-		return nil, fmt.Errorf("dataset: no row is left after cleaning (%s)", dropped(report))
+	if d.rows, err = dataset.Clean(d.table.View(), c.Clean, d.report); err != nil {
+		return d, err
 	}
-	parts, err := dataset.Split(rows, c.Split, read, report)
-	if err != nil {
-		return nil, err
+	if d.rows.Len() == 0 {
+		return d, fmt.Errorf("dataset: no row is left after cleaning (%s)", dropped(d.report))
 	}
-	return &data{parts, report}, nil
+	d.parts, err = dataset.Split(d.rows, c.Split, from, d.report)
+	return d, err
 }

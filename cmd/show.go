@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -19,19 +20,21 @@ type showFlags struct {
 	part        string
 	n, from     int
 	json        bool
+	tokens      bool
 	begin, stop string // around what counts in the loss
 }
 
 func newDataShowCmd(s *ui.Streams) *cobra.Command {
 	var o showFlags
 	c := &cobra.Command{
-		Use:   "show --config FILE.yaml",
+		Use:   "show (--config FILE.yaml | FILE …)",
 		Short: "Show samples as the model will see them: text, mask, ids, labels",
 		Long: `Show samples of a part as the model will see them: the text as the template lays it out, the tokens that count in the loss
-in colour on a terminal and in ⟦ ⟧ elsewhere, token ids, and labels (-100 does not count).`,
+in colour on a terminal and in ⟦ ⟧ elsewhere, token ids, and labels (-100 does not count). --tokens shows each token above its id: a blank is
+·, a line end ↵, and a part of a character �.`,
 		Example: `  ft data show --config configs/med.yaml
+  ft data show rows.jsonl --base model.gguf -n 1
   ft data show --config med.yaml --part val --from 10 -n 1 --json`,
-		Args: cobra.NoArgs,
 		PreRunE: func(*cobra.Command, []string) error {
 			switch {
 			case o.part != "train" && o.part != "val" && o.part != "test":
@@ -56,7 +59,9 @@ in colour on a terminal and in ⟦ ⟧ elsewhere, token ids, and labels (-100 do
 	f.StringVar(&o.part, "part", "train", "train, val or test")
 	f.IntVarP(&o.n, "number", "n", 3, "how many samples")
 	f.IntVar(&o.from, "from", 0, "index of the first sample")
+	f.BoolVar(&o.tokens, "tokens", false, "each token above its id")
 	f.BoolVar(&o.json, "json", false, "one JSON object a sample on stdout")
+	c.MarkFlagsMutuallyExclusive("tokens", "json")
 	return c
 }
 
@@ -67,36 +72,50 @@ func colours(s *ui.Streams) bool {
 }
 
 func (o *showFlags) run(s *ui.Streams) error {
-	c, err := loadConfig(o.file, o.set, true)
+	c, err := o.load(true)
 	if err != nil {
 		return err
 	}
-	d, err := loadData(c.Data, os.ReadFile)
+	d, err := loadData(c.Data, rowSource())
 	if err != nil {
 		return err
 	}
+	defer d.close()
 	session, err := openFormat(c, *s)
 	if err != nil {
 		return err
 	}
 	defer session.close()
 	rows := map[string]dataset.View{"train": d.parts.Train, "val": d.parts.Val, "test": d.parts.Test}[o.part]
-	samples, err := dataset.Encode(rows, c.Data, session.format, d.report)
-	if err != nil {
+	var samples []dataset.Sample // those to show
+	all := 0
+	err = dataset.Encode(rows, c.Data, session.format, d.report, func(s dataset.Sample) error {
+		if all++; all > o.from {
+			samples = append(samples, s)
+		}
+		if len(samples) == o.n {
+			return errEnough
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
 		return err
 	}
-	if len(samples) == 0 {
+	if all == 0 {
 		return fmt.Errorf("dataset: the %s part has no samples, of %d rows (%s)", o.part, rows.Len(), dropped(d.report))
 	}
-	if o.from >= len(samples) {
-		return fmt.Errorf("--from: the %s part has %d samples, the first is 0", o.part, len(samples))
+	if len(samples) == 0 {
+		return fmt.Errorf("--from: the %s part has %d samples, the first is 0", o.part, all)
 	}
 	write := lineWriter(s.Out)
-	for i, sample := range samples[o.from:min(o.from+o.n, len(samples))] {
-		if o.json {
-			err = write(o.shown(&sample, session.base.Tokenizer))
-		} else {
-			_, err = fmt.Fprint(s.Out, o.picture(&sample, o.from+i, len(samples), session.base.Tokenizer))
+	for i, sample := range samples {
+		switch t := session.base.Tokenizer; {
+		case o.json:
+			err = write(o.shown(&sample, t))
+		case o.tokens:
+			_, err = fmt.Fprint(s.Out, o.title(&sample, o.from+i, rows.Len())+o.cells(&sample, t, ui.Columns(s.Out)))
+		default:
+			_, err = fmt.Fprint(s.Out, o.title(&sample, o.from+i, rows.Len())+o.picture(&sample, t))
 		}
 		if err != nil {
 			return err
@@ -123,11 +142,18 @@ func (o *showFlags) shown(s *dataset.Sample, t *tokenizer.Tokenizer) shownSample
 	}
 }
 
-// picture is a sample for a person.
-func (o *showFlags) picture(s *dataset.Sample, i, n int, t *tokenizer.Tokenizer) string {
+// title is a line about sample i of a part of so many rows.
+func (o *showFlags) title(s *dataset.Sample, i, rows int) string {
+	return fmt.Sprintf("%s %d of %d rows: %s, %d tokens, %d of them in the loss\n", o.part, i, rows, ui.EscapeLine(s.ID), len(s.IDs), s.LabelTokens())
+}
+
+// counts reports whether token i counts in the loss.
+func counts(s *dataset.Sample, i int) bool { return i > 0 && s.Labels[i] != dataset.Ignore }
+
+// picture is a sample's text for a person, and its ids and labels.
+func (o *showFlags) picture(s *dataset.Sample, t *tokenizer.Tokenizer) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %d of %d: %s, %d tokens, %d of them in the loss\n", o.part, i, n, ui.EscapeLine(s.ID), len(s.IDs), s.LabelTokens())
-	counts := func(i int) bool { return i > 0 && s.Labels[i] != dataset.Ignore }
+	counts := func(i int) bool { return counts(s, i) }
 	for from := 0; from < len(s.IDs); {
 		to := from + 1
 		for to < len(s.IDs) && counts(to) == counts(from) {
