@@ -107,7 +107,7 @@ func dirty() []Row {
 		{ID: "chinese", Messages: user("高血压患者能吃党参吗，应该注意什么"), Answer: "可以"},
 	}
 	for i := range 40 {
-		rows = append(rows, Row{ID: fmt.Sprint("r", i), Messages: user(fmt.Sprintf("what is the name of item %d that you have", i)), Answer: fmt.Sprintf("it is called %d%d and so", i, i)})
+		rows = append(rows, Row{ID: fmt.Sprint("r", i), Messages: user(fmt.Sprintf("what is the name of item %d that you have", i)), Answer: fmt.Sprintf("it is called %d%d and so", i, i) + strings.Repeat(" on", i%12)})
 	}
 	return rows
 }
