@@ -96,7 +96,7 @@ func TestOutliers(t *testing.T) {
 // dirty has rows for every step.
 func dirty() []Row {
 	rows := []Row{
-		{ID: "text", Messages: user("the patientâ€™s blood\u200b pressure"), Answer: "is high"},
+		{ID: "text", Messages: user("the patientâ€™s blood\u200b pressure"), Answer: "is high, and that is not a thing to be glad of"},
 		{ID: "broken", Messages: user("what is \ufffd\ufffd in it"), Answer: "it is lost and gone"},
 		{ID: "pii", Messages: user("whom shall I write to"), Answer: "jo@example.org or +44 20 7946 0958"},
 		{ID: "first", Messages: user("what is the best that one can do about it"), Answer: "rest"},
