@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,6 +30,9 @@ func (r *reading) readParquet(file io.ReaderAt, size int64) (err error) {
 			err = damaged(p)
 		}
 	}()
+	if err := checkFooter(file, size); err != nil {
+		return damaged(err)
+	}
 	f, err := parquet.OpenFile(file, size, parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
 	if err != nil {
 		return damaged(err)
@@ -59,6 +63,24 @@ func (r *reading) readParquet(file io.ReaderAt, size int64) (err error) {
 			return damaged("it ends too early")
 		}
 	}
+}
+
+// checkFooter makes sure that the file ends as a Parquet file does. The library would reserve as much memory as a damaged length says.
+func checkFooter(file io.ReaderAt, size int64) error {
+	var end [8]byte // the length of the footer and the magic
+	if size < int64(len(end)+len(parquetMagic)) {
+		return errors.New("it ends too early")
+	}
+	if _, err := file.ReadAt(end[:], size-int64(len(end))); err != nil && err != io.EOF {
+		return err
+	}
+	if string(end[4:]) != parquetMagic {
+		return errors.New("its end is missing")
+	}
+	if n := int64(binary.LittleEndian.Uint32(end[:])); n > size-int64(len(end)+len(parquetMagic)) {
+		return fmt.Errorf("a footer of %d bytes in a file of %d", n, size)
+	}
+	return nil
 }
 
 // parquetRow hands one row on.
