@@ -91,12 +91,12 @@ func (e *evaluation) run(ctx context.Context, label string, out *run.Rows) (*eva
 	progress := ui.NewProgress(e.streams, len(e.rows), label)
 	err := e.session.answer(ctx, e.rows, e.system, e.maxNew, func(i int, text string) error {
 		r := e.rows[i]
-		pairs[i] = eval.Pair{Prediction: text, References: []string{r.Answer}}
+		pairs[i] = eval.Pair{Prediction: text, References: []string{r.Reference()}}
 		progress.Step(1)
 		if out == nil {
 			return nil
 		}
-		return out.Write(run.Prediction{ID: r.ID, Prompt: r.Question(), Prediction: text, Reference: r.Answer})
+		return out.Write(run.Prediction{ID: r.ID, Prompt: r.Question(), Prediction: text, Reference: r.Reference()})
 	})
 	progress.Done()
 	if err != nil {
@@ -156,7 +156,7 @@ func (e *evaluation) copyBase(r *run.Run, prefix string) (*eval.Result, error) {
 		return nil, err
 	}
 	for i, row := range e.rows {
-		p := run.Prediction{ID: row.ID, Prompt: row.Question(), Prediction: pairs[i].Prediction, Reference: row.Answer}
+		p := run.Prediction{ID: row.ID, Prompt: row.Question(), Prediction: pairs[i].Prediction, Reference: row.Reference()}
 		if err := out.Write(p); err != nil {
 			return nil, errors.Join(err, out.Close())
 		}
@@ -179,7 +179,7 @@ func (e *evaluation) answered(file string) ([]eval.Pair, error) {
 		if !ok {
 			return nil, nil
 		}
-		pairs[i] = eval.Pair{Prediction: text, References: []string{row.Answer}}
+		pairs[i] = eval.Pair{Prediction: text, References: []string{row.Reference()}}
 	}
 	return pairs, nil
 }

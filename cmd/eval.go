@@ -128,6 +128,26 @@ func (o *evalFlags) scoreFile() (*eval.Result, error) {
 	return eval.Evaluate(metrics, pairs)
 }
 
+// asked are the first rows that ask something; all for a limit of 0.
+func asked(view dataset.View, limit int) ([]dataset.Row, error) {
+	var rows []dataset.Row
+	for r, err := range view.All() {
+		if err != nil {
+			return nil, err
+		}
+		if limit > 0 && len(rows) == limit {
+			break
+		}
+		if !r.Plain {
+			rows = append(rows, r)
+		}
+	}
+	if len(rows) == 0 {
+		return nil, errors.New("the rows are plain texts, which ask nothing: nothing to answer and score")
+	}
+	return rows, nil
+}
+
 // scoreData answers the rows of a file with a base and an adapter, or with a base alone.
 func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, error) {
 	metrics, err := o.metricList(eval.Default().Metrics)
@@ -145,9 +165,9 @@ func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, 
 	if err != nil {
 		return nil, err
 	}
-	rows, err := kept.First(o.limit).Rows()
+	rows, err := asked(kept, o.limit)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", o.data, err)
 	}
 	session, err := openSession(o.base, o.adapter)
 	if err != nil {
@@ -236,12 +256,12 @@ func (o *evalFlags) ofRun(r *run.Run, s ui.Streams) (*evaluation, error) {
 	if o.limitGiven {
 		limit = o.limit
 	}
-	rows, err := part.First(limit).Rows()
-	if err != nil {
-		return nil, err
-	}
-	if len(rows) == 0 {
+	if part.Len() == 0 {
 		return nil, fmt.Errorf("%s: the run has no %s part", r.Dir, o.split)
+	}
+	rows, err := asked(part, limit)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Dir, err)
 	}
 	e := &evaluation{rows: rows, system: c.Data.System, maxNew: c.Eval.MaxNewTokens, streams: s}
 	if o.maxNew > 0 {

@@ -94,8 +94,16 @@ func (p *prepared) readData() error {
 	} else if err := p.makeData(); err != nil {
 		return err
 	}
-	if best := p.config.Eval.Best; best != "loss" && p.data.Val.Len() == 0 {
-		return usageError{fmt.Errorf("eval.best: %s needs a validation part to choose by, and there is none", best)}
+	best := p.config.Eval.Best
+	if best == "loss" {
+		return nil
+	}
+	rows, err := p.data.ValRows(1)
+	if err != nil {
+		return err
+	}
+	if len(rows) == 0 {
+		return usageError{fmt.Errorf("eval.best: %s needs a validation part with questions to choose by, and there is none", best)}
 	}
 	return nil
 }

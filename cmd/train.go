@@ -227,7 +227,7 @@ func (t *training) scoreSample(ctx context.Context) (map[string]float64, error) 
 	quiet.Quiet = true
 	e := t.evaluation(quiet)
 	var err error
-	if e.rows, err = t.data.ValRows(t.config.Eval.Sample); err != nil {
+	if e.rows, err = t.data.ValRows(t.config.Eval.Sample); err != nil || len(e.rows) == 0 {
 		return nil, err
 	}
 	r, err := e.run(ctx, "", nil)
@@ -255,6 +255,11 @@ func (t *training) judge(ctx context.Context) error {
 	var err error
 	if e.rows, err = t.data.TestRows(t.config.Eval.Limit); err != nil {
 		return err
+	}
+	if len(e.rows) == 0 {
+		t.streams.Note("the test part is plain text, which asks nothing: nothing to answer and score")
+		t.next()
+		return nil
 	}
 	if t.answers != "" {
 		e.baseAnswers = filepath.Join(t.answers, basePredictionsFile)

@@ -115,8 +115,11 @@ func TestConformance_data(t *testing.T) {
 		if got := [3]int{p.Train.Len(), p.Val.Len(), p.Test.Len()}; got != [3]int{2870, 821, 408} {
 			t.Errorf("parts %v, want 2870, 821 and 408", got)
 		}
-		if len(report.Dropped)+len(report.Notes) > 0 {
-			t.Errorf("dropped %v, notes %v, want none", report.Dropped, report.Notes)
+		if n := report.Notes[groupOnTwoSides] + report.Notes[dropInManifest]; len(report.Dropped)+n > 0 {
+			t.Errorf("dropped %v, notes %v, want none of the split", report.Dropped, report.Notes)
+		}
+		if l := leaksOf(t, p); l.Rows > 0 {
+			t.Errorf("leaks: %v", l)
 		}
 	})
 }
