@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"unicode/utf8"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -89,10 +90,7 @@ func (r *reading) parquetRow(row int, columns map[string]parquet.Node, v any) er
 	fields := make(map[string]any, len(all))
 	for name, value := range all {
 		switch s := value.(type) {
-		case string:
-			if err := broken(s); err != nil {
-				return r.bad(row, fmt.Errorf("column %q: %w", name, err))
-			}
+		case string: // perhaps bytes of something else, which matters if the column is one of those that are used
 			fields[name] = s
 		default:
 			raw, err := parquetJSON(nil, columns[name], value)
@@ -138,8 +136,8 @@ func parquetJSON(b []byte, node parquet.Node, value any) ([]byte, error) {
 		}
 		return append(b, ']'), nil
 	case string:
-		if err := broken(v); err != nil {
-			return nil, err
+		if !utf8.ValidString(v) { // a picture's bytes, or the like
+			return append(b, "null"...), nil
 		}
 		return append(b, quote(v)...), nil
 	}
