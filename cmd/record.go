@@ -32,6 +32,7 @@ func (t *training) follow() {
 	if m := t.config.Data.Split.Manifest; m != "" {
 		paths = append(paths, m)
 	}
+	paths = append(paths, t.extras.files()...)
 	t.inputs = make(chan inputs, 1)
 	split, base := t.data.Split, t.session.base.Files
 	t.background.Go(func() {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Result is what an evaluation found, in the form of metrics.json.
@@ -17,6 +18,10 @@ type Result struct {
 	Signatures map[string]string `json:"signatures,omitempty"`
 	// Base holds the scores of the untuned model on the same rows, if it was asked too.
 	Base *Result `json:"base,omitempty"`
+	// Tasks are the scores of multiple-choice and log-likelihood tasks by their names.
+	Tasks map[string]*TaskResult `json:"tasks,omitempty"`
+	// General is the check on forgetting.
+	General *General `json:"general,omitempty"`
 }
 
 // Evaluate computes all metrics over pairs.
@@ -35,8 +40,23 @@ func Evaluate(metrics []Metric, pairs []Pair) (*Result, error) {
 }
 
 // Table renders the scores as aligned plain text, one line a metric in the order of their names: with a Base
-// the columns base, tuned and difference, without one only the score. What one side lacks shows as "-".
+// the columns base, tuned and difference, without one only the score. What one side lacks shows as "-". Tasks and the check on
+// forgetting follow.
 func (r *Result) Table() string {
+	var parts []string
+	if len(r.names()) > 0 {
+		parts = append(parts, r.scoreTable())
+	}
+	for _, p := range []string{r.taskTable(), r.General.line()} {
+		if p != "" {
+			parts = append(parts, p)
+		}
+	}
+	return strings.Join(parts, "\n")
+}
+
+// scoreTable is the part of the table about generated answers.
+func (r *Result) scoreTable() string {
 	rows := [][]string{{"metric", "score"}}
 	if r.Base != nil {
 		rows[0] = []string{"metric", "base", "tuned", "difference"}
@@ -58,7 +78,7 @@ func align(rows [][]string) string {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, c := range row {
-			widths[i] = max(widths[i], len(c))
+			widths[i] = max(widths[i], utf8.RuneCountInString(c))
 		}
 	}
 	var out strings.Builder

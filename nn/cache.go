@@ -34,6 +34,9 @@ func (c *Cache) Advance(n int) { c.n += n }
 // Reset empties the cache for another sequence and keeps its memory.
 func (c *Cache) Reset() { c.n = 0 }
 
+// Truncate forgets what is behind the first n tokens, to go on from there another way.
+func (c *Cache) Truncate(n int) { c.n = n }
+
 // append adds rows in F32 to one block's part and returns all of it in F32: rows themselves, or the cache's memory, or the arena's.
 func (c *Cache) append(layer int, rows op.KV, arena *kernels.Arena) op.KV {
 	if c.prec == kernels.F32 {

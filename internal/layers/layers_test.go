@@ -25,9 +25,9 @@ var order = [][]string{
 	{"internal/quant", "internal/atomicfile", "internal/suggest", "internal/keyed", "internal/plainjson", "internal/profile", "internal/stash"},
 	{"internal/kernels", "weights", "tokenizer", "dataset", "eval", "internal/ui", "internal/run", "internal/tfevents"},
 	{"internal/op", "internal/linalg", "optim", "internal/tokencache", "weights/safetensors", "weights/gguf", "tokenizer/chat", "internal/compare"},
-	{"nn"},
+	{"nn", "eval/task"},
 	{"model"},
-	{"model/family", "peft", "generate"},
+	{"model/family", "peft", "generate", "internal/likelihood"},
 	{"base", "trainer"}, // and the methods
 	{"merge", "configs", "lora/arith"},
 	{"cmd"},
