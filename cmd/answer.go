@@ -80,7 +80,9 @@ type evaluation struct {
 	system  string
 	maxNew  int
 	metrics []eval.Metric
-	streams ui.Streams
+	// bootstrap is for the intervals and the comparison with the base.
+	bootstrap eval.Bootstrap
+	streams   ui.Streams
 	// baseAnswers is a file of answers that the base has given to the rows already; empty for none.
 	baseAnswers string
 }
@@ -144,8 +146,8 @@ func (e *evaluation) sideBySide(ctx context.Context, r *run.Run, prefix string) 
 	if err != nil {
 		return nil, err
 	}
-	if tuned.Base = base; r == nil {
-		return tuned, nil
+	if err := tuned.Against(base, e.bootstrap); err != nil || r == nil {
+		return tuned, err
 	}
 	return tuned, r.WriteJSON(prefix+run.MetricsFile, tuned)
 }
@@ -193,7 +195,7 @@ func (e *evaluation) answered(file string) ([]eval.Pair, error) {
 }
 
 // basePredictionsFile holds the base's answers, beside the tuned model's.
-const basePredictionsFile = "predictions-base.jsonl"
+const basePredictionsFile = run.BasePredictionsFile
 
 // readAnswers reads the answers of a predictions file by row id; none if there is no file.
 func readAnswers(path string) (map[string]string, error) {

@@ -52,10 +52,15 @@ Metrics: ` + strings.Join(eval.Names(), ", "),
 	f.StringArrayVar(&o.tasks, "task", nil, "a task file; may be given several times")
 	f.StringVar(&o.general, "general", "", "a general text or rows: its perplexity before and after tuning")
 	f.StringVar(&o.taskRows, "task-rows", "", "write the log-likelihoods of every row of the tasks to this JSONL file")
+	f.IntVar(&o.bootstrap.Resamples, "bootstrap", 0, "resamples for the 95 % intervals and the test against the base, 0: none (default: the config's eval.bootstrap)")
+	f.Uint64Var(&o.bootstrap.Seed, "bootstrap-seed", 0, "seed of the resamples (default: the config's eval.bootstrap_seed)")
 	f.IntVar(&o.maxNew, "max-new", 0, "tokens of an answer (default: the config's eval.max_new_tokens)")
 	f.StringVar(&o.runs, "runs", "runs", "folder of the runs")
 	f.BoolVar(&o.json, "json", false, "one JSON object on stdout")
-	c.PreRun = func(c *cobra.Command, _ []string) { o.limitGiven = c.Flags().Changed("limit") }
+	c.PreRun = func(c *cobra.Command, _ []string) {
+		o.limitGiven = c.Flags().Changed("limit")
+		o.resamplesGiven, o.seedGiven = c.Flags().Changed("bootstrap"), c.Flags().Changed("bootstrap-seed")
+	}
 	return c
 }
 
@@ -65,6 +70,8 @@ type evalFlags struct {
 	tasks                                                 []string
 	limit, maxNew                                         int
 	limitGiven, again, json                               bool
+	bootstrap                                             eval.Bootstrap
+	resamplesGiven, seedGiven                             bool // whether bootstrap's fields were asked for
 }
 
 func (o *evalFlags) run(ctx context.Context, args []string, s ui.Streams) error {
@@ -114,6 +121,9 @@ func (o *evalFlags) check(args []string) error {
 	case o.taskRows != "" && len(o.tasks) == 0:
 		return usageError{errors.New("--task-rows goes with --task")}
 	}
+	if err := o.bootstrap.Validate(); err != nil {
+		return usageError{fmt.Errorf("--bootstrap: %w", err)}
+	}
 	if o.metric != "" {
 		if _, err := eval.Parse(o.metric); err != nil {
 			return usageError{fmt.Errorf("--metric: %w", err)}
@@ -130,6 +140,18 @@ func (o *evalFlags) metricList(missing []string) ([]eval.Metric, error) {
 	return eval.Parse(strings.Join(missing, ","))
 }
 
+// resampling is what the flags say of the bootstrap, and c where they say nothing.
+func (o *evalFlags) resampling(c eval.Config) eval.Bootstrap {
+	b := c.Resampling()
+	if o.resamplesGiven {
+		b.Resamples = o.bootstrap.Resamples
+	}
+	if o.seedGiven {
+		b.Seed = o.bootstrap.Seed
+	}
+	return b
+}
+
 func (o *evalFlags) scoreFile() (*eval.Result, error) {
 	metrics, err := o.metricList(eval.Default().Metrics)
 	if err != nil {
@@ -144,7 +166,11 @@ func (o *evalFlags) scoreFile() (*eval.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return eval.Evaluate(metrics, pairs)
+	result, err := eval.Evaluate(metrics, pairs)
+	if err == nil {
+		result.Intervals(o.resampling(eval.Default()))
+	}
+	return result, err
 }
 
 // scoreData answers the rows of a file with a base and an adapter, or with a base alone.
@@ -170,7 +196,8 @@ func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, 
 	}
 	defer session.close()
 	e := &evaluation{
-		session: session, rows: limited(rows, o.limit), system: session.meta.System, maxNew: o.maxNew, metrics: metrics, streams: s,
+		session: session, rows: limited(rows, o.limit), system: session.meta.System, maxNew: o.maxNew, metrics: metrics,
+		bootstrap: o.resampling(eval.Default()), streams: s,
 	}
 	if e.maxNew == 0 {
 		e.maxNew = eval.Default().MaxNewTokens
@@ -186,15 +213,21 @@ func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, 
 		}
 	}
 	result, err := e.run(ctx, "answering", nil)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case base == nil:
+		result.Intervals(e.bootstrap)
+	default:
+		if err := result.Against(base, e.bootstrap); err != nil {
+			return nil, err
+		}
 	}
-	result.Base = base
 	return result, o.judge(ctx, x, session, result, s)
 }
 
 // scoreRun scores a run on its test or validation part, by tasks, and on a general text.
-func (o *evalFlags) scoreRun(ctx context.Context, args []string, s ui.Streams) (*eval.Result, error) {
+func (o *evalFlags) scoreRun(ctx context.Context, args []string, s ui.Streams) (result *eval.Result, err error) {
 	ref := ""
 	if len(args) > 0 {
 		ref = args[0]
@@ -204,11 +237,16 @@ func (o *evalFlags) scoreRun(ctx context.Context, args []string, s ui.Streams) (
 		return nil, err
 	}
 	s.Note("run      %s", r.Dir)
+	defer func() {
+		if err == nil {
+			writeReport(r, s)
+		}
+	}()
 	before, err := readMetrics(r)
 	if err != nil {
 		return nil, err
 	}
-	result := &eval.Result{Metrics: map[string]float64{}}
+	result = &eval.Result{Metrics: map[string]float64{}}
 	if o.metric != "" || !o.asksExtras() {
 		if result, err = o.answerRun(ctx, r, s); err != nil {
 			return nil, err
@@ -226,6 +264,9 @@ func (o *evalFlags) answerRun(ctx context.Context, r *run.Run, s ui.Streams) (*e
 	other := o.limitGiven || o.maxNew > 0 // than what the run itself answers
 	if !o.again && o.maxNew == 0 && o.split == "test" {
 		result, err := e.stored(r)
+		if err == nil && result != nil && !other {
+			err = keepScores(r, result)
+		}
 		if err != nil || result != nil {
 			return result, err
 		}
@@ -268,12 +309,22 @@ func (o *evalFlags) ofRun(r *run.Run, s ui.Streams) (*evaluation, error) {
 	if rows = limited(rows, limit); len(rows) == 0 {
 		return nil, fmt.Errorf("%s: the run has no %s part", r.Dir, o.split)
 	}
-	e := &evaluation{rows: rows, system: c.Data.System, maxNew: c.Eval.MaxNewTokens, streams: s}
+	e := &evaluation{rows: rows, system: c.Data.System, maxNew: c.Eval.MaxNewTokens, bootstrap: o.resampling(c.Eval), streams: s}
 	if o.maxNew > 0 {
 		e.maxNew = o.maxNew
 	}
 	e.metrics, err = o.metricList(c.Eval.Metrics)
 	return e, err
+}
+
+// keepScores writes a run's scores, with those of other metrics that it has of the same answers.
+func keepScores(r *run.Run, result *eval.Result) error {
+	old, err := readMetrics(r)
+	if err != nil {
+		return err
+	}
+	result = result.With(old) // what is printed has the metrics that were asked for
+	return r.WriteJSON(run.MetricsFile, result)
 }
 
 // stored scores the answers that the run has, nil if some are missing.
@@ -289,9 +340,9 @@ func (e *evaluation) stored(r *run.Run) (*eval.Result, error) {
 	if err != nil || tuned == nil {
 		return nil, err
 	}
-	tuned.Base, err = score(basePredictionsFile)
-	if err != nil || tuned.Base == nil {
+	base, err := score(basePredictionsFile)
+	if err != nil || base == nil {
 		return nil, err
 	}
-	return tuned, nil
+	return tuned, tuned.Against(base, e.bootstrap)
 }

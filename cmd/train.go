@@ -16,6 +16,7 @@ import (
 	"ft/configs"
 	"ft/eval"
 	"ft/internal/profile"
+	"ft/internal/report"
 	"ft/internal/run"
 	"ft/internal/tfevents"
 	"ft/internal/ui"
@@ -136,7 +137,8 @@ func (t *training) fit(ctx context.Context) error {
 	tr := &trainer.Trainer{
 		Config: c.Train, Model: t.session.base.Model, Params: t.session.adapter.Params(), Hooks: hooks(t.session.adapter),
 		Train: t.data.Train, Val: t.data.Val, Recompute: t.recompute(t.freeMemory()), Pack: c.Data.Pack, EvalEvery: c.Eval.Every, Best: best,
-		Keep: func() error { return t.save(t.outcome()) }, Reload: t.reload(),
+		Lower: eval.BetterOf(best) == eval.Lower,
+		Keep:  func() error { return t.save(t.outcome()) }, Reload: t.reload(),
 		Observers: []trainer.Observer{bar{progress}, rowLog{t.log}, board{t.events}, clerk{t}},
 	}
 	if c.Eval.Sample > 0 && t.data.Rows.Val > 0 {
@@ -236,7 +238,8 @@ func (t *training) scoreSample(ctx context.Context) (map[string]float64, error) 
 
 func (t *training) evaluation(s ui.Streams) *evaluation {
 	return &evaluation{
-		session: t.session, system: t.config.Data.System, maxNew: t.config.Eval.MaxNewTokens, metrics: t.metrics, streams: s,
+		session: t.session, system: t.config.Data.System, maxNew: t.config.Eval.MaxNewTokens, metrics: t.metrics,
+		bootstrap: t.config.Eval.Resampling(), streams: s,
 	}
 }
 
@@ -333,5 +336,17 @@ func (t *training) end(err error) error {
 	if t.events != nil {
 		errs = append(errs, t.events.Close())
 	}
-	return errors.Join(append(errs, t.run.Finish(status, time.Now()))...)
+	err = errors.Join(append(errs, t.run.Finish(status, time.Now()))...)
+	writeReport(t.run, t.streams)
+	return err
+}
+
+// writeReport makes a run's page. What the run has done is done: a failure is told, and no more.
+func writeReport(r *run.Run, s ui.Streams) {
+	path, err := report.Write(r.Dir)
+	if err != nil {
+		s.Warn("%s could not be written: %v", run.ReportFile, err)
+		return
+	}
+	s.Note("report   %s", path)
 }

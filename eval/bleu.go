@@ -14,7 +14,7 @@ const bleuVersion = "2.6.0+ft"
 // arXiv:1804.08771): n-grams up to 4, counts summed over the corpus, exponential smoothing, case kept.
 // Options are one tokenizer, and "lc" to lower-case. Without a tokenizer it is zh for Chinese
 // references and 13a otherwise; the signature says which.
-func newBLEU(suffix string, options []string) (func([]Pair) []Score, error) {
+func newBLEU(suffix string, options []string) (func([]Pair) *Stats, error) {
 	b := bleu{}
 	for _, o := range options {
 		switch {
@@ -26,7 +26,7 @@ func newBLEU(suffix string, options []string) (func([]Pair) []Score, error) {
 			b.tokenizer = o
 		}
 	}
-	return func(pairs []Pair) []Score {
+	return func(pairs []Pair) *Stats {
 		b := b
 		if b.tokenizer == "" {
 			b.tokenizer = "13a"
@@ -34,7 +34,10 @@ func newBLEU(suffix string, options []string) (func([]Pair) []Score, error) {
 				b.tokenizer = "zh"
 			}
 		}
-		return []Score{{Name: "bleu" + suffix, Value: b.corpus(pairs).score(false), Signature: b.signature(pairs)}}
+		s := b.stats(pairs)
+		s.Names, s.Signature = []string{"bleu" + suffix}, b.signature(pairs)
+		s.Score = func(sums []float64, _ int) []float64 { return []float64{countsOf(sums).score(false)} }
+		return s
 	}, nil
 }
 
@@ -51,19 +54,18 @@ func (b bleu) signature(pairs []Pair) string {
 	return fmt.Sprintf("nrefs:%s|case:%s|eff:no|tok:%s|smooth:exp|version:%s", references(pairs), caseRule, b.tokenizer, bleuVersion)
 }
 
-// corpus sums the counts of all pairs.
-func (b bleu) corpus(pairs []Pair) bleuCounts {
-	tokenize := b.tokenize()
-	var sum bleuCounts
-	words := vocabulary{}
-	for _, p := range pairs {
-		var refs [][]int32
-		for _, r := range p.References {
-			refs = append(refs, words.encode(tokenize(r)))
+// stats counts each pair.
+func (b bleu) stats(pairs []Pair) *Stats {
+	return newStats(pairs, bleuWidth, func() func(Pair, []float64) {
+		tokenize, words := b.tokenize(), vocabulary{}
+		return func(p Pair, row []float64) {
+			refs := make([][]int32, len(p.References))
+			for i, r := range p.References {
+				refs[i] = words.encode(tokenize(r))
+			}
+			countBLEU(words.encode(tokenize(p.Prediction)), refs).put(row)
 		}
-		sum.add(words.encode(tokenize(p.Prediction)), refs)
-	}
-	return sum
+	})
 }
 
 // tokenize returns the chosen tokenizer with the preparation that precedes all of them.
@@ -77,7 +79,7 @@ func (b bleu) tokenize() func(string) []string {
 	}
 }
 
-// bleuCounts are the sums that BLEU is computed from.
+// bleuCounts are the numbers, of a row or summed up, that BLEU is computed from.
 type bleuCounts struct {
 	// hypLen and refLen are in tokens; refLen takes of each row the reference nearest in length.
 	hypLen, refLen int
@@ -86,10 +88,29 @@ type bleuCounts struct {
 	correct, total [maxOrder]int
 }
 
-// add counts one row.
-func (c *bleuCounts) add(hyp []int32, refs [][]int32) {
-	c.hypLen += len(hyp)
-	c.refLen += nearestLength(len(hyp), refs)
+// bleuWidth is how many numbers a row has.
+const bleuWidth = 2 + 2*maxOrder
+
+// put writes the counts as a row.
+func (c bleuCounts) put(row []float64) {
+	row[0], row[1] = float64(c.hypLen), float64(c.refLen)
+	for i := range maxOrder {
+		row[2+i], row[2+maxOrder+i] = float64(c.correct[i]), float64(c.total[i])
+	}
+}
+
+// countsOf reads what put wrote, or sums of it.
+func countsOf(sums []float64) bleuCounts {
+	c := bleuCounts{hypLen: int(sums[0]), refLen: int(sums[1])}
+	for i := range maxOrder {
+		c.correct[i], c.total[i] = int(sums[2+i]), int(sums[2+maxOrder+i])
+	}
+	return c
+}
+
+// countBLEU counts one row.
+func countBLEU(hyp []int32, refs [][]int32) bleuCounts {
+	c := bleuCounts{hypLen: len(hyp), refLen: nearestLength(len(hyp), refs)}
 	for order := 1; order <= maxOrder; order++ {
 		allowed := map[ngram]int{}
 		for _, ref := range refs {
@@ -100,11 +121,12 @@ func (c *bleuCounts) add(hyp []int32, refs [][]int32) {
 			}
 		}
 		counts := map[ngram]int{}
-		c.total[order-1] += countNgrams(hyp, order, counts)
+		c.total[order-1] = countNgrams(hyp, order, counts)
 		for g, n := range counts {
 			c.correct[order-1] += min(n, allowed[g])
 		}
 	}
+	return c
 }
 
 // nearestLength is the length of the reference nearest to n, the shorter one if two are as near.

@@ -24,6 +24,10 @@ type Config struct {
 	// Sample is the number of validation rows answered at each evaluation during training; 0 computes
 	// losses only.
 	Sample int `yaml:"sample"`
+	// Bootstrap is how many times the answered rows are drawn again for the intervals and the comparison with the base; 0: neither.
+	Bootstrap int `yaml:"bootstrap"`
+	// BootstrapSeed is what those draws depend on.
+	BootstrapSeed uint64 `yaml:"bootstrap_seed"`
 	// Tasks are YAML files of multiple-choice and log-likelihood tasks, in the manner of LM Evaluation Harness, that base and
 	// tuned model do at the end (see eval/task).
 	Tasks []string `yaml:"tasks"`
@@ -34,7 +38,9 @@ type Config struct {
 
 // Default returns the settings of a run that names none.
 func Default() Config {
-	return Config{Every: 0.25, Metrics: []string{"bleu", "rouge"}, Best: "loss", MaxNewTokens: 128, Sample: 50}
+	return Config{
+		Every: 0.25, Metrics: []string{"bleu", "rouge"}, Best: "loss", MaxNewTokens: 128, Sample: 50, Bootstrap: 1000, BootstrapSeed: 42,
+	}
 }
 
 // Validate reports every value out of bounds, joined, each as `key: what is wrong`.
@@ -63,6 +69,9 @@ func (c Config) Validate() error {
 			bad(fmt.Sprintf("tasks[%d]", i), "%s is listed twice", file)
 		}
 	}
+	if err := (Bootstrap{Resamples: c.Bootstrap}).Validate(); err != nil {
+		bad("bootstrap", "%s", err)
+	}
 	known := true
 	for i, name := range c.Metrics {
 		metrics, err := Parse(name)
@@ -81,10 +90,17 @@ func (c Config) Validate() error {
 	case !known || c.Best == "loss":
 	case c.BestScore() == "":
 		bad("best", "must be loss or one of %s, got %q", strings.Join(c.scores(), ", "), c.Best)
+	case BetterOf(c.BestScore()) == Neither:
+		bad("best", "%s says neither better nor worse: choose another score, or loss", c.Best)
 	case c.Sample == 0 && c.Every > 0:
 		bad("best", "%s needs answers during training: sample must be above 0", c.Best)
 	}
 	return errors.Join(errs...)
+}
+
+// Resampling is how intervals are found.
+func (c Config) Resampling() Bootstrap {
+	return Bootstrap{Resamples: c.Bootstrap, Seed: c.BootstrapSeed}
 }
 
 // BestScore is the key that Best names in the scores of an evaluation, "loss" for the loss, and empty if

@@ -102,7 +102,7 @@ func TestPairsConformance_bleu(t *testing.T) {
 				for name, want := range c.Sacrebleu {
 					if strings.HasPrefix(name, "bleu:") {
 						b, _ := parseBLEU(t, name)
-						want.check(t, name, b.corpus([]Pair{{c.Hyp, c.Refs}}), true)
+						want.check(t, name, countsOf(b.stats([]Pair{{c.Hyp, c.Refs}}).Sums()), true)
 					}
 				}
 			})
@@ -122,7 +122,7 @@ func TestPairsConformance_bleu(t *testing.T) {
 func checkCorpusBLEU(t *testing.T, name string, pairs []Pair, want goldenBLEU) {
 	t.Helper()
 	b, m := parseBLEU(t, name)
-	want.check(t, name, b.corpus(pairs), false)
+	want.check(t, name, countsOf(b.stats(pairs).Sums()), false)
 	scores, err := m.Compute(pairs)
 	if err != nil {
 		t.Fatal(err)
@@ -224,7 +224,7 @@ func TestSacrebleuUnitConformance(t *testing.T) {
 				pairs := unitPairs(t, c.Kind, c.Hyp, c.Hyps, c.Refs)
 				effective, _ := c.Kw["effective_order"].(bool)
 				c.withoutCounts = c.Counts == nil
-				c.check(t, "score", b.corpus(pairs), effective)
+				c.check(t, "score", countsOf(b.stats(pairs).Sums()), effective)
 			})
 		}
 		for i, c := range g.Tokenize {
@@ -338,7 +338,7 @@ func TestBLEUPaperConformance(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			counts := bleu{tokenizer: "none"}.corpus([]Pair{{c.Hyp, refs}})
+			counts := countsOf(bleu{tokenizer: "none"}.stats([]Pair{{c.Hyp, refs}}).Sums())
 			if got := float64(counts.correct[c.N-1]) / float64(counts.total[c.N-1]); !near(got, c.Value, 1e-9) {
 				t.Errorf("precision %d: %g, want %g", i, got, c.Value)
 			}
@@ -348,8 +348,7 @@ func TestBLEUPaperConformance(t *testing.T) {
 			for k, n := range c.RefLens {
 				refs[k] = make([]int32, n)
 			}
-			var counts bleuCounts
-			counts.add(make([]int32, c.HypLen), refs)
+			counts := countBLEU(make([]int32, c.HypLen), refs)
 			if counts.refLen != c.Closest || !near(counts.brevity(), c.BP, 1e-9) {
 				t.Errorf("brevity %d: length %d, penalty %g; want %d, %g", i, counts.refLen, counts.brevity(), c.Closest, c.BP)
 			}

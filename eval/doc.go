@@ -4,7 +4,8 @@
 //	"bleu,rouge:stem" (Parse)                    → []Metric
 //	Evaluate(metrics, pairs)                     → *Result → JSON, or Table for people
 //
-// A metric is a pure function of its pairs: float64, no randomness, the same bits on every run.
+// A metric takes a few numbers from each pair, and its scores are a function of their sums (Stats): float64, no randomness, the
+// same bits on every run and with any number of threads.
 // Scores are percent and not rounded. To add one, write its file and add a line to the table in
 // metrics.go.
 package eval

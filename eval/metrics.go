@@ -19,7 +19,7 @@ type Pair struct {
 type Score struct {
 	// Name is the key of the result, such as "bleu:zh" or "rougeL".
 	Name string
-	// Value is in percent.
+	// Value is in percent, but for nist, cider and ppl, which have scales of their own.
 	Value float64
 	// Signature says how the value was computed, in sacrebleu's form: key:value joined by "|".
 	// "version" names the release of the program whose rules were followed; "+ft" that this code did.
@@ -32,25 +32,29 @@ type kind struct {
 	// options are the words that may follow the name, each after a colon.
 	options []string
 	// make returns the metric's function for the given options, which are all known and distinct.
-	// suffix is what followed the name, colons included.
-	make func(suffix string, options []string) (func([]Pair) []Score, error)
+	// suffix is what followed the name, colons included. The function gets at least one pair, each with a reference.
+	make func(suffix string, options []string) (func([]Pair) *Stats, error)
+	// better is the metric's direction.
+	better Better
 }
 
 // kinds is the table of all metrics.
 var kinds = []kind{
-	{"bleu", append(tokenizerNames(), "lc"), newBLEU},
-	{"rouge", []string{"stem"}, newROUGE},
+	{name: "bleu", options: append(tokenizerNames(), "lc"), make: newBLEU},
+	{name: "rouge", options: []string{"stem"}, make: newROUGE},
 }
 
 // Metric is one entry of a metric list. Only Parse makes one.
 type Metric struct {
 	// Name is the entry as it was given, such as "bleu:zh".
-	Name    string
-	compute func([]Pair) []Score
+	Name   string
+	stats  func([]Pair) *Stats
+	better Better
 }
 
-// Compute scores pairs. Without pairs, or with one that has no reference, it returns an error.
-func (m Metric) Compute(pairs []Pair) ([]Score, error) {
+// Stats takes from pairs what the metric's scores are computed from. Without pairs, or with one that has no reference, it
+// returns an error.
+func (m Metric) Stats(pairs []Pair) (*Stats, error) {
 	if len(pairs) == 0 {
 		return nil, fmt.Errorf("eval: %s: no rows to score", m.Name)
 	}
@@ -59,7 +63,18 @@ func (m Metric) Compute(pairs []Pair) ([]Score, error) {
 			return nil, fmt.Errorf("eval: %s: row %d has no reference", m.Name, i+1)
 		}
 	}
-	return m.compute(pairs), nil
+	s := m.stats(pairs)
+	s.Better = m.better
+	return s, nil
+}
+
+// Compute scores pairs. It fails as Stats does.
+func (m Metric) Compute(pairs []Pair) ([]Score, error) {
+	s, err := m.Stats(pairs)
+	if err != nil {
+		return nil, err
+	}
+	return s.Scores(), nil
 }
 
 // Parse reads a comma-separated list such as "bleu,rouge:stem". An entry named twice counts once. All
@@ -104,11 +119,22 @@ func parseEntry(entry string) (Metric, error) {
 			return Metric{}, fmt.Errorf("metric %q: option %q twice", entry, o)
 		}
 	}
-	compute, err := k.make(strings.TrimPrefix(entry, name), options)
+	stats, err := k.make(strings.TrimPrefix(entry, name), options)
 	if err != nil {
 		return Metric{}, fmt.Errorf("metric %q: %w", entry, err)
 	}
-	return Metric{Name: entry, compute: compute}, nil
+	return Metric{Name: entry, stats: stats, better: k.better}, nil
+}
+
+// BetterOf is the direction of the score with that key in a result, such as rougeL.
+func BetterOf(score string) Better {
+	longest, better := 0, Higher
+	for _, k := range kinds {
+		if strings.HasPrefix(score, k.name) && len(k.name) > longest {
+			longest, better = len(k.name), k.better
+		}
+	}
+	return better
 }
 
 func kindNames() []string {

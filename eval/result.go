@@ -12,36 +12,75 @@ import (
 type Result struct {
 	// N is the number of rows.
 	N int `json:"n,omitempty"`
-	// Metrics are the scores by name, in percent, not rounded.
+	// Metrics are the scores by name, not rounded; see Score for their scale.
 	Metrics map[string]float64 `json:"metrics"`
 	// Signatures say how each score was computed.
 	Signatures map[string]string `json:"signatures,omitempty"`
+	// CI95 are 95 % intervals of the scores: lower and upper end.
+	CI95 map[string][2]float64 `json:"ci95,omitempty"`
+	// Compared tells whether the scores differ from Base's.
+	Compared map[string]Comparison `json:"compared,omitempty"`
+	// Bootstrap is how CI95 and Compared were found.
+	Bootstrap *Bootstrap `json:"bootstrap,omitempty"`
 	// Base holds the scores of the untuned model on the same rows, if it was asked too.
 	Base *Result `json:"base,omitempty"`
 	// Tasks are the scores of multiple-choice and log-likelihood tasks by their names.
 	Tasks map[string]*TaskResult `json:"tasks,omitempty"`
 	// General is the check on forgetting.
 	General *General `json:"general,omitempty"`
+
+	stats []*Stats // what the scores were computed from, unless the result was read from a file
 }
 
-// Evaluate computes all metrics over pairs.
+// Evaluate computes all metrics over pairs. Intervals and Against add to the result.
 func Evaluate(metrics []Metric, pairs []Pair) (*Result, error) {
 	r := &Result{N: len(pairs), Metrics: map[string]float64{}, Signatures: map[string]string{}}
 	for _, m := range metrics {
-		scores, err := m.Compute(pairs)
+		stats, err := m.Stats(pairs)
 		if err != nil {
 			return nil, err
 		}
-		for _, s := range scores {
+		r.stats = append(r.stats, stats)
+		for _, s := range stats.Scores() {
 			r.Metrics[s.Name], r.Signatures[s.Name] = s.Value, s.Signature
 		}
 	}
 	return r, nil
 }
 
-// Table renders the scores as aligned plain text, one line a metric in the order of their names: with a Base
-// the columns base, tuned and difference, without one only the score. What one side lacks shows as "-". Tasks and the check on
-// forgetting follow.
+// With is r and what an earlier result of the same answers has of other metrics. One of another number of rows is of other answers: then it is r alone.
+func (r *Result) With(old *Result) *Result {
+	if old == nil || old.N != r.N {
+		return r
+	}
+	out := *r
+	out.Metrics, out.Signatures = joined(old.Metrics, r.Metrics), joined(old.Signatures, r.Signatures)
+	out.CI95, out.Compared = joined(old.CI95, r.CI95), joined(old.Compared, r.Compared)
+	if r.Bootstrap == nil {
+		out.Bootstrap = old.Bootstrap
+	}
+	if r.Base != nil {
+		out.Base = r.Base.With(old.Base)
+	}
+	return &out
+}
+
+// joined has the entries of both maps, those of b where both have one.
+func joined[V any](a, b map[string]V) map[string]V {
+	if len(a) == 0 {
+		return b
+	}
+	out := maps.Clone(a)
+	maps.Copy(out, b)
+	return out
+}
+
+// FewRows is the number of rows below which the table warns of its intervals.
+const FewRows = 20
+
+// Table renders the scores as aligned plain text, one line a metric in the order of their names: with a Base the columns base,
+// tuned and difference, without one only the score; then the interval and the verdict, where there are some. What one
+// side lacks shows as "-". Tasks and the check on forgetting follow.
 func (r *Result) Table() string {
 	var parts []string
 	if len(r.names()) > 0 {
@@ -57,23 +96,67 @@ func (r *Result) Table() string {
 
 // scoreTable is the part of the table about generated answers.
 func (r *Result) scoreTable() string {
-	rows := [][]string{{"metric", "score"}}
+	head := []string{"metric", "score"}
 	if r.Base != nil {
-		rows[0] = []string{"metric", "base", "tuned", "difference"}
+		head = []string{"metric", "base", "tuned", "difference"}
 	}
-	for _, name := range r.names() {
-		tuned, hasTuned := r.Metrics[name]
-		if r.Base == nil {
-			rows = append(rows, []string{name, cell("%.2f", tuned, hasTuned)})
-			continue
+	if r.CI95 != nil {
+		head = append(head, "95% interval")
+		if r.Base != nil {
+			head[len(head)-1] += " of tuned"
 		}
-		base, hasBase := r.Base.Metrics[name]
-		rows = append(rows, []string{name, cell("%.2f", base, hasBase), cell("%.2f", tuned, hasTuned), cell("%+.2f", tuned-base, hasTuned && hasBase)})
 	}
-	return align(rows)
+	if r.Compared != nil {
+		head = append(head, "verdict")
+	}
+	rows := [][]string{head}
+	for _, name := range r.names() {
+		rows = append(rows, r.line(name))
+	}
+	out := align(rows)
+	if r.CI95 != nil && r.N < FewRows {
+		out += fmt.Sprintf("%d rows are few: take intervals and p as rough\n", r.N)
+	}
+	return out
 }
 
-// align pads every cell to its column's width, the first column to the right and the others to the left.
+// line is a metric's line of the table.
+func (r *Result) line(name string) []string {
+	format := "%.2f"
+	if ownScale(name) {
+		format = "%.4f"
+	}
+	tuned, hasTuned := r.Metrics[name]
+	line := []string{name, cell(format, tuned, hasTuned)}
+	if r.Base != nil {
+		base, hasBase := r.Base.Metrics[name]
+		difference := cell("%+"+format[1:], tuned-base, hasTuned && hasBase)
+		line = []string{name, cell(format, base, hasBase), line[1], difference}
+	}
+	if r.CI95 != nil {
+		words := "-"
+		if ends, has := r.CI95[name]; has {
+			words = fmt.Sprintf(format+" to "+format, ends[0], ends[1])
+		}
+		line = append(line, words)
+	}
+	if r.Compared != nil {
+		words := "-"
+		if c, has := r.Compared[name]; has {
+			words = c.Words()
+		}
+		line = append(line, words)
+	}
+	return line
+}
+
+// ownScale reports whether a score is small and not in percent.
+func ownScale(name string) bool {
+	return strings.HasPrefix(name, "nist") || strings.HasPrefix(name, "cider")
+}
+
+// align pads every cell to its column's width, the first column to the right and the others to the left. A column of words
+// ends the line as it is.
 func align(rows [][]string) string {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -85,7 +168,11 @@ func align(rows [][]string) string {
 	for _, row := range rows {
 		fmt.Fprintf(&out, "%-*s", widths[0], row[0])
 		for i, c := range row[1:] {
-			fmt.Fprintf(&out, "   %*s", widths[i+1], c)
+			if i+1 == len(row)-1 && rows[0][i+1] == "verdict" {
+				out.WriteString("   " + c)
+			} else {
+				fmt.Fprintf(&out, "   %*s", widths[i+1], c)
+			}
 		}
 		out.WriteByte('\n')
 	}

@@ -16,22 +16,23 @@ const rougeVersion = "0.1.2+ft"
 //
 // Deviation: rouge_score drops every letter but a to z. If the references are Chinese, each letter of a
 // script other than Latin is a token here; the signature then says tok:zh instead of tok:latin.
-func newROUGE(suffix string, options []string) (func([]Pair) []Score, error) {
+func newROUGE(suffix string, options []string) (func([]Pair) *Stats, error) {
 	stem := slices.Contains(options, "stem")
-	return func(pairs []Pair) []Score {
-		r := newRougeScorer(stem, inChinese(pairs))
-		signature := r.signature(pairs)
-		sums := make([]float64, len(rougeKinds))
-		for _, p := range pairs {
-			for i, best := range r.best(p) {
-				sums[i] += best.f
+	return func(pairs []Pair) *Stats {
+		chinese := inChinese(pairs)
+		s := newStats(pairs, len(rougeKinds), func() func(Pair, []float64) {
+			r := newRougeScorer(stem, chinese)
+			return func(p Pair, row []float64) {
+				for i, best := range r.best(p) {
+					row[i] = best.f
+				}
 			}
+		})
+		s.Signature, s.Score = newRougeScorer(stem, chinese).signature(pairs), means
+		for _, k := range rougeKinds {
+			s.Names = append(s.Names, k.name+suffix)
 		}
-		var out []Score
-		for i, k := range rougeKinds {
-			out = append(out, Score{Name: k.name + suffix, Value: 100 * sums[i] / float64(len(pairs)), Signature: signature})
-		}
-		return out
+		return s
 	}, nil
 }
 

@@ -28,19 +28,6 @@ type TaskResult struct {
 	Compared map[string]Comparison `json:"compared,omitempty"`
 }
 
-// Comparison is the outcome of a test of tuned against base.
-type Comparison struct {
-	P       float64 `json:"p"`
-	Verdict string  `json:"verdict"`
-}
-
-// The verdicts of a comparison.
-const (
-	Better       = "better"
-	Worse        = "worse"
-	NoDifference = "no difference shown"
-)
-
 // General is how likely a model finds a general text, a check on forgetting.
 type General struct {
 	File   string `json:"file"`
@@ -70,21 +57,29 @@ func (r *Result) taskTable() string {
 	}
 	rows := [][]string{{"task", "score"}}
 	if side {
-		rows[0] = []string{"task", "base", "tuned", "difference", "McNemar"}
+		rows[0] = []string{"task", "base", "tuned", "difference", "verdict"}
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Tasks)) {
 		t := r.Tasks[name]
 		for _, m := range slices.Sorted(maps.Keys(t.Metrics)) {
 			row := []string{fmt.Sprintf("%s %s (n %d)", cmp.Or(t.Alias, name), m, t.N), t.cell(m)}
 			if side && t.Base != nil {
-				row = []string{row[0], t.Base.cell(m), row[1], fmt.Sprintf("%+.2f", t.Metrics[m]-t.Base.Metrics[m]), t.Compared[m].String()}
+				row = []string{row[0], t.Base.cell(m), row[1], fmt.Sprintf("%+.2f", t.Metrics[m]-t.Base.Metrics[m]), verdict(t.Compared, m)}
 			} else if side {
-				row = []string{row[0], "-", row[1], "-", ""}
+				row = []string{row[0], "-", row[1], "-", "-"}
 			}
 			rows = append(rows, row)
 		}
 	}
 	return align(rows)
+}
+
+// verdict is a comparison in words.
+func verdict(compared map[string]Comparison, name string) string {
+	if c, ok := compared[name]; ok {
+		return c.Words()
+	}
+	return "-"
 }
 
 func (s TaskScores) cell(metric string) string {
@@ -93,18 +88,6 @@ func (s TaskScores) cell(metric string) string {
 		out += fmt.Sprintf(" ± %.2f", e)
 	}
 	return out
-}
-
-// String says it in words; empty for no comparison.
-func (c Comparison) String() string {
-	if c.Verdict == "" {
-		return ""
-	}
-	p := fmt.Sprintf("p = %.2g", c.P)
-	if c.P < 0.01 {
-		p = "p < 0.01"
-	}
-	return c.Verdict + ", " + p
 }
 
 // line says in words how the general text's perplexity changed; empty without one.

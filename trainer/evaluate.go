@@ -84,7 +84,9 @@ func (l *loop) better(e EvalEvent) (bool, error) {
 		if !ok {
 			return false, fmt.Errorf("trainer: best is %q, but the evaluation has no such score", l.Best)
 		}
-		v, sign = s, -1
+		if v = s; !l.Lower {
+			sign = -1
+		}
 	} else if !l.validates() {
 		return true, nil
 	}

@@ -81,7 +81,8 @@ type Trainer struct {
 
 	Recompute bool    // what Config.Recompute came to on this machine
 	EvalEvery float64 // epochs between evaluations; 0: only at the end
-	Best      string  // "loss", or a key of what Score returns; larger is better there
+	Best      string  // "loss", or a key of what Score returns
+	Lower     bool    // the lower of two scores is the better one; the loss is so anyway
 	// Score answers validation rows and scores them; optional.
 	Score func(ctx context.Context) (map[string]float64, error)
 	// Keep is called when the present weights are the best so far.

@@ -145,9 +145,9 @@ func compare(before, after []float64) eval.Comparison {
 	}
 	c := eval.Comparison{P: binomial(min(gained, lost), gained+lost), Verdict: eval.NoDifference}
 	if c.P < 0.05 {
-		c.Verdict = eval.Better
+		c.Verdict = eval.IsBetter
 		if lost > gained {
-			c.Verdict = eval.Worse
+			c.Verdict = eval.IsWorse
 		}
 	}
 	return c

@@ -223,8 +223,8 @@ func TestCompare(t *testing.T) {
 		p            float64
 		verdict      string
 	}{
-		{0, 0, 1, eval.NoDifference}, {5, 0, 0.0625, eval.NoDifference}, {8, 1, 0.0390625, eval.Better}, {1, 8, 0.0390625, eval.Worse},
-		{7, 3, 0.34375, eval.NoDifference}, {20, 40, 0.01348929373119186, eval.Worse}, {5, 5, 1, eval.NoDifference},
+		{0, 0, 1, eval.NoDifference}, {5, 0, 0.0625, eval.NoDifference}, {8, 1, 0.0390625, eval.IsBetter}, {1, 8, 0.0390625, eval.IsWorse},
+		{7, 3, 0.34375, eval.NoDifference}, {20, 40, 0.01348929373119186, eval.IsWorse}, {5, 5, 1, eval.NoDifference},
 	} {
 		var before, after []float64
 		for range c.gained {

@@ -1,0 +1,95 @@
+package eval
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// Stats is what a metric takes from rows: a few numbers of each, whose sums over some rows give the scores of those rows. So the
+// score of any part of the rows, or of rows drawn again, costs one addition a number and no text is read twice.
+type Stats struct {
+	// Names are the keys of the result, such as "rougeL".
+	Names []string
+	// Signature says how the scores are computed; see Score.
+	Signature string
+	// Width is the count of numbers of a row.
+	Width int
+	// Rows are the numbers, [n, Width] for n rows.
+	Rows []float64
+	// Score computes the scores in the order of Names from the sums [Width] over n rows. It may be called from several goroutines.
+	Score func(sums []float64, n int) []float64
+	// Better says which of two scores is the better one.
+	Better Better
+	// Whole is set where the scores are of all rows together and no function of sums over rows: then there is no interval.
+	Whole bool
+}
+
+// Better says which of two scores of a metric is the better one.
+type Better int
+
+const (
+	Higher Better = iota
+	Lower
+	Neither // the score describes answers and does not judge them
+)
+
+// newStats fills the numbers of all pairs on all CPUs. worker is called once for each of them; the function that it returns
+// adds the numbers of one pair to row, which is zero, and must not depend on the pairs that it saw before.
+func newStats(pairs []Pair, width int, worker func() func(p Pair, row []float64)) *Stats {
+	const grain = 32 // rows that a worker takes at a time
+	s := &Stats{Width: width, Rows: make([]float64, len(pairs)*width)}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), (len(pairs)+grain-1)/grain) {
+		wg.Go(func() {
+			take := worker()
+			for {
+				hi := int(next.Add(grain))
+				if hi-grain >= len(pairs) {
+					return
+				}
+				for i := hi - grain; i < min(hi, len(pairs)); i++ {
+					take(pairs[i], s.Rows[i*width:(i+1)*width])
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return s
+}
+
+// Len is the number of rows.
+func (s *Stats) Len() int { return len(s.Rows) / s.Width }
+
+// Row is the numbers of row i.
+func (s *Stats) Row(i int) []float64 { return s.Rows[i*s.Width : (i+1)*s.Width] }
+
+// Sums adds up all rows, in their order.
+func (s *Stats) Sums() []float64 {
+	sums := make([]float64, s.Width)
+	for i := range s.Len() {
+		for k, v := range s.Row(i) {
+			sums[k] += v
+		}
+	}
+	return sums
+}
+
+// Scores are those of all rows.
+func (s *Stats) Scores() []Score {
+	var out []Score
+	for i, v := range s.Score(s.Sums(), s.Len()) {
+		out = append(out, Score{Name: s.Names[i], Value: v, Signature: s.Signature})
+	}
+	return out
+}
+
+// means is the Score of metrics that are means over rows of numbers from 0 to 1.
+func means(sums []float64, n int) []float64 {
+	out := make([]float64, len(sums))
+	for i, v := range sums {
+		out[i] = 100 * v / float64(n)
+	}
+	return out
+}
