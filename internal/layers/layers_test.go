@@ -24,7 +24,7 @@ import (
 var order = [][]string{
 	{"internal/quant", "internal/atomicfile", "internal/suggest", "internal/keyed", "internal/plainjson", "internal/profile", "internal/stash"},
 	{"internal/kernels", "weights", "tokenizer", "dataset", "eval", "internal/ui", "internal/run", "internal/tfevents", "internal/chart"},
-	{"internal/op", "internal/linalg", "optim", "internal/tokencache", "weights/safetensors", "weights/gguf", "tokenizer/chat", "internal/compare", "internal/report"},
+	{"internal/op", "internal/linalg", "optim", "internal/tokencache", "weights/safetensors", "weights/gguf", "tokenizer/chat", "internal/compare", "internal/report", "internal/review"},
 	{"nn", "eval/task"},
 	{"model"},
 	{"model/family", "peft", "generate", "internal/likelihood"},
