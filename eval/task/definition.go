@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -150,6 +151,11 @@ func (d *Definition) complete(r *reader) {
 	lacks := func(key, what string) { r.errs = append(r.errs, fmt.Errorf("%s: %s: %s", d.File, key, what)) }
 	if d.Alias == "" {
 		d.Alias = d.Name
+	}
+	for _, name := range []string{d.Name, d.Alias} { // tables show them
+		if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) || strings.TrimSpace(name) == "" {
+			lacks("task", fmt.Sprintf("the name %q has nothing to show, or characters that cannot be shown", name))
+		}
 	}
 	if d.OutputType == "" {
 		lacks("output_type", "is missing: "+strings.Join(outputTypes, ", "))

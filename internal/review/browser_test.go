@@ -144,6 +144,29 @@ func TestBrowser_text(t *testing.T) {
 	}
 }
 
+// TestBrowser_chinese: the page speaks Chinese, and nothing of it is left in English.
+func TestBrowser_chinese(t *testing.T) {
+	r := made(t, 3)
+	_, address := serve(t, r)
+	p := browser.Open(t)
+	p.Screen(1200, 900, false)
+	p.Go(address)
+	await(t, p, `!document.querySelector("#start").hidden`)
+	p.Do(chromedp.Click(chromedp.CSS("#language")))
+	await(t, p, `document.documentElement.lang === "zh" && document.title.endsWith("哪个回答更好？")`)
+	begin(t, p, "李雷")
+	p.Shot("review-chinese.png")
+	for n := range 2 {
+		await(t, p, count+` === "已评 `+string(rune('0'+n))+` / 2"`)
+		press(p, "b", "1", "2", "3", "4", kb.Enter)
+	}
+	await(t, p, `document.querySelectorAll("#sums tr").length === 6`)
+	p.Shot("review-chinese-end.png")
+	if left := browser.Eval[[]string](p, `[...document.querySelectorAll("[data-t], #sums th, .marks span")].map(e => e.textContent).filter(s => !/[\u4e00-\u9fff]/.test(s))`); len(left) > 0 {
+		t.Errorf("not in Chinese: %q", left)
+	}
+}
+
 // TestBrowser_keys: help, reference, a step back, an incomplete vote, the mouse, and a program that has ended.
 func TestBrowser_keys(t *testing.T) {
 	r := made(t, 3)

@@ -22,13 +22,17 @@ const words = {
     tuned: "微调", base: "原模型", tie: "平", decided: "（不计平局）", verdicts: { better: "更好", worse: "更差", "no difference shown": "未显示差异" }, of: "/", readers: n => n + " 位评审", votes: n => n + " 票", same: "相同", interval: "95% 区间", difference: "差", nobody: "只有一位评审",
   },
 };
-const language = navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en";
+const wished = new URLSearchParams(location.search).get("lang") || navigator.language;
+const language = wished.toLowerCase().startsWith("zh") ? "zh" : "en";
 const say = { ...words.en, ...words[language] };
 const $ = id => document.getElementById(id);
 const sides = ["left", "tie", "right"];
 let rater = "", question = null, total = 0, done = 0, step = 0, answers = [], busy = false;
 
 document.documentElement.lang = language;
+$("language").href = language === "zh" ? "?lang=en" : "?lang=zh";
+$("language").textContent = language === "zh" ? "English" : "中文";
+$("language").lang = language === "zh" ? "en" : "zh";
 for (const e of document.querySelectorAll("[data-t]")) if (say[e.dataset.t]) e.textContent = say[e.dataset.t];
 document.title = document.title.replace(/: .*/, ": " + document.querySelector("h1").textContent);
 for (const [key, text] of say.keys) {

@@ -8,6 +8,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"ft/internal/ui"
 )
 
 // Count is how often each side won.
@@ -214,7 +216,7 @@ func (s *Summary) Print(w io.Writer) error {
 		fmt.Fprintf(&b, "accuracy    %s\nfluency     %s\n", s.Accuracy.words(), s.Fluency.words())
 		for _, name := range slices.Sorted(maps.Keys(s.Raters)) {
 			c := s.Raters[name]
-			fmt.Fprintf(&b, "reader      %s: tuned %d, base %d, tie %d%s\n", name, c.Tuned, c.Base, c.Tie, c.tail())
+			fmt.Fprintf(&b, "reader      %s: tuned %d, base %d, tie %d%s\n", ui.EscapeLine(name), c.Tuned, c.Base, c.Tie, c.tail())
 		}
 		if a := s.Agreement; a != nil {
 			fmt.Fprintf(&b, "agreement   on %s that several readers judged%s\n", plural(a.Questions, "question"), a.words())
