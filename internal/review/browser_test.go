@@ -152,7 +152,7 @@ func TestBrowser_chinese(t *testing.T) {
 	p.Screen(1200, 900, false)
 	p.Go(address)
 	await(t, p, `!document.querySelector("#start").hidden`)
-	p.Do(chromedp.Click(chromedp.CSS("#language")))
+	p.Go(browser.Eval[string](p, `document.querySelector("#language").href`))
 	await(t, p, `document.documentElement.lang === "zh" && document.title.endsWith("哪个回答更好？")`)
 	begin(t, p, "李雷")
 	p.Shot("review-chinese.png")

@@ -62,7 +62,10 @@ groups.forEach((group, at) => {
     button.textContent = at ? value : say.sides[i];
     if (at && (value === 1 || value === 5)) button.title = value === 1 ? say.low : say.high;
     button.dataset.value = value;
-    button.addEventListener("click", () => choose(at, value));
+    button.addEventListener("click", e => {
+      if (e.detail > 0) button.blur(); // by a pointer: Enter is for Save then, not for this button
+      choose(at, value);
+    });
     group.append(button);
   });
 });
