@@ -106,7 +106,7 @@ var (
 )
 
 // basePredictionsFile holds the base's answers, beside the tuned model's.
-const basePredictionsFile = "predictions-base.jsonl"
+const basePredictionsFile = run.BasePredictionsFile
 
 // run answers all rows that k has no answer to, keeps the answers there as they are finished (unless k is nil), and scores all.
 func (e *evaluation) run(ctx context.Context, side side, k *kept) (*eval.Result, error) {
@@ -217,10 +217,14 @@ func (e *evaluation) sideBySide(ctx context.Context, r *run.Run, prefix string) 
 	return nil, err
 }
 
-// conclude compares the two sides and writes what came out.
+// conclude compares the two sides and writes what came out, beside the scores of other metrics that the run has of the same answers.
 func (e *evaluation) conclude(r *run.Run, prefix string, tuned, base *eval.Result) error {
 	if err := tuned.Against(base, e.bootstrap); err != nil || e.partial {
 		return err
 	}
-	return r.WriteJSON(prefix+run.MetricsFile, tuned)
+	old, err := readMetrics(r, prefix+run.MetricsFile)
+	if err != nil {
+		return err
+	}
+	return r.WriteJSON(prefix+run.MetricsFile, tuned.With(old)) // what is printed has the metrics that were asked for
 }

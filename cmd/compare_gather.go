@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ft/configs"
+	"ft/internal/chart"
 	"ft/internal/compare"
 	"ft/internal/kernels"
 	"ft/internal/run"
@@ -118,7 +119,7 @@ func curves(r *run.Run, row *compare.Row) error {
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		var l struct {
-			Step      int
+			Step      float64
 			Loss      *float64
 			EvalLoss  *float64 `json:"eval_loss"`
 			Tokens    float64
@@ -128,13 +129,13 @@ func curves(r *run.Run, row *compare.Row) error {
 			return fmt.Errorf("%s: %w", r.Path(run.LogFile), err)
 		}
 		if l.Loss != nil {
-			row.Train = append(row.Train, compare.Point{Step: l.Step, Loss: *l.Loss})
+			row.Train = append(row.Train, chart.Point{X: l.Step, Y: *l.Loss})
 			if l.PerSecond > 0 {
 				seconds += l.Tokens / l.PerSecond
 			}
 		}
 		if l.EvalLoss != nil {
-			row.Val = append(row.Val, compare.Point{Step: l.Step, Loss: *l.EvalLoss})
+			row.Val = append(row.Val, chart.Point{X: l.Step, Y: *l.EvalLoss})
 		}
 	}
 	row.Seconds = &seconds

@@ -138,8 +138,8 @@ func compared(better Better, tuned, base, p float64) Comparison {
 	return c
 }
 
-// words are the verdict for people.
-func (c Comparison) words() string {
+// Words are the verdict for people.
+func (c Comparison) Words() string {
 	switch {
 	case c.Verdict == NoDifference:
 		return fmt.Sprintf("%s (p = %.2f)", c.Verdict, c.P)

@@ -3,8 +3,10 @@ package eval
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Result is what an evaluation found, in the form of metrics.json.
@@ -25,6 +27,10 @@ type Result struct {
 	Decoding *Answering `json:"decoding,omitempty"`
 	// Base holds the scores of the untuned model on the same rows, if it was asked too.
 	Base *Result `json:"base,omitempty"`
+	// Tasks are the scores of multiple-choice and log-likelihood tasks by their names.
+	Tasks map[string]*TaskResult `json:"tasks,omitempty"`
+	// General is the check on forgetting.
+	General *General `json:"general,omitempty"`
 
 	stats []*Stats // what the scores were computed from, unless the result was read from a file
 }
@@ -64,13 +70,55 @@ func (m Metric) ofRows(pairs []Pair, samples int, found []Likelihood) (*Stats, e
 	return s, err
 }
 
-// fewRows is the number of rows below which the table warns of its intervals.
-const fewRows = 20
+// With is r and what an earlier result of the same answers has of other metrics. One of another number of rows, or that were
+// written otherwise, is of other answers: then it is r alone.
+func (r *Result) With(old *Result) *Result {
+	if old == nil || old.N != r.N || !reflect.DeepEqual(old.Decoding, r.Decoding) {
+		return r
+	}
+	out := *r
+	out.Metrics, out.Signatures = joined(old.Metrics, r.Metrics), joined(old.Signatures, r.Signatures)
+	out.CI95, out.Compared = joined(old.CI95, r.CI95), joined(old.Compared, r.Compared)
+	if r.Bootstrap == nil {
+		out.Bootstrap = old.Bootstrap
+	}
+	if r.Base != nil {
+		out.Base = r.Base.With(old.Base)
+	}
+	return &out
+}
+
+// joined has the entries of both maps, those of b where both have one.
+func joined[V any](a, b map[string]V) map[string]V {
+	if len(a) == 0 {
+		return b
+	}
+	out := maps.Clone(a)
+	maps.Copy(out, b)
+	return out
+}
+
+// FewRows is the number of rows below which the table warns of its intervals.
+const FewRows = 20
 
 // Table renders the scores as aligned plain text, one line a metric in the order of their names: with a Base the columns base,
 // tuned and difference, without one only the score; then the interval and the verdict, where there are some. What one
-// side lacks shows as "-".
+// side lacks shows as "-". Tasks and the check on forgetting follow.
 func (r *Result) Table() string {
+	var parts []string
+	if len(r.names()) > 0 {
+		parts = append(parts, r.scoreTable())
+	}
+	for _, p := range []string{r.taskTable(), r.General.line()} {
+		if p != "" {
+			parts = append(parts, p)
+		}
+	}
+	return strings.Join(parts, "\n")
+}
+
+// scoreTable is the part of the table about generated answers.
+func (r *Result) scoreTable() string {
 	head := []string{"metric", "score"}
 	if r.Base != nil {
 		head = []string{"metric", "base", "tuned", "difference"}
@@ -89,7 +137,7 @@ func (r *Result) Table() string {
 		rows = append(rows, r.line(name))
 	}
 	out := align(rows)
-	if r.CI95 != nil && r.N < fewRows {
+	if r.CI95 != nil && r.N < FewRows {
 		out += fmt.Sprintf("%d rows are few: take intervals and p as rough\n", r.N)
 	}
 	return out
@@ -118,7 +166,7 @@ func (r *Result) line(name string) []string {
 	if r.Compared != nil {
 		words := "-"
 		if c, has := r.Compared[name]; has {
-			words = c.words()
+			words = c.Words()
 		}
 		line = append(line, words)
 	}
@@ -136,7 +184,7 @@ func align(rows [][]string) string {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, c := range row {
-			widths[i] = max(widths[i], len(c))
+			widths[i] = max(widths[i], utf8.RuneCountInString(c))
 		}
 	}
 	var out strings.Builder

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"ft/eval"
+	"ft/internal/chart"
 )
 
 //go:embed page.html
@@ -13,8 +14,8 @@ var pageSource string
 
 var page = template.Must(template.New("page").Parse(pageSource))
 
-// colours is the number of colours in the page's palette.
-const colours = 8
+//go:embed page.css
+var pageStyle string
 
 // curvePoints bounds the points of a curve of training losses.
 const curvePoints = 60
@@ -27,23 +28,29 @@ type pageRow struct {
 	Best   []bool   // which of the cells are the best of their column
 }
 
-// HTML writes the report as one HTML page without scripts, fonts or anything else from elsewhere.
+// HTML writes the report as one HTML page that needs nothing from elsewhere.
 func (r *Report) HTML(w io.Writer) error {
-	var val, train []series
+	var val, train []chart.Line
 	var rows []pageRow
 	for i, row := range r.Rows {
-		colour := (i + colours - 1) % colours // the base, which has no curve, takes none
+		colour := (i + chart.Colours - 1) % chart.Colours // the base, which has no curve, takes none
 		cells := r.cells(row)[1:]
 		rows = append(rows, pageRow{row, colour, cells, make([]bool, len(cells))})
 		if i > 0 {
-			val = append(val, series{row.Name, colour, row.Val, true})
-			train = append(train, series{row.Name, colour, smooth(row.Train, curvePoints), false})
+			style := chart.Solid
+			if i > chart.Colours {
+				style = chart.Dash // the colours begin again
+			}
+			val = append(val, chart.Line{Name: row.Name, Colour: colour, Style: style, Points: row.Val, Markers: true})
+			train = append(train, chart.Line{Name: row.Name, Colour: colour, Style: style, Points: chart.Stretches(row.Train, curvePoints)})
 		}
 	}
 	r.markBest(rows)
 	return page.Execute(w, map[string]any{
 		"Report": r, "Header": r.header(), "Rows": rows,
-		"Val": chart("validation loss by step", val), "Train": chart("training loss by step", train),
+		"Page":  chart.NewPage(pageStyle),
+		"Val":   chart.Chart{Title: "Validation loss", Axis: "optimizer steps", One: "step", Lines: val}.HTML(),
+		"Train": chart.Chart{Title: "Training loss", Axis: "optimizer steps", One: "step", Lines: train}.HTML(),
 	})
 }
 

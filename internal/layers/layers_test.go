@@ -23,11 +23,11 @@ import (
 // a package to make an import possible without saying why in docs/architecture.md.
 var order = [][]string{
 	{"internal/quant", "internal/jieba", "internal/atomicfile", "internal/suggest", "internal/keyed", "internal/plainjson", "internal/profile", "internal/stash", "internal/mecab", "internal/textenc", "internal/near", "internal/mend"},
-	{"internal/kernels", "weights", "tokenizer", "dataset", "internal/ui", "internal/run", "internal/tfevents"},
-	{"internal/op", "internal/linalg", "optim", "internal/tokencache", "weights/safetensors", "weights/gguf", "tokenizer/chat", "eval"},
-	{"nn", "internal/compare"},
+	{"internal/kernels", "weights", "tokenizer", "dataset", "internal/ui", "internal/run", "internal/tfevents", "internal/chart"},
+	{"internal/op", "internal/linalg", "optim", "internal/tokencache", "weights/safetensors", "weights/gguf", "tokenizer/chat", "eval", "internal/review"},
+	{"nn", "internal/compare", "internal/report", "eval/task"},
 	{"model"},
-	{"model/family", "peft", "generate"},
+	{"model/family", "peft", "generate", "internal/likelihood"},
 	{"base", "trainer"}, // and the methods
 	{"merge", "configs", "lora/arith"},
 	{"cmd"},
@@ -35,7 +35,7 @@ var order = [][]string{
 }
 
 // testOnly packages serve tests: only test files, and one another, import them.
-var testOnly = []string{"internal/testkit", "internal/testkit/backend", "peft/pefttest"}
+var testOnly = []string{"internal/testkit", "internal/testkit/backend", "internal/testkit/browser", "peft/pefttest"}
 
 // walled are modules that only the listed packages import.
 var walled = map[string][]string{

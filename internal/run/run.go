@@ -28,9 +28,12 @@ const (
 	DataFile        = "data.json" // what was in the data, and what was left out
 	LogFile         = "log.jsonl"
 	PredictionsFile = "predictions.jsonl"
-	MetricsFile     = "metrics.json"
-	AdapterDir      = "adapter"
-	ModelDir        = "model" // of a method that makes a whole model
+	// BasePredictionsFile holds the base's answers, beside the tuned model's.
+	BasePredictionsFile = "predictions-base.jsonl"
+	MetricsFile         = "metrics.json"
+	ReportFile          = "report.html"
+	AdapterDir          = "adapter"
+	ModelDir            = "model" // of a method that makes a whole model
 )
 
 const stamp = "20060102-150405"
