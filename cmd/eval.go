@@ -30,13 +30,19 @@ The run's page, report.html, is made again. The run keeps the scores of metrics 
 With --predictions, score a JSONL file of {"prediction", "references"} rows without any model.
 With --base, --adapter and --data, score any adapter on any data file.
 
+With --task, let base and tuned model do a multiple-choice or log-likelihood task in the manner of LM Evaluation Harness, whose YAML
+files it reads; docs/tasks.md describes them. With --general, ask how likely they find a text. Without --metric nothing else is
+scored then.
+
 Metrics, with the options that may follow a name:
 ` + eval.Help() + `
 bleu and rouge look at the references' script: Chinese text is cut into characters, and the signature says so. docs/metrics.md
 tells what each metric is and which to take.`,
 		Example: `  ft eval --metric rouge
   ft eval runs/med-20261123-140501 --metric bleu,rouge:stem --split val --limit 100
-  ft eval --predictions answers.jsonl --metric bleu:zh --json`,
+  ft eval --predictions answers.jsonl --metric bleu:zh --json
+  ft eval --base model.gguf --task configs/tasks/med_terms.yaml
+  ft eval runs/latest --task configs/tasks/med_terms.yaml --general prose.txt`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c.Context(), args, *s) },
 	}
@@ -46,9 +52,12 @@ tells what each metric is and which to take.`,
 	f.IntVar(&o.limit, "limit", 0, "answer only so many rows, 0: all (default: the config's eval.limit)")
 	f.BoolVar(&o.again, "again", false, "generate answers anew")
 	f.StringVar(&o.predictions, "predictions", "", "score this file instead of a model")
-	f.StringVar(&o.base, "base", "", "base model, with --adapter and --data")
-	f.StringVar(&o.adapter, "adapter", "", "adapter or run directory, with --data")
+	f.StringVar(&o.base, "base", "", "base model, with --data, --task or --general")
+	f.StringVar(&o.adapter, "adapter", "", "adapter or run directory, with --data, --task or --general")
 	f.StringVar(&o.data, "data", "", "rows to answer, with --adapter")
+	f.StringArrayVar(&o.tasks, "task", nil, "a task file; may be given several times")
+	f.StringVar(&o.general, "general", "", "a general text or rows: its perplexity before and after tuning")
+	f.StringVar(&o.taskRows, "task-rows", "", "write the log-likelihoods of every row of the tasks to this JSONL file")
 	f.IntVar(&o.bootstrap.Resamples, "bootstrap", 0, "resamples for the 95 % intervals and the test against the base, 0: none (default: the config's eval.bootstrap)")
 	f.Uint64Var(&o.bootstrap.Seed, "bootstrap-seed", 0, "seed of the resamples (default: the config's eval.bootstrap_seed)")
 	o.decoding.add(f, " (default of these: the config's eval.decoding)")
@@ -64,6 +73,8 @@ tells what each metric is and which to take.`,
 
 type evalFlags struct {
 	metric, split, predictions, base, adapter, data, runs string
+	general, taskRows                                     string
+	tasks                                                 []string
 	limit, maxNew                                         int
 	limitGiven, again, json                               bool
 	decoding                                              decodingFlags
@@ -82,6 +93,8 @@ func (o *evalFlags) run(ctx context.Context, args []string, s ui.Streams) error 
 		result, err = o.scoreFile()
 	case o.data != "":
 		result, err = o.scoreData(ctx, s)
+	case o.base != "" || o.adapter != "":
+		result, err = o.scoreModel(ctx, s)
 	default:
 		result, err = o.scoreRun(ctx, args, s)
 	}
@@ -105,12 +118,18 @@ func (o *evalFlags) check(args []string) error {
 		return usageError{fmt.Errorf("--max-new: must be 0 or more, got %d", o.maxNew)}
 	case o.predictions != "" && (o.decoding.given() || o.maxNew > 0):
 		return usageError{errors.New("--predictions scores answers that are there: leave out what says how answers are written")}
-	case o.predictions != "" && (len(args) > 0 || o.data != "" || o.adapter != "" || o.base != ""):
-		return usageError{errors.New("--predictions scores a file alone: leave out RUN, --base, --adapter and --data")}
-	case (o.base != "" || o.adapter != "") != (o.data != ""):
-		return usageError{errors.New("--base or --adapter go with --data: the rows to answer")}
-	case o.data != "" && len(args) > 0:
-		return usageError{errors.New("give either a RUN or --data, not both")}
+	case o.predictions != "" && (len(args) > 0 || o.data != "" || o.adapter != "" || o.base != "" || o.asksExtras()):
+		return usageError{errors.New("--predictions scores a file alone: leave out RUN, --base, --adapter, --data, --task and --general")}
+	case o.data != "" && o.base == "" && o.adapter == "":
+		return usageError{errors.New("--data goes with --base or --adapter: the model to ask")}
+	case (o.base != "" || o.adapter != "") && o.data == "" && !o.asksExtras():
+		return usageError{errors.New("--base or --adapter go with --data, the rows to answer, or with --task or --general")}
+	case (o.base != "" || o.adapter != "") && len(args) > 0:
+		return usageError{errors.New("give either a RUN or --base and --adapter, not both")}
+	case o.metric != "" && (o.base != "" || o.adapter != "") && o.data == "":
+		return usageError{errors.New("--metric scores answers: give --data, the rows to answer")}
+	case o.taskRows != "" && len(o.tasks) == 0:
+		return usageError{errors.New("--task-rows goes with --task")}
 	}
 	if err := o.bootstrap.Validate(); err != nil {
 		return usageError{fmt.Errorf("--bootstrap: %w", err)}
@@ -217,6 +236,10 @@ func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, 
 	if o.maxNew > 0 {
 		how.MaxNewTokens = o.maxNew
 	}
+	x, _, err := o.extras(eval.Config{})
+	if err != nil {
+		return nil, err
+	}
 	session, err := openSession(o.base, o.adapter)
 	if err != nil {
 		return nil, err
@@ -237,12 +260,15 @@ func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, 
 		return nil, err
 	case base == nil:
 		result.Intervals(e.bootstrap)
-		return result, nil
+	default:
+		if err := result.Against(base, e.bootstrap); err != nil {
+			return nil, err
+		}
 	}
-	return result, result.Against(base, e.bootstrap)
+	return result, o.judge(ctx, x, session, result, s)
 }
 
-// scoreRun scores a run on its test or validation part.
+// scoreRun scores a run on its test or validation part, by tasks, and on a general text.
 func (o *evalFlags) scoreRun(ctx context.Context, args []string, s ui.Streams) (result *eval.Result, err error) {
 	ref := ""
 	if len(args) > 0 {
@@ -258,6 +284,21 @@ func (o *evalFlags) scoreRun(ctx context.Context, args []string, s ui.Streams) (
 			writeReport(r, s)
 		}
 	}()
+	before, err := readMetrics(r, run.MetricsFile)
+	if err != nil {
+		return nil, err
+	}
+	result = &eval.Result{Metrics: map[string]float64{}}
+	if o.metric != "" || !o.asksExtras() {
+		if result, err = o.answerRun(ctx, r, s); err != nil {
+			return nil, err
+		}
+	}
+	return result, o.addExtras(ctx, r, before, result, s)
+}
+
+// answerRun scores a run on its test or validation part.
+func (o *evalFlags) answerRun(ctx context.Context, r *run.Run, s ui.Streams) (*eval.Result, error) {
 	e, prefix, err := o.ofRun(r, s)
 	if err != nil {
 		return nil, err

@@ -32,8 +32,6 @@ const likelihoodTokens = 2048
 // fills it has no tokens.
 func (s *session) likelihoods(ctx context.Context, rows []dataset.Row, system string, progress *ui.Progress) ([]eval.Likelihood, error) {
 	m := s.base.Model
-	defer m.SetPrecision(m.Precision())
-	m.SetPrecision(kernels.F32)
 	c := dataset.Default()
 	c.System, c.MaxTokens, c.TooLong, c.TrainOn = system, m.Room(), "cut", "answer"
 	samples, order := make([]dataset.Sample, len(rows)), make([]int, 0, len(rows))
@@ -49,9 +47,20 @@ func (s *session) likelihoods(ctx context.Context, rows []dataset.Row, system st
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return len(samples[a].IDs) - len(samples[b].IDs) })
 	out := make([]eval.Likelihood, len(rows))
+	return out, m.WithPrecision(kernels.F32, func() error {
+		return s.readAll(ctx, samples, order, func(i int, l eval.Likelihood) {
+			out[i] = l
+			progress.Step(1)
+		})
+	})
+}
+
+// readAll finds the likelihoods of samples in passes of some, in the given order.
+func (s *session) readAll(ctx context.Context, samples []dataset.Sample, order []int, found func(i int, l eval.Likelihood)) error {
+	m := s.base.Model
 	for len(order) > 0 {
 		if ctx.Err() != nil {
-			return nil, trainer.ErrInterrupted
+			return trainer.ErrInterrupted
 		}
 		var pass []dataset.Sample
 		for n := 0; len(pass) < len(order); {
@@ -64,13 +73,12 @@ func (s *session) likelihoods(ctx context.Context, rows []dataset.Row, system st
 		b := dataset.Pack(pass)
 		l, err := m.Loss(&b)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for k, sample := range pass {
-			out[order[k]] = eval.Likelihood{NLL: l.PerSample[k], Tokens: sample.LabelTokens()}
+			found(order[k], eval.Likelihood{NLL: l.PerSample[k], Tokens: sample.LabelTokens()})
 		}
-		progress.Step(len(pass))
 		order = order[len(pass):]
 	}
-	return out, nil
+	return nil
 }

@@ -21,6 +21,7 @@ type prepared struct {
 	session *session
 	data    *tokencache.Data // samples and rows; settle must be called before they are used
 	metrics []eval.Metric
+	extras  *extras
 
 	cache      *tokencache.Cache // nil: data is not kept
 	key        tokencache.Key
@@ -33,6 +34,9 @@ func prepare(c *configs.Config, s ui.Streams) (*prepared, error) {
 	p := &prepared{config: c, streams: s}
 	var err error
 	if p.metrics, err = eval.Parse(strings.Join(c.Eval.Metrics, ",")); err != nil {
+		return nil, err
+	}
+	if p.extras, err = loadExtras(c.Eval.Tasks, c.Eval.General, 0); err != nil {
 		return nil, err
 	}
 	span := profile.Start(profile.BaseLoad)
@@ -136,6 +140,9 @@ func (p *prepared) summary(s ui.Streams) {
 	}
 	if l := d.Report.Leaks; l != nil && l.Rows > 0 {
 		s.Warn("%s", leaksAccepted(l))
+	}
+	for _, t := range p.extras.tasks {
+		s.Note("task     %s: %d rows, %s", t.Name, t.Len(), t.OutputType)
 	}
 	s.Note("training %d steps of %d samples, about %s tokens an epoch", c.Train.TotalSteps(d.Train.Len()), c.Train.Batch, ui.Count(d.Tokens))
 	if p.session.base.Model.Virtual() > 0 && c.Train.LR < lowForPrompts {

@@ -77,6 +77,7 @@ func newRoot(s *ui.Streams) (*cobra.Command, *bool) {
 		newPromptCmd(s),
 		newCompareCmd(s),
 		newEvalCmd(s),
+		newReviewCmd(s),
 		newMergeCmd(s),
 		newGenerateCmd(s),
 		newScoreCmd(s),

@@ -14,6 +14,7 @@ import (
 	"ft/dataset"
 	"ft/generate"
 	"ft/internal/kernels"
+	"ft/internal/likelihood"
 	"ft/internal/ui"
 	"ft/model"
 	"ft/trainer"
@@ -226,7 +227,7 @@ func (q scoring) score(m *model.Model, top int) (scored, error) {
 	}
 	losses := make([]float64, n)
 	err := m.Logits(q.ids, at, func(i int, logits []float32) {
-		norm := logSumExp(logits)
+		norm := likelihood.LogSumExp(logits)
 		out.Logprobs[i] = float64(logits[q.ids[i+1]]) - norm
 		out.Argmax[i] = generate.Argmax(logits)
 		if l := q.labels[i+1]; l >= 0 {
@@ -254,19 +255,6 @@ func (q scoring) score(m *model.Model, top int) (scored, error) {
 		out.Loss = &sum
 	}
 	return out, nil
-}
-
-// logSumExp is the logarithm of the sum of the exponentials of x.
-func logSumExp(x []float32) float64 {
-	top := math.Inf(-1)
-	for _, v := range x {
-		top = max(top, float64(v))
-	}
-	sum := 0.0
-	for _, v := range x {
-		sum += math.Exp(float64(v) - top)
-	}
-	return top + math.Log(sum)
 }
 
 // topRanked are the k largest logits, in descending order, the lower id first on a tie.

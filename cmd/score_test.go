@@ -117,22 +117,3 @@ func TestTopRanked(t *testing.T) {
 		}
 	}
 }
-
-func TestLogSumExp(t *testing.T) {
-	for _, c := range []struct {
-		x    []float32
-		want float64
-	}{
-		{[]float32{0, 0}, math.Ln2},
-		{[]float32{1000, 1000, 1000, 1000}, 1000 + 2*math.Ln2},
-		{[]float32{-1000, 0}, 0},
-		{[]float32{-3.5}, -3.5},
-	} {
-		if got := logSumExp(c.x); math.Abs(got-c.want) > 1e-12 {
-			t.Errorf("logSumExp(%v) = %v, want %v", c.x, got, c.want)
-		}
-	}
-	if got := logSumExp([]float32{0, float32(math.NaN())}); !math.IsNaN(got) {
-		t.Errorf("with a NaN it is %v", got)
-	}
-}

@@ -246,28 +246,22 @@ func (t *training) evaluation(s ui.Streams) *evaluation {
 	}
 }
 
-// judge answers the test part with base and tuned model and prints the scores side by side.
+// judge answers the test part with base and tuned model, lets them do the tasks, and prints the scores side by side.
 func (t *training) judge(ctx context.Context) error {
 	if t.data.Rows.Test == 0 {
-		t.streams.Note("no test part: nothing to score")
+		t.streams.Note("no test part: no answers to score")
+	}
+	if t.data.Rows.Test == 0 && t.extras.empty() {
 		t.next()
 		return nil
 	}
 	defer profile.Start(profile.Answers).Stop()
-	e := t.evaluation(t.streams)
-	var err error
-	if e.rows, err = t.data.TestRows(t.config.Eval.Limit); err != nil {
-		return err
+	result, err := t.answerTest(ctx)
+	if err == nil && !t.extras.empty() {
+		if err = t.extras.judgeRun(ctx, t.session, t.run, result, t.streams); err == nil {
+			err = t.run.WriteJSON(run.MetricsFile, result)
+		}
 	}
-	if len(e.rows) == 0 {
-		t.streams.Note("the test part is plain text, which asks nothing: nothing to answer and score")
-		t.next()
-		return nil
-	}
-	if t.answers != "" {
-		e.baseAnswers = filepath.Join(t.answers, basePredictionsFile)
-	}
-	result, err := e.sideBySide(ctx, t.run, "")
 	if err != nil {
 		return err
 	}
@@ -281,10 +275,37 @@ func (t *training) judge(ctx context.Context) error {
 	return nil
 }
 
+// answerTest answers the test part with base and tuned model; an empty result without one.
+func (t *training) answerTest(ctx context.Context) (*eval.Result, error) {
+	if t.data.Rows.Test == 0 {
+		return &eval.Result{Metrics: map[string]float64{}}, nil
+	}
+	e := t.evaluation(t.streams)
+	var err error
+	if e.rows, err = t.data.TestRows(t.config.Eval.Limit); err != nil {
+		return nil, err
+	}
+	if len(e.rows) == 0 {
+		t.streams.Note("the test part is plain text, which asks nothing: nothing to answer and score")
+		return &eval.Result{Metrics: map[string]float64{}}, nil
+	}
+	if t.answers != "" {
+		e.baseAnswers = filepath.Join(t.answers, basePredictionsFile)
+	}
+	return e.sideBySide(ctx, t.run, "")
+}
+
 // logScores puts the final scores beside the curves.
 func (t *training) logScores(r *eval.Result) error {
 	step := int(t.run.Info.Sizes["steps"])
-	for prefix, metrics := range map[string]map[string]float64{"test/": r.Metrics, "test_base/": r.Base.Metrics} {
+	scores := map[string]map[string]float64{"test/": r.Metrics}
+	if r.Base != nil {
+		scores["test_base/"] = r.Base.Metrics
+	}
+	for name, task := range r.Tasks {
+		scores["task/"+name+"/"], scores["task_base/"+name+"/"] = task.Metrics, task.Base.Metrics
+	}
+	for prefix, metrics := range scores {
 		for name, v := range metrics {
 			if err := t.events.Scalar(prefix+name, step, v); err != nil {
 				return err

@@ -30,6 +30,12 @@ type Config struct {
 	Bootstrap int `yaml:"bootstrap"`
 	// BootstrapSeed is what those draws depend on.
 	BootstrapSeed uint64 `yaml:"bootstrap_seed"`
+	// Tasks are YAML files of multiple-choice and log-likelihood tasks, in the manner of LM Evaluation Harness, that base and
+	// tuned model do at the end (see eval/task).
+	Tasks []string `yaml:"tasks"`
+	// General is a file of general text, or of rows: its perplexity before and after tuning tells what was forgotten. Empty
+	// measures nothing.
+	General string `yaml:"general"`
 }
 
 // Default returns the settings of a run that names none.
@@ -60,6 +66,14 @@ func (c Config) Validate() error {
 	}
 	if c.Sample < 0 {
 		bad("sample", "must be 0 (losses only) or more, got %d", c.Sample)
+	}
+	for i, file := range c.Tasks {
+		switch {
+		case strings.TrimSpace(file) == "":
+			bad(fmt.Sprintf("tasks[%d]", i), "expected the name of a file")
+		case slices.Contains(c.Tasks[:i], file):
+			bad(fmt.Sprintf("tasks[%d]", i), "%s is listed twice", file)
+		}
 	}
 	if err := (Bootstrap{Resamples: c.Bootstrap}).Validate(); err != nil {
 		bad("bootstrap", "%s", err)

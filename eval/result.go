@@ -3,8 +3,10 @@ package eval
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Result is what an evaluation found, in the form of metrics.json.
@@ -25,6 +27,10 @@ type Result struct {
 	Decoding *Answering `json:"decoding,omitempty"`
 	// Base holds the scores of the untuned model on the same rows, if it was asked too.
 	Base *Result `json:"base,omitempty"`
+	// Tasks are the scores of multiple-choice and log-likelihood tasks by their names.
+	Tasks map[string]*TaskResult `json:"tasks,omitempty"`
+	// General is the check on forgetting.
+	General *General `json:"general,omitempty"`
 
 	stats []*Stats // what the scores were computed from, unless the result was read from a file
 }
@@ -52,9 +58,22 @@ func EvaluateSamples(metrics []Metric, pairs []Pair, samples int, found []Likeli
 	return r, nil
 }
 
-// With is r and what an earlier result of the same answers has of other metrics. One of another number of rows is of other answers: then it is r alone.
+// ofRows is what the metric takes from each row.
+func (m Metric) ofRows(pairs []Pair, samples int, found []Likelihood) (*Stats, error) {
+	if m.NeedsModel() {
+		return m.ofModel(found)
+	}
+	s, err := m.Stats(pairs)
+	if err == nil {
+		s.group(samples)
+	}
+	return s, err
+}
+
+// With is r and what an earlier result of the same answers has of other metrics. One of another number of rows, or that were
+// written otherwise, is of other answers: then it is r alone.
 func (r *Result) With(old *Result) *Result {
-	if old == nil || old.N != r.N {
+	if old == nil || old.N != r.N || !reflect.DeepEqual(old.Decoding, r.Decoding) {
 		return r
 	}
 	out := *r
@@ -79,25 +98,27 @@ func joined[V any](a, b map[string]V) map[string]V {
 	return out
 }
 
-// ofRows is what the metric takes from each row.
-func (m Metric) ofRows(pairs []Pair, samples int, found []Likelihood) (*Stats, error) {
-	if m.NeedsModel() {
-		return m.ofModel(found)
-	}
-	s, err := m.Stats(pairs)
-	if err == nil {
-		s.group(samples)
-	}
-	return s, err
-}
-
 // FewRows is the number of rows below which the table warns of its intervals.
 const FewRows = 20
 
 // Table renders the scores as aligned plain text, one line a metric in the order of their names: with a Base the columns base,
 // tuned and difference, without one only the score; then the interval and the verdict, where there are some. What one
-// side lacks shows as "-".
+// side lacks shows as "-". Tasks and the check on forgetting follow.
 func (r *Result) Table() string {
+	var parts []string
+	if len(r.names()) > 0 {
+		parts = append(parts, r.scoreTable())
+	}
+	for _, p := range []string{r.taskTable(), r.General.line()} {
+		if p != "" {
+			parts = append(parts, p)
+		}
+	}
+	return strings.Join(parts, "\n")
+}
+
+// scoreTable is the part of the table about generated answers.
+func (r *Result) scoreTable() string {
 	head := []string{"metric", "score"}
 	if r.Base != nil {
 		head = []string{"metric", "base", "tuned", "difference"}
@@ -163,7 +184,7 @@ func align(rows [][]string) string {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, c := range row {
-			widths[i] = max(widths[i], len(c))
+			widths[i] = max(widths[i], utf8.RuneCountInString(c))
 		}
 	}
 	var out strings.Builder

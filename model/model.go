@@ -24,6 +24,13 @@ type Model struct {
 // SetPrecision fixes what products are computed in, whatever Precision would choose: float32 for scores and proofs.
 func (m *Model) SetPrecision(p kernels.Precision) { m.forced = &p }
 
+// WithPrecision runs f while products are computed in p.
+func (m *Model) WithPrecision(p kernels.Precision, f func() error) error {
+	defer func(before *kernels.Precision) { m.forced = before }(m.forced)
+	m.forced = &p
+	return f()
+}
+
 // Precision is what products are computed in: bfloat16 where the backend gains from it and every width is a multiple of
 // 32, float32 otherwise. Sums, norms, the residual stream and adapters are float32 in either case.
 func (m *Model) Precision() kernels.Precision {

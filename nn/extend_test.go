@@ -237,6 +237,25 @@ func TestPool(t *testing.T) {
 		}
 		return 3000
 	})
+	other := c.Fork() // of 100 rows: three full pages and a part
+	other.Truncate(70)
+	used(4 + 1) // the third is its own now, that it may write there
+	fill(other, 75, 5000)
+	check("the fork alone, cut elsewhere", c, func(pos int) float32 {
+		if pos < 70 {
+			return 2000
+		}
+		return 3000
+	})
+	check("what was cut", other, func(pos int) float32 {
+		if pos < 70 {
+			return 2000
+		}
+		return 5000
+	})
+	other.Truncate(64)
+	used(4)
+	other.Reset()
 	whole := c.Fork()
 	fill(whole, 2*PageRows+40, 3000) // c has 100 rows: nothing to fill
 	c.Reset()

@@ -26,12 +26,15 @@ type Page struct {
 }
 
 // NewPage is the head of a page with style rules of its own behind Look.
-func NewPage(style string) Page {
+func NewPage(style string) Page { return NewPageOf(style, Script) }
+
+// NewPageOf is NewPage for a page with another script.
+func NewPageOf(style, script string) Page {
 	style = Look + style
 	return Page{
-		Style: template.CSS(style), Script: template.JS(Script),
+		Style: template.CSS(style), Script: template.JS(script),
 		// The picture is an empty icon, so that browsers do not ask a server for one.
-		Policy: "default-src 'none'; img-src data:; style-src '" + hash(style) + "'; script-src '" + hash(Script) + "'; base-uri 'none'; form-action 'none'",
+		Policy: "default-src 'none'; img-src data:; style-src '" + hash(style) + "'; script-src '" + hash(script) + "'; base-uri 'none'; form-action 'none'",
 	}
 }
 

@@ -25,9 +25,9 @@ var order = [][]string{
 	{"internal/quant", "internal/jieba", "internal/atomicfile", "internal/suggest", "internal/keyed", "internal/plainjson", "internal/profile", "internal/stash", "internal/mecab", "internal/textenc", "internal/near", "internal/mend"},
 	{"internal/kernels", "weights", "tokenizer", "dataset", "internal/ui", "internal/run", "internal/tfevents"},
 	{"internal/op", "internal/linalg", "optim", "internal/tokencache", "weights/safetensors", "weights/gguf", "tokenizer/chat", "eval", "internal/chart"},
-	{"nn", "internal/compare", "internal/report"},
+	{"nn", "internal/compare", "internal/report", "eval/task", "internal/review"},
 	{"model"},
-	{"model/family", "peft", "generate"},
+	{"model/family", "peft", "generate", "internal/likelihood"},
 	{"base", "trainer"}, // and the methods
 	{"merge", "configs", "lora/arith"},
 	{"cmd"},

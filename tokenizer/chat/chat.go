@@ -38,11 +38,21 @@ type Template struct {
 const maxSource = 1 << 20
 
 // Parse compiles a template. Syntax errors and statements that are not supported are errors.
-func Parse(source string, opt Options) (t *Template, err error) {
+func Parse(source string, opt Options) (*Template, error) {
+	t, err := parse(source, false)
+	if err != nil {
+		return nil, err
+	}
+	t.opt = opt
+	return t, nil
+}
+
+// parse compiles a template; plain leaves white space around statements and at the end as it is.
+func parse(source string, plain bool) (t *Template, err error) {
 	if len(source) > maxSource {
 		return nil, fmt.Errorf("chat: the template has %d bytes, the most is %d", len(source), maxSource)
 	}
-	tags, err := lex(source)
+	tags, err := lex(source, plain)
 	if err != nil {
 		return nil, fmt.Errorf("chat: %w", err)
 	}
@@ -55,7 +65,7 @@ func Parse(source string, opt Options) (t *Template, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("chat: %w", err)
 	}
-	return &Template{opt: opt, tmpl: tmpl, methods: r.methods}, nil
+	return &Template{tmpl: tmpl, methods: r.methods}, nil
 }
 
 // Render lays out messages; addGenerationPrompt asks for the beginning of the assistant's next turn.
@@ -93,7 +103,12 @@ func (t *Template) Render(messages []Message, addGenerationPrompt bool, extra ..
 	if now.IsZero() {
 		now = time.Now()
 	}
-	newRun(now).define(vars, t.methods)
+	return t.render(newRun(now), vars)
+}
+
+// render fills in the variables.
+func (t *Template) render(r *run, vars map[string]jinja.Value) (out string, err error) {
+	r.define(vars, t.methods)
 	defer recoverTo(&err)
 	if out, err = t.tmpl.RenderValues(vars); err != nil {
 		return "", fmt.Errorf("chat: %w", err)

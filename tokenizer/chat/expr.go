@@ -165,7 +165,7 @@ func (r *rewriter) operand(toks []token) (string, error) {
 		case t.kind == tokName && strings.HasPrefix(t.text, own):
 			err = fmt.Errorf("the name %s is reserved", t.text)
 		default:
-			s, after = t.text+" ", t.kind != tokOp
+			s, after = engineName(t.text)+" ", t.kind != tokOp
 		}
 		if err != nil {
 			return "", err

@@ -51,6 +51,7 @@ type lexer struct {
 	pos       int
 	line      int
 	lineStart bool // the last tag ended with a newline
+	plain     bool // without trim_blocks and lstrip_blocks
 	tags      []tag
 }
 
@@ -62,9 +63,12 @@ var (
 	rawEnd   = regexp.MustCompile(`\{%([-+]?)\s*endraw\s*([-+]?)%\}`)
 )
 
-func lex(source string) ([]tag, error) {
+func lex(source string, plain bool) ([]tag, error) {
 	source = strings.ReplaceAll(strings.ReplaceAll(source, "\r\n", "\n"), "\r", "\n")
-	l := &lexer{src: strings.TrimSuffix(source, "\n"), line: 1, lineStart: true}
+	if !plain {
+		source = strings.TrimSuffix(source, "\n")
+	}
+	l := &lexer{src: source, line: 1, lineStart: true, plain: plain}
 	for l.pos < len(l.src) {
 		if err := l.next(); err != nil {
 			return nil, fmt.Errorf("line %d: %w", l.line, err)
@@ -133,7 +137,7 @@ func (l *lexer) before(text string, sign byte, block bool) string {
 	switch {
 	case sign == '-':
 		return strings.TrimRightFunc(text, isSpace)
-	case sign == '+' || !block:
+	case sign == '+' || !block || l.plain:
 		return text
 	}
 	start := strings.LastIndexByte(text, '\n') + 1
@@ -148,7 +152,7 @@ func (l *lexer) after(end int, minus, plus, block bool) {
 	switch {
 	case minus:
 		end += len(l.src[end:]) - len(strings.TrimLeftFunc(l.src[end:], isSpace))
-	case block && !plus && end < len(l.src) && l.src[end] == '\n':
+	case block && !plus && !l.plain && end < len(l.src) && l.src[end] == '\n':
 		end++
 	}
 	l.advance(end)
@@ -237,10 +241,7 @@ func scanToken(s string) (token, int, error) {
 		m := numberToken.FindString(s)
 		return token{tokNumber, plainNumber(strings.ReplaceAll(m, "_", ""))}, len(m), nil
 	case c == '_' || (c|32) >= 'a' && (c|32) <= 'z':
-		n := 1
-		for n < len(s) && (s[n] == '_' || (s[n]|32) >= 'a' && (s[n]|32) <= 'z' || s[n] >= '0' && s[n] <= '9') {
-			n++
-		}
+		n := len(s) - len(strings.TrimLeftFunc(s, nameRune))
 		return token{tokName, s[:n]}, n, nil
 	}
 	for _, op := range operatorToks {
@@ -248,8 +249,29 @@ func scanToken(s string) (token, int, error) {
 			return token{tokOp, op}, len(op), nil
 		}
 	}
+	if n := len(s) - len(strings.TrimLeftFunc(s, nameRune)); n > 0 {
+		return token{tokName, s[:n]}, n, nil
+	}
 	r, _ := utf8.DecodeRuneInString(s)
 	return token{}, 0, fmt.Errorf("unexpected character %q", r)
+}
+
+// nameRune reports whether a name may go on with r, or begin with it if it is a letter.
+func nameRune(r rune) bool {
+	return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)
+}
+
+// engineName is a name in the letters that the engine reads.
+func engineName(name string) string {
+	var b strings.Builder
+	for _, r := range name {
+		if r < utf8.RuneSelf {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, own+"u%x_", r)
+		}
+	}
+	return b.String()
 }
 
 // plainNumber writes a number without an exponent, which the engine does not read.

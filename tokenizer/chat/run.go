@@ -3,6 +3,7 @@ package chat
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ type run struct {
 	now           time.Time
 	turns, output int
 	depth         int
+	strict        bool // undefined values are errors
 }
 
 func newRun(now time.Time) *run { return &run{now: now} }
@@ -33,6 +35,9 @@ func newRun(now time.Time) *run { return &run{now: now} }
 func (r *run) define(vars map[string]jinja.Value, methods []string) {
 	def := func(name string, f callable) {
 		if _, given := vars[name]; !given {
+			if r.strict && !slices.Contains(allowsUndefined, strings.TrimPrefix(name, own)) {
+				f = strictly(f)
+			}
 			vars[name] = jinja.NewCallable(name, f)
 		}
 	}
