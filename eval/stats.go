@@ -37,26 +37,34 @@ const (
 // newStats fills the numbers of all pairs on all CPUs. worker is called once for each of them; the function that it returns
 // adds the numbers of one pair to row, which is zero, and must not depend on the pairs that it saw before.
 func newStats(pairs []Pair, width int, worker func() func(p Pair, row []float64)) *Stats {
-	const grain = 32 // rows that a worker takes at a time
 	s := &Stats{Width: width, Rows: make([]float64, len(pairs)*width)}
+	onAllCPUs(len(pairs), func() func(int) {
+		take := worker()
+		return func(i int) { take(pairs[i], s.Row(i)) }
+	})
+	return s
+}
+
+// onAllCPUs calls functions that worker returns, one for each CPU, with all numbers from 0 to n-1.
+func onAllCPUs(n int, worker func() func(i int)) {
+	const grain = 32 // numbers that a worker takes at a time
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), (len(pairs)+grain-1)/grain) {
+	for range min(runtime.GOMAXPROCS(0), (n+grain-1)/grain) {
 		wg.Go(func() {
 			take := worker()
 			for {
 				hi := int(next.Add(grain))
-				if hi-grain >= len(pairs) {
+				if hi-grain >= n {
 					return
 				}
-				for i := hi - grain; i < min(hi, len(pairs)); i++ {
-					take(pairs[i], s.Rows[i*width:(i+1)*width])
+				for i := hi - grain; i < min(hi, n); i++ {
+					take(i)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	return s
 }
 
 // Len is the number of rows.
