@@ -85,33 +85,36 @@ func (s *shifter) distance(rows, words []int32, same int) {
 	}
 }
 
-// row fills row i, the distances of the first i words, from the row before.
+// row fills row i, the distances of the first i words, from the row before. Of the cells outside of the beam it fills those that the
+// next row looks at.
 func (s *shifter) row(rows, words []int32, i int) {
 	width := len(s.ref) + 1
 	before, row := rows[(i-1)*width:i*width], rows[i*width:(i+1)*width]
 	lo, hi := s.beam(i)
-	for j := range row[:lo] {
-		row[j] = unreached
+	next := width
+	if i < len(words) {
+		_, next = s.beam(i + 1)
 	}
-	for j := range row[hi:] {
-		row[hi+j] = unreached
+	for j := hi; j < next; j++ {
+		row[j] = unreached
 	}
 	word, left := words[i-1], int32(unreached)
 	if lo == 0 {
 		left = before[0] + 1
 		row[0] = left
 		lo = 1
+	} else {
+		row[lo-1] = unreached
 	}
-	diagonal := before[lo-1]
-	for j := lo; j < hi; j++ {
-		above := before[j]
-		cost := diagonal
-		if word != s.ref[j-1] {
+	diagonal, above := before[lo-1], before[lo:hi]
+	out, ref := row[lo:hi], s.ref[lo-1:hi-1]
+	for j, w := range ref {
+		cost, up := diagonal, above[j]
+		if w != word {
 			cost++
 		}
-		left = min(cost, above+1, left+1)
-		row[j] = left
-		diagonal = above
+		left = min(cost, up+1, left+1)
+		out[j], diagonal = left, up
 	}
 }
 
