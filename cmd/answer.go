@@ -110,14 +110,6 @@ func (e *evaluation) run(ctx context.Context, label string, out *run.Rows) (*eva
 	return eval.Evaluate(e.metrics, pairs)
 }
 
-// limited are the first n rows; all for 0.
-func limited(rows []dataset.Row, n int) []dataset.Row {
-	if n > 0 && n < len(rows) {
-		return rows[:n]
-	}
-	return rows
-}
-
 // sideBySide answers the rows with the base and with the tuned model. Answers and scores go into the run's directory, unless r is
 // nil; prefix begins the names of their files.
 func (e *evaluation) sideBySide(ctx context.Context, r *run.Run, prefix string) (*eval.Result, error) {

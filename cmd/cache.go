@@ -98,7 +98,7 @@ func encodeParts(d *data, c dataset.Config, f dataset.Format) (train, val []data
 		name string
 		rows int
 		left int
-	}{{"train", len(d.parts.Train), len(train)}, {"val", len(d.parts.Val), len(val)}} {
+	}{{"train", d.parts.Train.Len(), len(train)}, {"val", d.parts.Val.Len(), len(val)}} {
 		if part.left == 0 && (part.rows > 0 || part.name == "train") {
 			return nil, nil, fmt.Errorf("dataset: no sample is left of the %d rows of the %s part (%s); raise data.max_tokens (now %d) or set data.too_long: cut",
 				part.rows, part.name, dropped(d.report), c.MaxTokens)

@@ -100,13 +100,19 @@ func checkData(o configFlags, streams ui.Streams) (*dataCheck, error) {
 	if err != nil {
 		return nil, err
 	}
-	train, val, test := questionsOf(d.parts.Train), questionsOf(d.parts.Val), questionsOf(d.parts.Test)
+	var questions [3]map[string]int
+	for i, part := range []dataset.View{d.parts.Train, d.parts.Val, d.parts.Test} {
+		if questions[i], err = questionsOf(part); err != nil {
+			return nil, err
+		}
+	}
+	train, val, test := questions[0], questions[1], questions[2]
 	check := &dataCheck{
 		Report: d.report,
 		Parts: checkParts{
-			Train: checkPart{Rows: len(d.parts.Train), Questions: len(train)},
-			Val:   checkPart{Rows: len(d.parts.Val), Questions: len(val)},
-			Test:  checkPart{Rows: len(d.parts.Test), Questions: len(test)},
+			Train: checkPart{Rows: d.parts.Train.Len(), Questions: len(train)},
+			Val:   checkPart{Rows: d.parts.Val.Len(), Questions: len(val)},
+			Test:  checkPart{Rows: d.parts.Test.Len(), Questions: len(test)},
 		},
 		config: configCheck{c.Data.Files, c.Base},
 	}
@@ -124,12 +130,15 @@ func checkData(o configFlags, streams ui.Streams) (*dataCheck, error) {
 }
 
 // questionsOf counts the rows of each question. White space and the Unicode form of a text do not make another question.
-func questionsOf(rows []dataset.Row) map[string]int {
+func questionsOf(rows dataset.View) (map[string]int, error) {
 	questions := map[string]int{}
-	for _, r := range rows {
+	for r, err := range rows.All() {
+		if err != nil {
+			return nil, err
+		}
 		questions[strings.Join(strings.Fields(norm.NFC.String(r.Question())), " ")]++
 	}
-	return questions
+	return questions, nil
 }
 
 // measure tokenizes all parts. What is too long for training goes into the report; the test part is not trained on and
@@ -248,7 +257,10 @@ func (o *splitFlags) run(s *ui.Streams) error {
 	if err != nil {
 		return err
 	}
-	m := d.parts.Manifest()
+	m, err := d.parts.Manifest()
+	if err != nil {
+		return err
+	}
 	if o.out != "" {
 		if err := writeManifest(o.out, m); err != nil {
 			return err

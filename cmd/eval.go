@@ -165,18 +165,26 @@ func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, 
 	}
 	c := dataset.Default()
 	c.Files = []string{o.data}
-	rows, report, err := dataset.Load(c, os.ReadFile)
+	table, report, err := dataset.Load(c, os.ReadFile)
 	if err != nil {
 		return nil, err
 	}
-	rows = dataset.Clean(rows, report)
+	defer table.Close()
+	kept, err := dataset.Clean(table.View(), report)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := kept.First(o.limit).Rows()
+	if err != nil {
+		return nil, err
+	}
 	session, err := openSession(o.base, o.adapter)
 	if err != nil {
 		return nil, err
 	}
 	defer session.close()
 	e := &evaluation{
-		session: session, rows: limited(rows, o.limit), system: session.meta.System, maxNew: o.maxNew, metrics: metrics,
+		session: session, rows: rows, system: session.meta.System, maxNew: o.maxNew, metrics: metrics,
 		bootstrap: o.resampling(eval.Default()), streams: s,
 	}
 	if e.maxNew == 0 {
@@ -252,15 +260,19 @@ func (o *evalFlags) ofRun(r *run.Run, s ui.Streams) (*evaluation, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := d.parts.Test
+	part := d.parts.Test
 	if o.split == "val" {
-		rows = d.parts.Val
+		part = d.parts.Val
 	}
 	limit := c.Eval.Limit
 	if o.limitGiven {
 		limit = o.limit
 	}
-	if rows = limited(rows, limit); len(rows) == 0 {
+	rows, err := part.First(limit).Rows()
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 {
 		return nil, fmt.Errorf("%s: the run has no %s part", r.Dir, o.split)
 	}
 	e := &evaluation{rows: rows, system: c.Data.System, maxNew: c.Eval.MaxNewTokens, bootstrap: o.resampling(c.Eval), streams: s}

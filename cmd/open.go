@@ -193,12 +193,15 @@ type data struct {
 
 // loadData reads, cleans and splits the rows of a config; read gives a file's content by its name.
 func loadData(c dataset.Config, read func(name string) ([]byte, error)) (*data, error) {
-	rows, report, err := dataset.Load(c, read)
+	table, report, err := dataset.Load(c, read)
 	if err != nil {
 		return nil, err
 	}
-	rows = dataset.Clean(rows, report)
-	if len(rows) == 0 {
+	rows, err := dataset.Clean(table.View(), report)
+	if err != nil {
+		return nil, err
+	}
+	if rows.Len() == 0 {
 		return nil, fmt.Errorf("dataset: no row is left after cleaning (%s)", dropped(report))
 	}
 	parts, err := dataset.Split(rows, c.Split, read, report)

@@ -80,13 +80,13 @@ func (o *showFlags) run(s *ui.Streams) error {
 		return err
 	}
 	defer session.close()
-	rows := map[string][]dataset.Row{"train": d.parts.Train, "val": d.parts.Val, "test": d.parts.Test}[o.part]
+	rows := map[string]dataset.View{"train": d.parts.Train, "val": d.parts.Val, "test": d.parts.Test}[o.part]
 	samples, err := dataset.Encode(rows, c.Data, session.format, d.report)
 	if err != nil {
 		return err
 	}
 	if len(samples) == 0 {
-		return fmt.Errorf("dataset: the %s part has no samples, of %d rows (%s)", o.part, len(rows), dropped(d.report))
+		return fmt.Errorf("dataset: the %s part has no samples, of %d rows (%s)", o.part, rows.Len(), dropped(d.report))
 	}
 	if o.from >= len(samples) {
 		return fmt.Errorf("--from: the %s part has %d samples, the first is 0", o.part, len(samples))

@@ -8,10 +8,14 @@ import (
 // Clean returns the rows that have a question and an answer, and of rows that say the same the first. Two
 // rows say the same when system message, roles, question and answer are equal in Unicode normal form C with
 // runs of white space as one blank. What is left out is counted in report.
-func Clean(rows []Row, report *Report) []Row {
-	kept := make([]Row, 0, len(rows))
-	seen := make(map[[sha256.Size]byte]bool, len(rows))
-	for _, r := range rows {
+func Clean(rows View, report *Report) (View, error) {
+	kept := make([]int32, 0, rows.Len())
+	seen := make(map[[sha256.Size]byte]bool, rows.Len())
+	for i := range rows.Len() {
+		r, err := rows.At(i)
+		if err != nil {
+			return View{}, err
+		}
 		if !r.asks() {
 			report.drop(missingQuestion, r.ID)
 			continue
@@ -26,9 +30,9 @@ func Clean(rows []Row, report *Report) []Row {
 			continue
 		}
 		seen[key] = true
-		kept = append(kept, r)
+		kept = append(kept, int32(i))
 	}
-	return kept
+	return rows.Pick(kept), nil
 }
 
 // asks reports whether any turn but the system message has text.

@@ -67,7 +67,11 @@ func (f Format) promptText(r Row, system string) (string, error) {
 // will see it, and the first tokens, as many as the prompt alone has, are the prompt. Rows that are too long
 // and samples without a token in the loss are handled as c says and counted in report. The rows are shared out among all
 // CPUs, so f's Encoder and Prompt must be safe for concurrent use.
-func Encode(rows []Row, c Config, f Format, report *Report) ([]Sample, error) {
+func Encode(view View, c Config, f Format, report *Report) ([]Sample, error) {
+	rows, err := view.Rows()
+	if err != nil {
+		return nil, err
+	}
 	samples := make([]Sample, 0, len(rows))
 	var long []string
 	longest := 0

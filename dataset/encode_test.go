@@ -63,7 +63,7 @@ func row(id, question, answer string) Row {
 func encode(t *testing.T, rows []Row, c Config, f Format) ([]Sample, *Report) {
 	t.Helper()
 	report := newReport(len(rows))
-	samples, err := Encode(rows, c, f, report)
+	samples, err := Encode(view(rows), c, f, report)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestEncode_tooLong(t *testing.T) {
 		}
 	}
 	config.TooLong = "error"
-	_, err := Encode(rows, config, f, newReport(3))
+	_, err := Encode(view(rows), config, f, newReport(3))
 	if want := `dataset: 2 of 3 rows are longer than data.max_tokens 10, the longest has 16 tokens: "long", "long prompt"`; err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
@@ -205,7 +205,7 @@ func TestEncode_templateError(t *testing.T) {
 	r := row("r", "q", "a")
 	r.Messages[0].Role = "tool"
 	want := "dataset: x.jsonl:3: template: no tools"
-	if _, err := Encode([]Row{r}, Default(), chat(t), newReport(1)); err == nil || err.Error() != want {
+	if _, err := Encode(view([]Row{r}), Default(), chat(t), newReport(1)); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	if _, err := chat(t).PromptIDs(r, ""); err == nil || err.Error() != want {

@@ -25,7 +25,7 @@ func checkRows(t *testing.T, data []byte, rows []Row, err error) {
 			t.Errorf("row %q is not UTF-8", r.ID)
 		}
 	}
-	Clean(rows, newReport(len(rows)))
+	clean(t, view(rows), newReport(len(rows)))
 }
 
 func FuzzJSON(f *testing.F) {

@@ -22,7 +22,7 @@ const filesRead = "files read are .json, .jsonl and .csv"
 // (os.ReadFile, or something that knows more names). Every row must fit one of the shapes, and no two may
 // have the same id; errors name file:line, up to ten bad rows a file. A row without an id gets the last
 // element of the file's name and its line, or the whole name if two files share that element.
-func Load(c Config, read func(name string) ([]byte, error)) ([]Row, *Report, error) {
+func Load(c Config, read func(name string) ([]byte, error)) (*Table, *Report, error) {
 	bases := map[string]int{}
 	for _, name := range c.Files {
 		bases[baseName(name)]++
@@ -55,7 +55,7 @@ func Load(c Config, read func(name string) ([]byte, error)) ([]Row, *Report, err
 			report.note(turnsAfter, r.ID)
 		}
 	}
-	return rows, report, nil
+	return NewTable(rows...), report, nil
 }
 
 func baseName(name string) string { return path.Base(filepath.ToSlash(name)) }

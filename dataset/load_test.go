@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,13 +27,41 @@ func (f files) read(name string) ([]byte, error) {
 func (f files) load(group string, names ...string) ([]Row, *Report, error) {
 	c := Default()
 	c.Files, c.Split.Group = names, group
-	return Load(c, f.read)
+	t, report, err := Load(c, f.read)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, err := t.View().Rows()
+	return rows, report, err
 }
 
 // one loads a single file.
 func one(name, content string) ([]Row, error) {
 	rows, _, err := files{name: content}.load("auto", name)
 	return rows, err
+}
+
+// view is rows as a View.
+func view(rows []Row) View { return NewTable(slices.Clone(rows)...).View() }
+
+// all are a view's rows.
+func all(t *testing.T, v View) []Row {
+	t.Helper()
+	rows, err := v.Rows()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+// clean is Clean of rows that can be read.
+func clean(t *testing.T, rows View, report *Report) View {
+	t.Helper()
+	kept, err := Clean(rows, report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept
 }
 
 func user(text string) []Message { return []Message{{"user", text}} }

@@ -18,18 +18,21 @@ type Manifest struct {
 }
 
 // Manifest returns the split for a run's split.json.
-func (p Parts) Manifest() Manifest {
+func (p Parts) Manifest() (Manifest, error) {
 	m := Manifest{Hash: map[string]string{}}
 	ids := [3][]string{}
 	for i, part := range p.byName() {
-		ids[i] = make([]string, len(part)) // not nil: an empty part is [] in the file
-		for j, r := range part {
-			ids[i][j] = r.ID
+		ids[i] = make([]string, 0, part.Len()) // not nil: an empty part is [] in the file
+		for r, err := range part.All() {
+			if err != nil {
+				return Manifest{}, err
+			}
+			ids[i] = append(ids[i], r.ID)
 			m.Hash[r.ID] = r.Hash()
 		}
 	}
 	m.Train, m.Val, m.Test = ids[0], ids[1], ids[2]
-	return m
+	return m, nil
 }
 
 // byName returns the lists in the order of partNames.
@@ -107,14 +110,14 @@ func readIDs(raw json.RawMessage) ([]string, error) {
 // follow divides the rows as m says, each part in m's order. Rows that m does not list are left out and
 // counted. Ids that no row has (and that cleaning did not drop), rows that do not hash to what m says, and a
 // listed part of which no row is left are errors. A group that m puts on two sides is noted in report.
-func (m Manifest) follow(rows []Row, group string, report *Report) (Parts, error) {
-	index := make(map[string]int, len(rows))
-	for i, r := range rows {
-		index[r.ID] = i
+func (m Manifest) follow(rows View, group string, report *Report) (Parts, error) {
+	index, err := rows.byID()
+	if err != nil {
+		return Parts{}, err
 	}
 	dropped := report.cleaned()
-	used := make([]bool, len(rows))
-	parts := [3][]Row{}
+	used := make([]bool, rows.Len())
+	lists := [3][]int32{}
 	var unknown, changed []string
 	for p, ids := range m.byName() {
 		for _, id := range ids {
@@ -128,26 +131,55 @@ func (m Manifest) follow(rows []Row, group string, report *Report) (Parts, error
 				continue
 			}
 			used[i] = true
-			parts[p] = append(parts[p], rows[i])
-			if h, ok := m.Hash[id]; ok && h != rows[i].Hash() {
+			lists[p] = append(lists[p], i)
+			h, ok := m.Hash[id]
+			if !ok {
+				continue
+			}
+			r, err := rows.At(int(i))
+			if err != nil {
+				return Parts{}, err
+			}
+			if h != r.Hash() {
 				changed = append(changed, id)
 			}
 		}
 	}
-	if err := m.misfit(rows, parts, unknown, changed); err != nil {
+	parts := Parts{rows.Pick(lists[0]), rows.Pick(lists[1]), rows.Pick(lists[2])}
+	if err := m.misfit(rows.Len(), parts, unknown, changed); err != nil {
 		return Parts{}, err
 	}
-	for i, r := range rows {
+	i := 0
+	for r, err := range rows.All() {
+		if err != nil {
+			return Parts{}, err
+		}
 		if !used[i] {
 			report.drop(notInManifest, r.ID)
 		}
+		i++
 	}
-	noteSides(parts, grouping(rows, group), report)
-	return Parts{parts[0], parts[1], parts[2]}, nil
+	by, err := grouping(rows, group)
+	if err != nil {
+		return Parts{}, err
+	}
+	return parts, noteSides(parts, by, report)
 }
 
-// misfit returns an error if the manifest does not fit the rows.
-func (m Manifest) misfit(rows []Row, parts [3][]Row, unknown, changed []string) error {
+// byID gives each row's index by its id.
+func (v View) byID() (map[string]int32, error) {
+	index := make(map[string]int32, v.Len())
+	for r, err := range v.All() {
+		if err != nil {
+			return nil, err
+		}
+		index[r.ID] = int32(len(index))
+	}
+	return index, nil
+}
+
+// misfit returns an error if the manifest does not fit the rows, of which there are so many.
+func (m Manifest) misfit(rows int, parts Parts, unknown, changed []string) error {
 	total := len(m.Train) + len(m.Val) + len(m.Test)
 	if len(unknown) > 0 {
 		return fmt.Errorf("%d of its %d ids are not in the data: %s", len(unknown), total, examples(unknown))
@@ -155,21 +187,25 @@ func (m Manifest) misfit(rows []Row, parts [3][]Row, unknown, changed []string) 
 	if len(changed) > 0 {
 		return fmt.Errorf("%d of its %d rows have changed, their hash is not the one it has: %s", len(changed), total, examples(changed))
 	}
+	left := parts.byName()
 	for p, ids := range m.byName() {
-		if len(ids) > 0 && len(parts[p]) == 0 {
+		if len(ids) > 0 && left[p].Len() == 0 {
 			return fmt.Errorf("the %s part is empty: cleaning dropped all of the %d rows listed for it, %d rows are left in all; list others",
-				partNames[p], len(ids), len(rows))
+				partNames[p], len(ids), rows)
 		}
 	}
 	return nil
 }
 
 // noteSides notes the groups that are in more than one part, in order of their names.
-func noteSides(parts [3][]Row, group func(Row) string, report *Report) {
+func noteSides(parts Parts, group func(Row) string, report *Report) error {
 	side := map[string]int{}
 	var both []string
-	for p, rows := range parts {
-		for _, r := range rows {
+	for p, rows := range parts.byName() {
+		for r, err := range rows.All() {
+			if err != nil {
+				return err
+			}
 			g := group(r)
 			was, ok := side[g]
 			if !ok {
@@ -184,4 +220,5 @@ func noteSides(parts [3][]Row, group func(Row) string, report *Report) {
 	for _, g := range both {
 		report.note(groupOnTwoSides, g)
 	}
+	return nil
 }

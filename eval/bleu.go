@@ -22,6 +22,8 @@ type bleu struct {
 	// effective leaves out orders that the predictions are too short for, as is usual for single sentences.
 	effective bool
 	order     int // of the longest n-grams
+	// split is the tokenizer's function if that needs files of the user's.
+	split func(string) []string
 }
 
 // The longest n-grams that BLEU may count, and those that it counts by default.
@@ -88,7 +90,16 @@ func parseBLEU(options []string) (bleu, error) {
 			return b, err
 		}
 	}
-	return b, b.chooseSmoothing(given)
+	if err := b.chooseSmoothing(given); err != nil {
+		return b, err
+	}
+	if d, ok := dataTokenizers[b.tokenizer]; ok {
+		var err error
+		if b.split, err = d.load(); err != nil {
+			return b, err
+		}
+	}
+	return b, nil
 }
 
 // chooseSmoothing checks the method and sets its value, given or by default.
@@ -124,7 +135,10 @@ func whole(option, value string, lo, hi int) (int, error) {
 
 // signature is sacrebleu's. Of the order, which sacrebleu does not tell, it speaks only if it is not 4.
 func (b bleu) signature(pairs []Pair) string {
-	smooth, order := b.smooth, ""
+	smooth, order, tok := b.smooth, "", b.tokenizer
+	if d, ok := dataTokenizers[tok]; ok {
+		tok = d.tok
+	}
 	if b.smooth == "floor" || b.smooth == "add-k" {
 		smooth = fmt.Sprintf("%s[%.2f]", smooth, b.value)
 	}
@@ -132,7 +146,7 @@ func (b bleu) signature(pairs []Pair) string {
 		order = fmt.Sprintf("|order:%d", b.order)
 	}
 	return fmt.Sprintf("nrefs:%s|case:%s|eff:%s|tok:%s|smooth:%s%s|version:%s",
-		references(pairs), caseRule(b.lowerCase), yesNo(b.effective), b.tokenizer, smooth, order, sacrebleuVersion)
+		references(pairs), caseRule(b.lowerCase), yesNo(b.effective), tok, smooth, order, sacrebleuVersion)
 }
 
 func caseRule(lower bool) string {
@@ -165,12 +179,15 @@ func (b bleu) stats(pairs []Pair) *Stats {
 
 // tokenize returns the chosen tokenizer with the preparation that precedes all of them.
 func (b bleu) tokenize() func(string) []string {
-	t := tokenizers[slices.IndexFunc(tokenizers, func(t tokenizer) bool { return t.name == b.tokenizer })]
+	split := b.split
+	if split == nil {
+		split = splitter(b.tokenizer)
+	}
 	return func(s string) []string {
 		if b.lowerCase {
 			s = lower(s)
 		}
-		return t.split(strings.TrimRightFunc(s, isSpace))
+		return split(strings.TrimRightFunc(s, isSpace))
 	}
 }
 

@@ -48,6 +48,13 @@ var kinds = []kind{
 	{name: "chrf++", about: "chrf with words and word pairs", options: chrfOptions(), make: newCHRF("chrf++", 2)},
 	{name: "ter", about: "translation edit rate as sacrebleu, lower is better", options: []string{"normalized", "no_punct", "asian_support", "case_sensitive"}, make: newTER, better: Lower},
 	{name: "lf", about: "LLaMA-Factory's BLEU-4 by character and ROUGE by jieba's words", make: newLF},
+	{name: "nist", about: "NIST as the E2E challenge's scripts, on its own scale", options: []string{"mteval"}, make: newNIST},
+	{name: "cider", about: "CIDEr as the E2E challenge's scripts, on its own scale", make: newCIDEr},
+	{name: "meteor", about: "METEOR as nltk, exact and stem stages only", make: newMETEOR},
+	{name: "em", about: "exact match after SQuAD's normalisation", make: newEM},
+	{name: "f1", about: "token F1 after SQuAD's normalisation", make: newF1},
+	{name: "distinct", about: "distinct-1 and -2: how little the answers repeat themselves", make: newDistinct, better: Neither},
+	{name: "length", about: "length of the answers in percent of the references'", make: newLength, better: Neither},
 }
 
 // Metric is one entry of a metric list. Only Parse makes one.
@@ -164,7 +171,7 @@ func kindNames() []string {
 func Help() string {
 	var out strings.Builder
 	for _, k := range kinds {
-		fmt.Fprintf(&out, "  %-7s %s", k.name, k.about)
+		fmt.Fprintf(&out, "  %-8s %s", k.name, k.about)
 		if len(k.options) > 0 {
 			fmt.Fprintf(&out, " (:%s)", strings.Join(k.options, " :"))
 		}

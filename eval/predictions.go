@@ -63,7 +63,7 @@ type rowLine struct {
 
 // decodeRows appends the pairs of rows. The error is that of the first bad one and begins with its line.
 func decodeRows(pairs []Pair, rows []rowLine) ([]Pair, error) {
-	onAllCPUs(len(rows), func() func(int) {
+	onAllCPUs(len(rows), 64, func() func(int) {
 		return func(i int) { rows[i].pair, rows[i].err = parseRow(rows[i].raw) }
 	})
 	for _, r := range rows {

@@ -38,28 +38,28 @@ const (
 // adds the numbers of one pair to row, which is zero, and must not depend on the pairs that it saw before.
 func newStats(pairs []Pair, width int, worker func() func(p Pair, row []float64)) *Stats {
 	s := &Stats{Width: width, Rows: make([]float64, len(pairs)*width)}
-	onAllCPUs(len(pairs), func() func(int) {
+	onAllCPUs(len(pairs), 32, func() func(int) {
 		take := worker()
 		return func(i int) { take(pairs[i], s.Row(i)) }
 	})
 	return s
 }
 
-// onAllCPUs calls functions that worker returns, one for each CPU, with all numbers from 0 to n-1.
-func onAllCPUs(n int, worker func() func(i int)) {
-	const grain = 32 // numbers that a worker takes at a time
+// onAllCPUs does n tasks, each once. worker is called once for each CPU and returns what does a task, by its number; it takes grain
+// tasks at a time.
+func onAllCPUs(n, grain int, worker func() func(i int)) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), (n+grain-1)/grain) {
 		wg.Go(func() {
-			take := worker()
+			do := worker()
 			for {
-				hi := int(next.Add(grain))
+				hi := int(next.Add(int64(grain)))
 				if hi-grain >= n {
 					return
 				}
 				for i := hi - grain; i < min(hi, n); i++ {
-					take(i)
+					do(i)
 				}
 			}
 		})

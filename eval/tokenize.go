@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -24,12 +25,18 @@ var tokenizers = []tokenizer{
 	{"none", fields},
 }
 
+// tokenizerNames lists all, those that need files last.
 func tokenizerNames() []string {
 	var out []string
 	for _, t := range tokenizers {
 		out = append(out, t.name)
 	}
-	return out
+	return append(out, "flores101", "flores200", "spm", "spBLEU-1K", "ja-mecab", "ko-mecab")
+}
+
+// splitter is the function of a tokenizer that needs no files.
+func splitter(name string) func(string) []string {
+	return tokenizers[slices.IndexFunc(tokenizers, func(t tokenizer) bool { return t.name == name })].split
 }
 
 // isSpace reports what Python's str.isspace does: Unicode's white space and four ASCII separators.

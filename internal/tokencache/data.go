@@ -32,15 +32,19 @@ type Rows struct{ Train, Val, Test int }
 
 // answered are the rows of a part that a model answers: themselves, or as JSON, one a line.
 type answered struct {
-	rows []dataset.Row
+	rows dataset.View
 	json []byte
 	n    int
 }
 
 // FromRows makes Data of rows that are split and tokenized.
 func FromRows(parts dataset.Parts, train, val []dataset.Sample, report *dataset.Report) (*Data, error) {
+	m, err := parts.Manifest()
+	if err != nil {
+		return nil, err
+	}
 	var split bytes.Buffer
-	if err := parts.Manifest().Write(&split); err != nil {
+	if err := m.Write(&split); err != nil {
 		return nil, err
 	}
 	tokens := 0
@@ -49,8 +53,8 @@ func FromRows(parts dataset.Parts, train, val []dataset.Sample, report *dataset.
 	}
 	return &Data{
 		Train: dataset.List(train), Val: dataset.List(val), Tokens: tokens, Report: report, Split: split.Bytes(),
-		Rows: Rows{len(parts.Train), len(parts.Val), len(parts.Test)},
-		val:  answered{rows: parts.Val, n: len(parts.Val)}, test: answered{rows: parts.Test, n: len(parts.Test)},
+		Rows: Rows{parts.Train.Len(), parts.Val.Len(), parts.Test.Len()},
+		val:  answered{rows: parts.Val, n: parts.Val.Len()}, test: answered{rows: parts.Test, n: parts.Test.Len()},
 	}, nil
 }
 
@@ -93,7 +97,7 @@ func (a *answered) first(limit int) ([]dataset.Row, error) {
 		n = min(n, limit)
 	}
 	if a.json == nil {
-		return a.rows[:n], nil
+		return a.rows.First(limit).Rows()
 	}
 	rows := make([]dataset.Row, n)
 	text := a.json
@@ -113,8 +117,11 @@ func (a *answered) lines() ([]byte, error) {
 		return a.json, nil
 	}
 	b := []byte{} // not nil: an empty part is no missing one
-	for i := range a.rows {
-		line, err := json.Marshal(&a.rows[i])
+	for r, err := range a.rows.All() {
+		if err != nil {
+			return nil, err
+		}
+		line, err := json.Marshal(&r)
 		if err != nil {
 			return nil, err
 		}

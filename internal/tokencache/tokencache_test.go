@@ -69,18 +69,20 @@ func made(t *testing.T, n int) *Data {
 			Messages: []dataset.Message{{Role: "system", Content: ""}, {Role: "user", Content: strings.Repeat("医", i)}},
 		}
 	}
-	var parts dataset.Parts
+	var rows [3][]dataset.Row
 	var train, val []dataset.Sample
 	for i := range n {
-		parts.Train = append(parts.Train, row(fmt.Sprint("t", i), i))
-		parts.Val = append(parts.Val, row(fmt.Sprint("v", i), i))
-		parts.Test = append(parts.Test, row(fmt.Sprint("e", i), i), row(fmt.Sprint("f", i), i))
+		rows[0] = append(rows[0], row(fmt.Sprint("t", i), i))
+		rows[1] = append(rows[1], row(fmt.Sprint("v", i), i))
+		rows[2] = append(rows[2], row(fmt.Sprint("e", i), i), row(fmt.Sprint("f", i), i))
 		train = append(train, sample(strings.Repeat("é", i), i))
 		val = append(val, sample(fmt.Sprint("v", i), n-i))
 	}
 	report := &dataset.Report{
 		Rows: 4 * n, Kept: 3, Dropped: map[string]int{"too_long": 1}, Notes: map[string]int{}, IDs: map[string][]string{"too_long": {"x"}},
 	}
+	view := func(rows []dataset.Row) dataset.View { return dataset.NewTable(rows...).View() }
+	parts := dataset.Parts{Train: view(rows[0]), Val: view(rows[1]), Test: view(rows[2])}
 	d, err := FromRows(parts, train, val, report)
 	if err != nil {
 		t.Fatal(err)
