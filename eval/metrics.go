@@ -167,15 +167,23 @@ func kindNames() []string {
 	return out
 }
 
-// Help describes the metrics for a help text, a line each: name, what it is, and its options.
+// Help describes the metrics for a help text: name and what it is in a line, and its options below.
 func Help() string {
+	const width, indent = 110, "           "
 	var out strings.Builder
 	for _, k := range kinds {
-		fmt.Fprintf(&out, "  %-8s %s", k.name, k.about)
-		if len(k.options) > 0 {
-			fmt.Fprintf(&out, " (:%s)", strings.Join(k.options, " :"))
+		fmt.Fprintf(&out, "  %-8s %s\n", k.name, k.about)
+		line := indent
+		for _, o := range k.options {
+			if len(line)+len(o) > width {
+				out.WriteString(strings.TrimRight(line, " ") + "\n")
+				line = indent
+			}
+			line += ":" + o + " "
 		}
-		out.WriteByte('\n')
+		if line != indent {
+			out.WriteString(strings.TrimRight(line, " ") + "\n")
+		}
 	}
 	return out.String()
 }

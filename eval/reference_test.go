@@ -121,6 +121,10 @@ func TestTER(t *testing.T) {
 			t.Errorf("%q against %q: %g, want %g", c.hyp, c.ref, got, c.want)
 		}
 	}
+	// The last full stop of the reference, unlike the prediction's, leaves the digit.
+	if got := evaluate(t, "ter:normalized", []Pair{{"b ......1 c", []string{"b ......1 c"}}}).Metrics["ter:normalized"]; !near(got, 200.0/9, 1e-9) {
+		t.Errorf("a reference is normalised twice: %g", got)
+	}
 }
 
 // TestLF: scores of LLaMA-Factory's recipe for our own rows, by jieba 0.42.1, rouge-chinese 1.0.3 and nltk 3.10.4.
