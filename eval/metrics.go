@@ -126,7 +126,7 @@ func parseEntry(entry string) (Metric, error) {
 	}
 	for i, o := range options {
 		if !k.takes(o) {
-			return Metric{}, fmt.Errorf("metric %q: unknown option %q (have: %s)%s", entry, o, strings.Join(k.options, ", "), meant(o, k.options))
+			return Metric{}, fmt.Errorf("metric %q: unknown option %q (have: %s)%s", entry, o, strings.Join(k.options, ", "), k.meant(o))
 		}
 		key, _, _ := strings.Cut(o, "=")
 		if slices.ContainsFunc(options[:i], func(other string) bool { return other == o || strings.HasPrefix(other, key+"=") }) {
@@ -157,6 +157,17 @@ func (k kind) takes(o string) bool {
 	return slices.ContainsFunc(k.options, func(have string) bool {
 		return o == have && !hasValue || hasValue && value != "" && strings.HasPrefix(have, key+"=")
 	})
+}
+
+// meant proposes the option nearest to o; of those that take a value, the name.
+func (k kind) meant(o string) string {
+	name, _, _ := strings.Cut(o, "=")
+	var have []string
+	for _, option := range k.options {
+		key, _, _ := strings.Cut(option, "=")
+		have = append(have, key)
+	}
+	return meant(name, have)
 }
 
 func kindNames() []string {

@@ -86,6 +86,7 @@ func TestParse_refusesValues(t *testing.T) {
 		"bleu:smooth=flor":                   `smooth must be exp, floor, add-k or none, got "flor"`,
 		"bleu:smooth":                        `unknown option "smooth"`,
 		"bleu:smooth=":                       `unknown option "smooth="`,
+		"bleu:smoth=exp":                     `did you mean "smooth"?`,
 		"bleu:smooth_value=1":                "smooth_value belongs to smooth=floor or smooth=add-k, not to exp",
 		"bleu:smooth=floor:smooth_value=-1":  `smooth_value must be a number from 0, got "-1"`,
 		"bleu:smooth=floor:smooth_value=NaN": "smooth_value must be a number from 0",
