@@ -75,7 +75,7 @@ func TestLCS(t *testing.T) {
 				ref[i] = int32(1 + r.IntN(kinds))
 			}
 		}
-		l.reference(ref)
+		l.reference(ref, hyp)
 		want, in := slowLCS(ref, hyp)
 		if got := l.length(hyp); got != want {
 			t.Fatalf("%v and %v: %d, want %d", ref, hyp, got, want)
@@ -123,17 +123,15 @@ func TestShifter_distanceOf(t *testing.T) {
 	var s, slow shifter
 	for range 3000 {
 		hyp, ref := append(draw(r, 70, 5), 1), append(draw(r, 120, 5), 1)
-		s.hyp, s.ref = hyp, ref
-		s.rows, s.trial = s.table(s.rows), s.table(s.trial)
+		s.start(hyp, ref)
 		s.distance(s.rows, hyp, 0)
 		try := shift{from: r.IntN(len(hyp)), to: r.IntN(len(hyp) + 1)}
 		try.length = 1 + r.IntN(min(shiftSize, len(hyp)-try.from))
 		got := s.distanceOf(try)
 
-		slow.hyp, slow.ref = try.apply(nil, hyp), ref
-		slow.rows = slow.table(slow.rows)
+		slow.start(try.apply(nil, hyp), ref)
 		slow.distance(slow.rows, slow.hyp, 0)
-		if want := int(slow.rows[len(slow.rows)-1]); got != want {
+		if want := int(slow.last(slow.rows)); got != want {
 			t.Fatalf("%v to %v with %+v: %d, want %d", hyp, ref, try, got, want)
 		}
 		if a, b := slices.Sorted(slices.Values(hyp)), slices.Sorted(slices.Values(slow.hyp)); !slices.Equal(a, b) {
