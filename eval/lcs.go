@@ -10,27 +10,37 @@ import "math/bits"
 type lcs struct {
 	n     int // tokens of the reference
 	words int // of a row
-	// place is by token its row in masks plus 1, 0 for tokens that the reference does not have. masks have a 1 at each place
-	// of a token in the reference.
+	// place is by token its row in masks plus 1, 0 for tokens that reference and prediction do not share, and wanted
+	// for those that the reference has not shown yet. masks have a 1 at each place of a token in the reference.
 	place []int32
 	masks []uint64
 	ref   []int32
+	hyp   []int32 // the tokens that were asked for
 	rows  []uint64
 }
 
-// reference takes up a reference. Tokens are from a vocabulary.
-func (l *lcs) reference(ref []int32) {
-	for _, t := range l.ref {
+// wanted marks a token of the prediction.
+const wanted = -1
+
+// reference takes up a reference, for predictions whose tokens are among those of hyp. Tokens are from a vocabulary.
+func (l *lcs) reference(ref, hyp []int32) {
+	for _, t := range l.hyp {
 		l.place[t] = 0
 	}
-	l.ref = append(l.ref[:0], ref...)
-	l.n, l.words = len(ref), (len(ref)+63)/64
-	l.masks = l.masks[:0]
-	for i, t := range ref {
+	l.ref, l.hyp = append(l.ref[:0], ref...), append(l.hyp[:0], hyp...)
+	for _, t := range hyp {
 		if int(t) >= len(l.place) {
 			l.place = append(l.place, make([]int32, int(t)+1-len(l.place))...)
 		}
-		if l.place[t] == 0 {
+		l.place[t] = wanted
+	}
+	l.n, l.words = len(ref), (len(ref)+63)/64
+	l.masks = l.masks[:0]
+	for i, t := range ref {
+		if int(t) >= len(l.place) || l.place[t] == 0 {
+			continue
+		}
+		if l.place[t] == wanted {
 			l.masks = append(l.masks, make([]uint64, l.words)...)
 			l.place[t] = int32(len(l.masks) / l.words)
 		}
@@ -38,9 +48,9 @@ func (l *lcs) reference(ref []int32) {
 	}
 }
 
-// mask are the places of a token in the reference, nil if it has none.
+// mask are the places in the reference of a token of the prediction, nil if it has none.
 func (l *lcs) mask(token int32) []uint64 {
-	if int(token) >= len(l.place) || l.place[token] == 0 {
+	if l.place[token] <= 0 {
 		return nil
 	}
 	at := int(l.place[token]-1) * l.words

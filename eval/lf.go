@@ -165,7 +165,7 @@ func (s *lfScorer) joinStops(w string, last bool) {
 
 // rouge compares hyp with ref: ROUGE-1 and -2 of the sets of words and of word pairs, and ROUGE-L; F from 0 to 1.
 func (s *lfScorer) rouge() [3]float64 {
-	s.lcs.reference(s.ref)
+	s.lcs.reference(s.ref, s.hyp)
 	long := s.lcs.length(s.hyp)
 	return [3]float64{lfF(s.sets(1)), lfF(s.sets(2)), lfF(long, len(s.hyp), len(s.ref))}
 }

@@ -150,7 +150,7 @@ func parseEntry(entry string) (Metric, error) {
 	}
 	for i, o := range options {
 		if !k.takes(o) {
-			return Metric{}, fmt.Errorf("metric %q: unknown option %q (have: %s)%s", entry, o, strings.Join(k.options, ", "), meant(o, k.options))
+			return Metric{}, fmt.Errorf("metric %q: unknown option %q (have: %s)%s", entry, o, strings.Join(k.options, ", "), k.meant(o))
 		}
 		key, _, _ := strings.Cut(o, "=")
 		if slices.ContainsFunc(options[:i], func(other string) bool { return other == o || strings.HasPrefix(other, key+"=") }) {
@@ -186,6 +186,17 @@ func (k kind) takes(o string) bool {
 	})
 }
 
+// meant proposes the option nearest to o; of those that take a value, the name.
+func (k kind) meant(o string) string {
+	name, _, _ := strings.Cut(o, "=")
+	var have []string
+	for _, option := range k.options {
+		key, _, _ := strings.Cut(option, "=")
+		have = append(have, key)
+	}
+	return meant(name, have)
+}
+
 func kindNames() []string {
 	var out []string
 	for _, k := range kinds {
@@ -194,15 +205,23 @@ func kindNames() []string {
 	return out
 }
 
-// Help describes the metrics for a help text, a line each: name, what it is, and its options.
+// Help describes the metrics for a help text: name and what it is in a line, and its options below.
 func Help() string {
+	const width, indent = 110, "           "
 	var out strings.Builder
 	for _, k := range kinds {
-		fmt.Fprintf(&out, "  %-8s %s", k.name, k.about)
-		if len(k.options) > 0 {
-			fmt.Fprintf(&out, " (:%s)", strings.Join(k.options, " :"))
+		fmt.Fprintf(&out, "  %-8s %s\n", k.name, k.about)
+		line := indent
+		for _, o := range k.options {
+			if len(line)+len(o) > width {
+				out.WriteString(strings.TrimRight(line, " ") + "\n")
+				line = indent
+			}
+			line += ":" + o + " "
 		}
-		out.WriteByte('\n')
+		if line != indent {
+			out.WriteString(strings.TrimRight(line, " ") + "\n")
+		}
 	}
 	return out.String()
 }

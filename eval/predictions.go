@@ -25,29 +25,52 @@ var rowForms = []struct{ prediction, reference string }{
 // "references": [..]}, or with one reference {"prediction", "reference"}, {"predict", "label"} or {"hyp", "ref"}. Other
 // keys and blank lines are passed over. name is what errors call the file; they say the line as well.
 func ReadPredictions(r io.Reader, name string) ([]Pair, error) {
+	const batch = 4096 // lines that are decoded together
 	var pairs []Pair
 	in := bufio.NewReader(r)
-	for line := 1; ; line++ {
+	var rows []rowLine
+	for line, more := 1, true; more; line++ {
 		raw, err := in.ReadBytes('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
+		if more = err == nil; err != nil && !errors.Is(err, io.EOF) {
 			return nil, fmt.Errorf("eval: %s:%d: %w", name, line, err)
 		}
 		if line == 1 {
 			raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))
 		}
 		if len(bytes.TrimSpace(raw)) > 0 {
-			p, err := parseRow(raw)
-			if err != nil {
-				return nil, fmt.Errorf("eval: %s:%d: %w", name, line, err)
-			}
-			pairs = append(pairs, p)
+			rows = append(rows, rowLine{raw: raw, line: line})
 		}
-		if err != nil {
-			break
+		if !more || len(rows) == batch {
+			if pairs, err = decodeRows(pairs, rows); err != nil {
+				return nil, fmt.Errorf("eval: %s:%w", name, err)
+			}
+			rows = rows[:0]
 		}
 	}
 	if len(pairs) == 0 {
 		return nil, fmt.Errorf("eval: %s: no rows", name)
+	}
+	return pairs, nil
+}
+
+// rowLine is a line that holds a row, and what it was decoded to.
+type rowLine struct {
+	raw  []byte
+	line int
+	pair Pair
+	err  error
+}
+
+// decodeRows appends the pairs of rows. The error is that of the first bad one and begins with its line.
+func decodeRows(pairs []Pair, rows []rowLine) ([]Pair, error) {
+	onAllCPUs(len(rows), 64, func() func(int) {
+		return func(i int) { rows[i].pair, rows[i].err = parseRow(rows[i].raw) }
+	})
+	for _, r := range rows {
+		if r.err != nil {
+			return nil, fmt.Errorf("%d: %w", r.line, r.err)
+		}
+		pairs = append(pairs, r.pair)
 	}
 	return pairs, nil
 }

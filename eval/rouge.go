@@ -89,7 +89,7 @@ func (r *rougeScorer) compare() [4]overlap {
 	r.grams.reference(ref, 2)
 	var shared [2]int
 	r.grams.matches(hyp, shared[:])
-	r.lcs.reference(ref)
+	r.lcs.reference(ref, hyp)
 	long := newOverlap(r.lcs.length(hyp), len(hyp), len(ref))
 	sum := long
 	if len(r.ref.lines) != 1 || len(r.hyp.lines) != 1 {
@@ -195,7 +195,7 @@ func (r *rougeScorer) unions() int {
 	}
 	shared := 0
 	for _, line := range r.ref.lines {
-		r.lcs.reference(line)
+		r.lcs.reference(line, r.hyp.tokens)
 		in := make([]bool, len(line))
 		for _, hyp := range r.hyp.lines {
 			r.lcs.mark(hyp, in)

@@ -18,9 +18,11 @@ const unreached = math.MaxInt32 / 2
 // is made, until none makes it smaller. It keeps scratch between texts.
 type shifter struct {
 	hyp, ref []int32
-	// rows are the edit distances of each beginning of hyp from each beginning of ref, len(ref)+1 a row, trial those of a
-	// shifted text.
+	// rows are the edit distances of each beginning of hyp from each beginning of ref, near the diagonal, trial those of a
+	// shifted text. Row i is that of i words of hyp; it has stride cells, from the one at bands[i].from on.
 	rows, trial []int32
+	bands       []band
+	stride      int
 	tried       int
 	moved       []int32 // a shifted text
 	// By the alignment of hyp with ref: which words are wrong, and for each word of ref the word of hyp, -1 before the first.
@@ -30,11 +32,10 @@ type shifter struct {
 
 // count returns the number of edits.
 func (s *shifter) count(hyp, ref []int32) int {
-	if len(ref) == 0 {
-		return len(hyp)
+	if len(ref) == 0 || len(hyp) == 0 {
+		return len(hyp) + len(ref)
 	}
-	s.hyp, s.ref, s.tried = append(s.hyp[:0], hyp...), ref, 0
-	s.rows, s.trial = s.table(s.rows), s.table(s.trial)
+	s.start(hyp, ref)
 	shifts := 0
 	s.distance(s.rows, s.hyp, 0)
 	for {
@@ -47,35 +48,63 @@ func (s *shifter) count(hyp, ref []int32) int {
 		lo, _ := best.span(len(s.hyp))
 		s.distance(s.rows, s.hyp, lo)
 	}
-	return shifts + int(s.rows[len(s.rows)-1])
+	return shifts + int(s.last(s.rows))
 }
 
-// table makes room for the distances of hyp from ref, with the row for no word of hyp.
+// band is the part of a row that is computed, lo to hi-1, and the part that is kept, from to until-1: the cells beside it that are
+// looked at, which are unreached.
+type band struct{ lo, hi, from, until int }
+
+// start takes up two texts that are not empty.
+func (s *shifter) start(hyp, ref []int32) {
+	s.hyp, s.ref, s.tried = append(s.hyp[:0], hyp...), ref, 0
+	s.bands, s.stride = s.bands[:0], 0
+	ratio := float64(len(ref)) / float64(len(hyp))
+	width := editBeam
+	if editBeam < ratio/2 {
+		width = int(math.Ceil(ratio/2 + editBeam))
+	}
+	for i := range len(hyp) + 1 {
+		diagonal := int(math.Floor(float64(i) * ratio))
+		lo, hi := max(0, diagonal-width), min(len(ref)+1, diagonal+width)
+		if i == len(hyp) {
+			hi = len(ref) + 1
+		}
+		if i > 0 {
+			s.bands[i-1].until = max(s.bands[i-1].hi, hi)
+			s.stride = max(s.stride, s.bands[i-1].until-s.bands[i-1].from)
+		}
+		s.bands = append(s.bands, band{lo, hi, max(0, lo-1), hi})
+	}
+	s.stride = max(s.stride, s.bands[len(hyp)].until-s.bands[len(hyp)].from)
+	s.rows, s.trial = s.table(s.rows), s.table(s.trial)
+}
+
+// table makes room for distances and fills the row for no word of hyp.
 func (s *shifter) table(rows []int32) []int32 {
-	n := (len(s.hyp) + 1) * (len(s.ref) + 1)
+	n := len(s.bands) * s.stride
 	if cap(rows) < n {
 		rows = make([]int32, n+n/2)
 	}
 	rows = rows[:n]
-	for j := range len(s.ref) + 1 {
+	for j := range s.bands[0].until {
 		rows[j] = int32(j)
 	}
 	return rows
 }
 
-// beam is the part of row i of a table that is computed, lo to hi-1: near the diagonal, but up to its end in the last row.
-func (s *shifter) beam(i int) (lo, hi int) {
-	ratio := float64(len(s.ref)) / float64(len(s.hyp))
-	width := editBeam
-	if editBeam < ratio/2 {
-		width = int(math.Ceil(ratio/2 + editBeam))
-	}
-	diagonal := int(math.Floor(float64(i) * ratio))
-	lo, hi = max(0, diagonal-width), min(len(s.ref)+1, diagonal+width)
-	if i == len(s.hyp) {
-		hi = len(s.ref) + 1
-	}
-	return lo, hi
+// cells are the kept cells of row i.
+func (s *shifter) cells(rows []int32, i int) []int32 {
+	return rows[i*s.stride:][:s.bands[i].until-s.bands[i].from]
+}
+
+// at is the distance of the first i words of hyp from the first j of ref.
+func (s *shifter) at(i, j int) int32 { return s.rows[i*s.stride+j-s.bands[i].from] }
+
+// last is the distance of the whole texts.
+func (s *shifter) last(rows []int32) int32 {
+	row := s.cells(rows, len(s.hyp))
+	return row[len(row)-1]
 }
 
 // distance fills the rows of words behind the first same ones.
@@ -87,56 +116,51 @@ func (s *shifter) distance(rows, words []int32, same int) {
 
 // row fills row i, the distances of the first i words, from the row before.
 func (s *shifter) row(rows, words []int32, i int) {
-	width := len(s.ref) + 1
-	before, row := rows[(i-1)*width:i*width], rows[i*width:(i+1)*width]
-	lo, hi := s.beam(i)
-	for j := range row[:lo] {
-		row[j] = unreached
+	b := s.bands[i]
+	before, row := s.cells(rows, i-1), s.cells(rows, i)
+	for j := range row[b.hi-b.from:] {
+		row[b.hi-b.from+j] = unreached
 	}
-	for j := range row[hi:] {
-		row[hi+j] = unreached
-	}
+	lo, shift := b.lo, s.bands[i-1].from
 	word, left := words[i-1], int32(unreached)
 	if lo == 0 {
 		left = before[0] + 1
-		row[0] = left
 		lo = 1
 	}
-	diagonal := before[lo-1]
-	for j := lo; j < hi; j++ {
-		above := before[j]
-		cost := diagonal
-		if word != s.ref[j-1] {
+	row[0] = left // the cell before the computed ones, or the first of them
+	diagonal, above := before[lo-1-shift], before[lo-shift:b.hi-shift]
+	out, ref := row[lo-b.from:b.hi-b.from], s.ref[lo-1:b.hi-1]
+	for j, w := range ref {
+		cost, up := diagonal, above[j]
+		if w != word {
 			cost++
 		}
-		left = min(cost, above+1, left+1)
-		row[j] = left
-		diagonal = above
+		left = min(cost, up+1, left+1)
+		out[j], diagonal = left, up
 	}
 }
 
 // alignment reads from the distances which words of hyp and ref belong together. Where several alignments cost the same, a pair is
 // preferred to a word of hyp left out, and that to a word of ref left out.
 func (s *shifter) alignment() {
-	width := len(s.ref) + 1
 	s.hypWrong = append(s.hypWrong[:0], make([]bool, len(s.hyp))...)
 	s.refWrong = append(s.refWrong[:0], make([]bool, len(s.ref))...)
 	s.align = append(s.align[:0], make([]int, len(s.ref))...)
 	i, j := len(s.hyp), len(s.ref)
 	for i > 0 || j > 0 {
 		if i > 0 && j > 0 {
-			cost := s.rows[(i-1)*width+j-1]
+			cost := s.at(i-1, j-1)
 			wrong := s.hyp[i-1] != s.ref[j-1]
 			if wrong {
 				cost++
 			}
-			if cost == s.rows[i*width+j] {
+			if cost == s.at(i, j) {
 				s.hypWrong[i-1], s.refWrong[j-1], s.align[j-1] = wrong, wrong, i-1
 				i, j = i-1, j-1
 				continue
 			}
 		}
-		if i > 0 && (j == 0 || s.rows[(i-1)*width+j]+1 == s.rows[i*width+j]) {
+		if i > 0 && (j == 0 || s.at(i-1, j)+1 == s.at(i, j)) {
 			s.hypWrong[i-1] = true
 			i--
 		} else {
@@ -223,7 +247,7 @@ func (s *shifter) tryShifts(best *shift, from, at, length int) {
 		}
 		last = to
 		try := shift{length: length, from: from, to: to}
-		try.gain = int(s.rows[len(s.rows)-1]) - s.distanceOf(try)
+		try.gain = int(s.last(s.rows)) - s.distanceOf(try)
 		s.tried++
 		if *best == (shift{}) || try.before(*best) {
 			*best = try
@@ -235,25 +259,23 @@ func (s *shifter) tryShifts(best *shift, from, at, length int) {
 // plus a constant as soon as one row is, and then the constant is the difference at the end, too.
 func (s *shifter) distanceOf(try shift) int {
 	s.moved = try.apply(s.moved[:0], s.hyp)
-	width := len(s.ref) + 1
 	lo, hi := try.span(len(s.hyp))
-	copy(s.trial[lo*width:(lo+1)*width], s.rows[lo*width:(lo+1)*width])
+	copy(s.cells(s.trial, lo), s.cells(s.rows, lo))
 	for i := lo + 1; i <= len(s.hyp); i++ {
 		s.row(s.trial, s.moved, i)
 		if i >= hi {
 			if d, ok := s.constant(i); ok {
-				return int(s.rows[len(s.rows)-1] + d)
+				return int(s.last(s.rows) + d)
 			}
 		}
 	}
-	return int(s.trial[len(s.trial)-1])
+	return int(s.last(s.trial))
 }
 
 // constant reports whether row i of the trial is that of hyp plus a constant, and gives the constant.
 func (s *shifter) constant(i int) (int32, bool) {
-	width := len(s.ref) + 1
-	lo, hi := s.beam(i)
-	a, b := s.trial[i*width+lo:i*width+hi], s.rows[i*width+lo:i*width+hi]
+	lo, hi := s.bands[i].lo-s.bands[i].from, s.bands[i].hi-s.bands[i].from
+	a, b := s.cells(s.trial, i)[lo:hi], s.cells(s.rows, i)[lo:hi]
 	d := a[0] - b[0]
 	for j, v := range a {
 		if v-b[j] != d {

@@ -45,7 +45,7 @@ func (t ter) worker() func(Pair, []float64) {
 		hyp := words.encode(t.tokenize(p.Prediction))
 		total := 0
 		for i, r := range p.References {
-			ref := words.encode(t.tokenize(r))
+			ref := words.encode(t.reference(r))
 			total += len(ref)
 			if n := float64(edits.count(hyp, ref)); i == 0 || n < row[0] {
 				row[0] = n
@@ -64,6 +64,15 @@ func terScore(sums []float64, _ int) []float64 {
 		return []float64{100}
 	}
 	return []float64{0}
+}
+
+// reference splits a reference. sacrebleu normalises them twice, which separates a few more marks, such as that of ".5" behind another one.
+func (t ter) reference(text string) []string {
+	out := t.tokenize(text)
+	if t.normalized {
+		out = t.tokenize(strings.Join(out, " "))
+	}
+	return out
 }
 
 func (t ter) tokenize(text string) []string {

@@ -247,6 +247,9 @@ func tokenizeIntl(text string) []string {
 	return fields(string(pad(line, isSymbol)))
 }
 
+// firstHan is Unicode's first Han character, a radical.
+const firstHan = 0x2e80
+
 // inChinese reports whether the references are Chinese text: they hold more Han characters than words
 // (runs of letters) of other scripts.
 func inChinese(pairs []Pair) bool {
@@ -255,7 +258,7 @@ func inChinese(pairs []Pair) bool {
 		for _, ref := range p.References {
 			inWord := false
 			for _, r := range ref {
-				isHan := unicode.Is(unicode.Han, r)
+				isHan := r >= firstHan && unicode.Is(unicode.Han, r)
 				isWord := !isHan && unicode.IsLetter(r)
 				if isHan {
 					han++
