@@ -228,7 +228,7 @@ func (t *training) scoreSample(ctx context.Context) (map[string]float64, error) 
 	if e.rows, err = t.data.ValRows(t.config.Eval.Sample); err != nil {
 		return nil, err
 	}
-	r, err := e.run(ctx, "", nil)
+	r, err := e.run(ctx, side{}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +237,7 @@ func (t *training) scoreSample(ctx context.Context) (map[string]float64, error) 
 
 func (t *training) evaluation(s ui.Streams) *evaluation {
 	return &evaluation{
-		session: t.session, system: t.config.Data.System, maxNew: t.config.Eval.MaxNewTokens, metrics: t.metrics,
+		session: t.session, system: t.config.Data.System, how: t.config.Eval.Answering(), metrics: t.metrics,
 		bootstrap: t.config.Eval.Resampling(), streams: s,
 	}
 }

@@ -38,6 +38,8 @@ type kind struct {
 	make func(suffix string, options []string) (func([]Pair) *Stats, error)
 	// better is the metric's direction.
 	better Better
+	// model is set instead of make where the metric asks the model itself.
+	model func([]Likelihood) *Stats
 }
 
 // kinds is the table of all metrics.
@@ -55,6 +57,7 @@ var kinds = []kind{
 	{name: "f1", about: "token F1 after SQuAD's normalisation", make: newF1},
 	{name: "distinct", about: "distinct-1 and -2: how little the answers repeat themselves", make: newDistinct, better: Neither},
 	{name: "length", about: "length of the answers in percent of the references'", make: newLength, better: Neither},
+	{name: "ppl", about: "perplexity of the references under the model, on its own scale", better: Lower, model: perplexity},
 }
 
 // Metric is one entry of a metric list. Only Parse makes one.
@@ -63,6 +66,24 @@ type Metric struct {
 	Name   string
 	stats  func([]Pair) *Stats
 	better Better
+	model  func([]Likelihood) *Stats
+}
+
+// NeedsModel reports whether the metric is of what the model finds of the references, not of what it answers.
+func (m Metric) NeedsModel() bool { return m.model != nil }
+
+// ofModel takes from each row what the scores of a metric that needs the model are computed from.
+func (m Metric) ofModel(found []Likelihood) (*Stats, error) {
+	if len(found) == 0 {
+		return nil, m.noModel()
+	}
+	s := m.model(found)
+	s.Better = m.better
+	return s, nil
+}
+
+func (m Metric) noModel() error {
+	return fmt.Errorf("eval: %s needs the model itself, not only its predictions", m.Name)
 }
 
 // Stats takes from pairs what the metric's scores are computed from. Without pairs, or with one that has no reference, it
@@ -75,6 +96,9 @@ func (m Metric) Stats(pairs []Pair) (*Stats, error) {
 		if len(p.References) == 0 {
 			return nil, fmt.Errorf("eval: %s: row %d has no reference", m.Name, i+1)
 		}
+	}
+	if m.NeedsModel() {
+		return nil, m.noModel()
 	}
 	s := m.stats(pairs)
 	s.Better = m.better
@@ -132,6 +156,9 @@ func parseEntry(entry string) (Metric, error) {
 		if slices.ContainsFunc(options[:i], func(other string) bool { return other == o || strings.HasPrefix(other, key+"=") }) {
 			return Metric{}, fmt.Errorf("metric %q: option %q twice", entry, o)
 		}
+	}
+	if k.model != nil {
+		return Metric{Name: entry, better: k.better, model: k.model}, nil
 	}
 	stats, err := k.make(strings.TrimPrefix(entry, name), options)
 	if err != nil {

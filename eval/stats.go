@@ -73,6 +73,26 @@ func (s *Stats) Len() int { return len(s.Rows) / s.Width }
 // Row is the numbers of row i.
 func (s *Stats) Row(i int) []float64 { return s.Rows[i*s.Width : (i+1)*s.Width] }
 
+// group makes one row of each n that follow each other, the samples of one row. Their numbers are added up, and scores are those of n times
+// as many rows. Scores of all rows together are left as they are.
+func (s *Stats) group(n int) {
+	if n == 1 || s.Whole {
+		return
+	}
+	for i := range s.Len() / n {
+		sum := make([]float64, s.Width)
+		for j := range n {
+			for k, v := range s.Row(i*n + j) {
+				sum[k] += v
+			}
+		}
+		copy(s.Row(i), sum)
+	}
+	s.Rows = s.Rows[:len(s.Rows)/n]
+	score := s.Score
+	s.Score = func(sums []float64, rows int) []float64 { return score(sums, rows*n) }
+}
+
 // Sums adds up all rows, in their order.
 func (s *Stats) Sums() []float64 {
 	sums := make([]float64, s.Width)
