@@ -175,12 +175,12 @@ func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, 
 	}
 	c := dataset.Default()
 	c.Files = []string{o.data}
-	table, report, err := dataset.Load(c, os.ReadFile)
+	table, report, err := dataset.Load(c, rowSource())
 	if err != nil {
 		return nil, err
 	}
 	defer table.Close()
-	kept, err := dataset.Clean(table.View(), report)
+	kept, err := dataset.Clean(table.View(), c.Clean, report)
 	if err != nil {
 		return nil, err
 	}
@@ -260,10 +260,11 @@ func (o *evalFlags) ofRun(r *run.Run, s ui.Streams) (e *evaluation, prefix strin
 		return nil, "", err
 	}
 	c.Data.Split.Manifest = r.Path(run.SplitFile)
-	d, err := loadData(c.Data, os.ReadFile)
+	d, err := loadData(c.Data, rowSource())
 	if err != nil {
 		return nil, "", err
 	}
+	defer d.close()
 	part := d.parts.Test
 	if o.split == "val" {
 		part = d.parts.Val

@@ -126,6 +126,9 @@ func (p *prepared) summary(s ui.Streams) {
 	for _, n := range notes(d.Report) {
 		s.Note("         %s", n)
 	}
+	if l := d.Report.Leaks; l != nil && l.Rows > 0 {
+		s.Warn("%s", leaksAccepted(l))
+	}
 	s.Note("training %d steps of %d samples, about %s tokens an epoch", c.Train.TotalSteps(d.Train.Len()), c.Train.Batch, ui.Count(d.Tokens))
 	if p.session.base.Model.Virtual() > 0 && c.Train.LR < lowForPrompts {
 		s.Note("         train.lr %g is low for a soft prompt, which little would move; 1e-2 to 1e-1 is usual", c.Train.LR)

@@ -160,6 +160,9 @@ func (t *training) fit(ctx context.Context) error {
 	if result.Stopped {
 		t.streams.Note("stopped at step %d: no better %s in %d evaluations", result.Steps, c.Eval.Best, c.Train.Patience)
 	}
+	if result.Fill > 0 {
+		t.streams.Note("passes   filled to %.1f %% of train.micro_tokens", 100*result.Fill)
+	}
 	t.tellBest(result)
 	if a, ok := t.session.adapter.(remarker); ok {
 		t.streams.Note("%s", a.Remark())
@@ -285,8 +288,11 @@ func (t *training) logScores(r *eval.Result) error {
 	return t.events.Flush()
 }
 
-// next tells how to go on.
+// next tells what was trained on, and how to go on.
 func (t *training) next() {
+	r := t.data.Report
+	t.streams.Note("rows     %s in the files, %s used: train %s, val %s, test %s; %s", ui.Count(r.Rows), ui.Count(r.Kept),
+		ui.Count(t.data.Train.Len()), ui.Count(t.data.Val.Len()), ui.Count(t.data.Rows.Test), dropped(r))
 	t.streams.Note("%-8s %s", t.outcome(), t.run.Path(t.outcome()))
 	t.streams.Note("next:    ft generate --adapter %s --prompt \"…\"", t.run.Dir)
 	if _, ok := t.session.adapter.(unmergeable); !ok {

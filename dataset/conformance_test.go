@@ -19,13 +19,13 @@ func TestConformance_alpaca(t *testing.T) {
 			t.Run(filepath.Base(name), func(t *testing.T) {
 				c := Default()
 				c.Files = []string{name}
-				table, report, err := Load(c, os.ReadFile)
+				table, report, err := Load(c, Source{})
 				if err != nil {
 					t.Fatal(err)
 				}
 				rows := clean(t, table.View(), report)
 				t.Logf("%d rows, dropped %v", report.Rows, report.Dropped)
-				p, err := Split(rows, c.Split, os.ReadFile, report)
+				p, err := Split(rows, c.Split, Source{}, report)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -47,7 +47,7 @@ func TestConformance_encoding(t *testing.T) {
 			t.Run(filepath.Base(name), func(t *testing.T) {
 				c := Default()
 				c.Files = []string{name}
-				_, _, err := Load(c, os.ReadFile)
+				_, _, err := Load(c, Source{})
 				want := regexp.MustCompile(regexp.QuoteMeta(filepath.Base(name)) + `:\d+: expected UTF-8 text, found byte 0x`)
 				if err == nil || !want.MatchString(err.Error()) {
 					t.Errorf("got %v, want the line that is not UTF-8", err)
@@ -68,11 +68,11 @@ func TestConformance_data(t *testing.T) {
 			t.Run(filepath.Base(name), func(t *testing.T) {
 				c := Default()
 				c.Files = []string{name}
-				table, report, err := Load(c, os.ReadFile)
+				table, report, err := Load(c, Source{})
 				if err != nil {
 					t.Fatal(err)
 				}
-				p, err := Split(clean(t, table.View(), report), c.Split, os.ReadFile, report)
+				p, err := Split(clean(t, table.View(), report), c.Split, Source{}, report)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -87,11 +87,11 @@ func TestConformance_data(t *testing.T) {
 			t.Skip("the split is here, its data is not")
 		}
 		c.Split.Manifest = manifest
-		table, report, err := Load(c, os.ReadFile)
+		table, report, err := Load(c, Source{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := Split(clean(t, table.View(), report), c.Split, os.ReadFile, report)
+		p, err := Split(clean(t, table.View(), report), c.Split, Source{}, report)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 )
 
@@ -17,34 +16,8 @@ type Manifest struct {
 	Hash map[string]string `json:"hash,omitempty"`
 }
 
-// Manifest returns the split for a run's split.json.
-func (p Parts) Manifest() (Manifest, error) {
-	m := Manifest{Hash: map[string]string{}}
-	ids := [3][]string{}
-	for i, part := range p.byName() {
-		ids[i] = make([]string, 0, part.Len()) // not nil: an empty part is [] in the file
-		for r, err := range part.All() {
-			if err != nil {
-				return Manifest{}, err
-			}
-			ids[i] = append(ids[i], r.ID)
-			m.Hash[r.ID] = r.Hash()
-		}
-	}
-	m.Train, m.Val, m.Test = ids[0], ids[1], ids[2]
-	return m, nil
-}
-
 // byName returns the lists in the order of partNames.
 func (m Manifest) byName() [3][]string { return [3][]string{m.Train, m.Val, m.Test} }
-
-// Write writes m as JSON. The same manifest gives the same bytes.
-func (m Manifest) Write(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", " ")
-	return e.Encode(m)
-}
 
 // readManifest decodes a manifest. train, val and test must be there (perhaps as []), ids are strings or
 // numbers, no id is listed twice, and keys other than hash are ignored.
@@ -111,23 +84,20 @@ func readIDs(raw json.RawMessage) ([]string, error) {
 // counted. Ids that no row has (and that cleaning did not drop), rows that do not hash to what m says, and a
 // listed part of which no row is left are errors. A group that m puts on two sides is noted in report.
 func (m Manifest) follow(rows View, group string, report *Report) (Parts, error) {
-	index, err := rows.byID()
-	if err != nil {
-		return Parts{}, err
-	}
-	dropped := report.cleaned()
+	index := rows.index()
 	used := make([]bool, rows.Len())
 	lists := [3][]int32{}
 	var unknown, changed []string
 	for p, ids := range m.byName() {
 		for _, id := range ids {
-			i, ok := index[id]
-			if !ok && dropped[id] {
-				report.note(dropInManifest, id)
-				continue
-			}
+			row, ok := rows.table.find(id)
 			if !ok {
 				unknown = append(unknown, id)
+				continue
+			}
+			i := index[row]
+			if i < 0 {
+				report.note(dropInManifest, id)
 				continue
 			}
 			used[i] = true
@@ -136,7 +106,7 @@ func (m Manifest) follow(rows View, group string, report *Report) (Parts, error)
 			if !ok {
 				continue
 			}
-			r, err := rows.At(int(i))
+			r, err := rows.raw().At(int(i))
 			if err != nil {
 				return Parts{}, err
 			}
@@ -166,16 +136,16 @@ func (m Manifest) follow(rows View, group string, report *Report) (Parts, error)
 	return parts, noteSides(parts, by, report)
 }
 
-// byID gives each row's index by its id.
-func (v View) byID() (map[string]int32, error) {
-	index := make(map[string]int32, v.Len())
-	for r, err := range v.All() {
-		if err != nil {
-			return nil, err
-		}
-		index[r.ID] = int32(len(index))
+// index gives the index in the view of each row of its table, -1 for those that the view has not.
+func (v View) index() []int32 {
+	index := make([]int32, v.table.Len())
+	for i := range index {
+		index[i] = -1
 	}
-	return index, nil
+	for i, row := range v.at {
+		index[row] = int32(i)
+	}
+	return index
 }
 
 // misfit returns an error if the manifest does not fit the rows, of which there are so many.

@@ -72,12 +72,12 @@ func TestSplit_properties(t *testing.T) {
 			c := Default().Split
 			c.Group, c.Seed = how, seed
 			rows := qa(6000, 3)
-			few, err := Split(view(rows[:3000]), c, nil, nil)
+			few, err := Split(view(rows[:3000]), c, Source{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			rng.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
-			more, err := Split(view(rows), c, nil, nil)
+			more, err := Split(view(rows), c, Source{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,12 +108,12 @@ func TestSplit_properties(t *testing.T) {
 
 func TestSplit_seeds(t *testing.T) {
 	c := Default().Split
-	one, err := Split(view(qa(300, 1)), c, nil, nil)
+	one, err := Split(view(qa(300, 1)), c, Source{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Seed++
-	other, err := Split(view(qa(300, 1)), c, nil, nil)
+	other, err := Split(view(qa(300, 1)), c, Source{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestSplit_seeds(t *testing.T) {
 func TestSplit_ratios(t *testing.T) {
 	for _, ratio := range [][3]float64{{1, 0, 0}, {0, 0, 3}, {0, .1, 0}, {.5, 0, .5}, {1e300, 1e300, 0}, {98, 1, 1}} {
 		c := SplitConfig{Train: ratio[0], Val: ratio[1], Test: ratio[2], Group: "none"}
-		p, err := Split(view(qa(4000, 1)), c, nil, nil)
+		p, err := Split(view(qa(4000, 1)), c, Source{}, nil)
 		if err != nil {
 			t.Errorf("%v: %v", ratio, err)
 			continue
@@ -137,7 +137,7 @@ func TestSplit_ratios(t *testing.T) {
 
 // The parts must stay what they are, or every run's test part would change with the next version.
 func TestSplit_isPinned(t *testing.T) {
-	p, err := Split(view(qa(20, 1)), Default().Split, nil, nil)
+	p, err := Split(view(qa(20, 1)), Default().Split, Source{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestSplit_autoWithoutGroups(t *testing.T) {
 	for i := range 200 {
 		rows[i].Messages = user(strings.ReplaceAll(rows[i+200].Messages[0].Content, " ", "\n  "))
 	}
-	p, err := Split(view(rows), Default().Split, nil, nil)
+	p, err := Split(view(rows), Default().Split, Source{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestSplit_autoWithoutGroups(t *testing.T) {
 }
 
 func TestSplit_emptyPart(t *testing.T) {
-	_, err := Split(view(qa(9, 9)), Default().Split, nil, nil)
+	_, err := Split(view(qa(9, 9)), Default().Split, Source{}, nil)
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -186,7 +186,7 @@ func TestSplit_manifest(t *testing.T) {
 		kept := clean(t, view(rows), report)
 		c := Default().Split
 		c.Manifest = name
-		p, err := Split(kept, c, files{name: manifest}.read, report)
+		p, err := Split(kept, c, files{name: manifest}.source(), report)
 		return p, report, err
 	}
 	p, report, err := follow(`{"note": 1, "train": ["r3","r0"], "val": ["r2"], "test": ["r7","r5"], "hash": {"r5":"` + rows[5].Hash() + `"}}`)
@@ -204,6 +204,7 @@ func TestSplit_manifest(t *testing.T) {
 		IDs: map[string][]string{
 			"missing_answer": {"r7"}, "not_in_manifest": {"r1", "r4", "r6"}, "group_on_two_sides": {"g1"}, "dropped_but_listed": {"r7"},
 		},
+		Of: map[string][]string{}, Languages: map[string]int{"undecided": 7},
 	}
 	if d := cmp.Diff(want, report); d != "" {
 		t.Error(d)
@@ -228,9 +229,14 @@ func TestSplit_manifest(t *testing.T) {
 	}
 }
 
+// manifest is the split as written, and read again.
 func manifest(t *testing.T, p Parts) Manifest {
 	t.Helper()
-	m, err := p.Manifest()
+	var b bytes.Buffer
+	if err := p.WriteManifest(&b, true); err != nil {
+		t.Fatal(err)
+	}
+	m, err := readManifest(b.Bytes())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,13 +248,13 @@ func TestManifest_roundTrip(t *testing.T) {
 	rows[3].ID = `<"3">`
 	c := Default().Split
 	c.Val = 0
-	want, err := Split(view(rows), c, nil, nil)
+	want, err := Split(view(rows), c, Source{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var a, b bytes.Buffer
 	for _, w := range []*bytes.Buffer{&a, &b} {
-		if err := manifest(t, want).Write(w); err != nil {
+		if err := want.WriteManifest(w, true); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -261,7 +267,7 @@ func TestManifest_roundTrip(t *testing.T) {
 	slices.Reverse(rows)
 	report := newReport(len(rows))
 	c.Manifest = "split.json"
-	got, err := Split(view(rows), c, files{"split.json": a.String()}.read, report)
+	got, err := Split(view(rows), c, files{"split.json": a.String()}.source(), report)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +287,7 @@ func TestManifest_roundTrip(t *testing.T) {
 }
 
 func TestRow_hash(t *testing.T) {
-	r := Row{Messages: []Message{{"system", "s"}, {"user", "q"}}, Answer: "a"}
+	r := Row{Messages: []Message{{Role: "system", Content: "s"}, {Role: "user", Content: "q"}}, Answer: "a"}
 	// printf 'q\0a' | sha256sum
 	if want := "0d317b0da1b1c6fe76b1ad797120192431caf034f7363db1c06609d7834cc144"; r.Hash() != want {
 		t.Errorf("got %s, want %s", r.Hash(), want)

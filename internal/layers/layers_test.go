@@ -22,7 +22,7 @@ import (
 // order lists the packages from the lowest layer up: a package imports only packages of lower layers. Do not move
 // a package to make an import possible without saying why in docs/architecture.md.
 var order = [][]string{
-	{"internal/quant", "internal/jieba", "internal/atomicfile", "internal/suggest", "internal/keyed", "internal/plainjson", "internal/profile", "internal/stash", "internal/mecab"},
+	{"internal/quant", "internal/jieba", "internal/atomicfile", "internal/suggest", "internal/keyed", "internal/plainjson", "internal/profile", "internal/stash", "internal/mecab", "internal/textenc", "internal/near", "internal/mend"},
 	{"internal/kernels", "weights", "tokenizer", "dataset", "internal/ui", "internal/run", "internal/tfevents"},
 	{"internal/op", "internal/linalg", "optim", "internal/tokencache", "weights/safetensors", "weights/gguf", "tokenizer/chat", "eval"},
 	{"nn", "internal/compare"},
@@ -31,7 +31,7 @@ var order = [][]string{
 	{"base", "trainer"}, // and the methods
 	{"merge", "configs", "lora/arith"},
 	{"cmd"},
-	{".", "bench"}, // programs
+	{".", "bench", "bench/rows"}, // programs
 }
 
 // testOnly packages serve tests: only test files, and one another, import them.
@@ -46,7 +46,7 @@ var walled = map[string][]string{
 // calls are the functions that only the listed packages call. What a user can cause is an error, not a panic:
 // kernels and quant panic on a programmer's error alone.
 var calls = map[string][]string{
-	"os.Exit":     {".", "cmd", "bench"},
+	"os.Exit":     {".", "cmd", "bench", "bench/rows"},
 	"log.Fatal":   nil,
 	"log.Fatalf":  nil,
 	"log.Fatalln": nil,
