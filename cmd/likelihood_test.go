@@ -54,7 +54,7 @@ func TestLikelihoods(t *testing.T) {
 			}
 			continue
 		}
-		text, err := s.format.Prompt(r.Prompt("Be brief."))
+		text, err := s.format.Prompt(r.Prompt("Be brief."), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
