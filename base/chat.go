@@ -200,7 +200,7 @@ func (b *Base) Format() (dataset.Format, error) {
 
 // checkFormat lays out a question and refuses tokens that the model has no embedding for: every row would fail.
 func (b *Base) checkFormat(f dataset.Format) error {
-	text, err := f.Prompt([]dataset.Message{{Role: "user", Content: "a"}})
+	text, err := f.Prompt([]dataset.Message{{Role: "user", Content: "a"}}, nil)
 	if err != nil {
 		return fmt.Errorf("base: %s: chat template: %w", b.Path, err)
 	}
@@ -214,7 +214,10 @@ func (b *Base) checkFormat(f dataset.Format) error {
 }
 
 func (b *Base) layout() (dataset.Format, error) {
-	f := dataset.Format{Encoder: b.Tokenizer, Special: b.specialTexts()}
+	f := dataset.Format{Encoder: b.Tokenizer, Special: b.specialTexts(), TextBegin: b.textBegin()}
+	if id, ok := b.endToken(); ok {
+		f.TextEnd = []int32{id}
+	}
 	if b.Chat.Source == "" {
 		return b.plainFormat(f)
 	}
@@ -222,10 +225,20 @@ func (b *Base) layout() (dataset.Format, error) {
 	if err != nil {
 		return f, fmt.Errorf("base: %s: chat template: %w", b.Path, err)
 	}
-	f.Prompt = func(turns []dataset.Message) (string, error) { return t.Render(messages(turns), true) }
-	lead, behind, err := around(t)
+	f.Prompt = func(turns []dataset.Message, tools json.RawMessage) (string, error) {
+		return render(t, turns, tools, true)
+	}
+	f.Whole = func(turns []dataset.Message, tools json.RawMessage) (string, error) {
+		return render(t, turns, tools, false)
+	}
+	between, behind, err := around(t)
+	if strings.TrimSpace(between) == "" {
+		f.Lead = between
+	} else {
+		f.Preface = between
+	}
 	if err == nil {
-		f.Lead = lead
+		f.Behind = behind
 		f.End, f.Finish, err = b.endOfTurn(behind, f.Special)
 	}
 	if err != nil {
@@ -237,13 +250,7 @@ func (b *Base) layout() (dataset.Format, error) {
 // plainFormat is question, newline, answer, end token, with the BOS that the tokenizer itself would add.
 func (b *Base) plainFormat(f dataset.Format) (dataset.Format, error) {
 	f.Prompt = dataset.Plain
-	bare, full := b.Tokenizer.Encode("a", false), b.Tokenizer.Encode("a", true)
-	for i := 0; i+len(bare) <= len(full); i++ {
-		if slices.Equal(full[i:i+len(bare)], bare) {
-			f.Begin = full[:i]
-			break
-		}
-	}
+	f.Begin = f.TextBegin
 	id, ok := b.endToken()
 	if !ok {
 		return f, fmt.Errorf("base: %s: the model has neither a chat template nor an end token (eos_token), so an answer could not end", b.Path)
@@ -252,9 +259,20 @@ func (b *Base) plainFormat(f dataset.Format) (dataset.Format, error) {
 	return f, nil
 }
 
-// around renders one question with a marked answer, and returns what the template puts between the prompt and the answer, if that is
-// white space alone (" " after "[/INST]"), and all that it puts behind the answer.
-func around(t *chat.Template) (lead, behind string, err error) {
+// textBegin are the ids that the tokenizer itself puts in front of a text.
+func (b *Base) textBegin() []int32 {
+	bare, full := b.Tokenizer.Encode("a", false), b.Tokenizer.Encode("a", true)
+	for i := 0; i+len(bare) <= len(full); i++ {
+		if slices.Equal(full[i:i+len(bare)], bare) {
+			return full[:i]
+		}
+	}
+	return nil
+}
+
+// around renders one question with a marked answer, and returns what the template puts between the prompt and the answer, such as " " after
+// "[/INST]" or an empty thought, and all that it puts behind the answer.
+func around(t *chat.Template) (between, behind string, err error) {
 	const answer = "x1y2z3"
 	question := chat.Message{Role: "user", Content: "a"}
 	prompt, err := t.Render([]chat.Message{question}, true)
@@ -269,10 +287,11 @@ func around(t *chat.Template) (lead, behind string, err error) {
 	if at < 0 {
 		return "", "", fmt.Errorf("it leaves the answer out of the conversation")
 	}
-	if between, ok := strings.CutPrefix(whole[:at], prompt); ok && strings.TrimSpace(between) == "" {
-		lead = between
+	between, _ = strings.CutPrefix(whole[:at], prompt)
+	if !strings.HasPrefix(whole, prompt) {
+		between = ""
 	}
-	return lead, whole[at+len(answer):], nil
+	return between, whole[at+len(answer):], nil
 }
 
 // endOfTurn is what ends an answer's turn: the text that the template puts behind it, up to and including the first
@@ -325,12 +344,4 @@ func (b *Base) specialTexts() []string {
 // reads reports whether the tokenizer reads a token's text as that one token.
 func (b *Base) reads(text string, id int32) bool {
 	return slices.Equal(b.Tokenizer.Encode(text, false), []int32{id})
-}
-
-func messages(turns []dataset.Message) []chat.Message {
-	out := make([]chat.Message, len(turns))
-	for i, m := range turns {
-		out[i] = chat.Message{Role: m.Role, Content: m.Content}
-	}
-	return out
 }

@@ -131,7 +131,7 @@ func TestFormat_styles(t *testing.T) {
 // answerOnly encodes a row for training: labels are the answer and its end, whose last token ends generation.
 func answerOnly(t *testing.T, b *base.Base, f dataset.Format, row dataset.Row, prompt []int32, lead, end string) {
 	t.Helper()
-	samples, err := dataset.Encode([]dataset.Row{row}, dataset.Default(), f, &dataset.Report{})
+	samples, err := dataset.Samples(dataset.NewTable(row).View(), dataset.Default(), f, &dataset.Report{})
 	if err != nil || len(samples) != 1 {
 		t.Fatalf("%d samples (%v)", len(samples), err)
 	}

@@ -51,9 +51,9 @@ func (b *bench) extend(caches []*nn.Cache, n int) error {
 }
 
 func (b *bench) caches(n int) []*nn.Cache {
-	out := make([]*nn.Cache, n)
+	out, pool := make([]*nn.Cache, n), b.session.base.Model.NewPool()
 	for i := range out {
-		out[i] = b.session.base.Model.NewCache()
+		out[i] = pool.NewCache()
 	}
 	return out
 }

@@ -14,20 +14,26 @@ import (
 	"ft/trainer"
 )
 
-// child trains an entry in a process of its own, with this program and its flags. baseRun, if not nil, is a run that has the base's answers.
-// An interruption of this process is passed on, and the child saves and ends.
+// child trains an entry in a process of its own. baseRun, if not nil, is a run that has the base's answers.
 func (o *compareFlags) child(c *cobra.Command, entry string, baseRun *run.Run, s ui.Streams) error {
-	program, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	args := []string{c.Name(), "--config", o.config, "--entry", entry}
+	args := []string{"--config", o.config, "--entry", entry}
 	for _, set := range o.set {
 		args = append(args, "--set", set)
 	}
 	if baseRun != nil {
 		args = append(args, "--base-answers", baseRun.Dir)
 	}
+	return childProcess(c, args, s)
+}
+
+// childProcess runs the verb c with other arguments in a process of its own, with this program and its global flags. An interruption of
+// this process is passed on, and the child saves and ends.
+func childProcess(c *cobra.Command, args []string, s ui.Streams) error {
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	args = append([]string{c.Name()}, args...)
 	for _, name := range []string{"threads", "cpu", "quiet", "verbose"} {
 		if f := c.Flags().Lookup(name); f != nil && f.Changed {
 			args = append(args, "--"+name+"="+f.Value.String())

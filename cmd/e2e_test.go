@@ -135,6 +135,9 @@ func checkRun(t *testing.T, r *run.Run) (first, last float64) {
 	if scores.Base == nil || scores.Metrics["rougeL"] <= scores.Base.Metrics["rougeL"]+20 {
 		t.Errorf("rougeL: tuned %v, base %v", scores.Metrics, scores.Base)
 	}
+	if c := scores.Compared["rougeL"]; c.Verdict != eval.IsBetter || len(scores.CI95) == 0 || len(scores.Base.CI95) == 0 {
+		t.Errorf("compared %v, intervals %v, base's %v", scores.Compared, scores.CI95, scores.Base.CI95)
+	}
 	f, err := os.Open(r.Path(run.LogFile))
 	if err != nil {
 		t.Fatal(err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,7 +21,9 @@ func newEvalCmd(s *ui.Streams) *cobra.Command {
 		Use:   "eval [RUN]",
 		Short: "Score a run's best adapter beside its base, or a file of predictions",
 		Long: `Answer the test part of a run (the newest by default) with its base and with its best adapter, and score both. Answers that the
-run has for the rows already are scored as they are; --again generates them anew.
+run has already, by the same model and settings to the same prompt, are scored as they are, so an evaluation that was interrupted goes
+on where it stopped; --again generates them anew. With other settings than the run's config (--temperature, --max-new, …) answers and
+scores go into a folder of their own, RUN/evaluations/….
 
 With --predictions, score a JSONL file of {"prediction", "references"} rows without any model.
 With --base, --adapter and --data, score any adapter on any data file.
@@ -31,7 +32,10 @@ With --task, let base and tuned model do a multiple-choice or log-likelihood tas
 files it reads; docs/tasks.md describes them. With --general, ask how likely they find a text. Without --metric nothing else is
 scored then.
 
-Metrics: ` + strings.Join(eval.Names(), ", "),
+Metrics, with the options that may follow a name:
+` + eval.Help() + `
+bleu and rouge look at the references' script: Chinese text is cut into characters, and the signature says so. docs/metrics.md
+tells what each metric is and which to take.`,
 		Example: `  ft eval --metric rouge
   ft eval runs/med-20261123-140501 --metric bleu,rouge:stem --split val --limit 100
   ft eval --predictions answers.jsonl --metric bleu:zh --json
@@ -54,6 +58,7 @@ Metrics: ` + strings.Join(eval.Names(), ", "),
 	f.StringVar(&o.taskRows, "task-rows", "", "write the log-likelihoods of every row of the tasks to this JSONL file")
 	f.IntVar(&o.bootstrap.Resamples, "bootstrap", 0, "resamples for the 95 % intervals and the test against the base, 0: none (default: the config's eval.bootstrap)")
 	f.Uint64Var(&o.bootstrap.Seed, "bootstrap-seed", 0, "seed of the resamples (default: the config's eval.bootstrap_seed)")
+	o.decoding.add(f, " (default of these: the config's eval.decoding)")
 	f.IntVar(&o.maxNew, "max-new", 0, "tokens of an answer (default: the config's eval.max_new_tokens)")
 	f.StringVar(&o.runs, "runs", "runs", "folder of the runs")
 	f.BoolVar(&o.json, "json", false, "one JSON object on stdout")
@@ -70,6 +75,7 @@ type evalFlags struct {
 	tasks                                                 []string
 	limit, maxNew                                         int
 	limitGiven, again, json                               bool
+	decoding                                              decodingFlags
 	bootstrap                                             eval.Bootstrap
 	resamplesGiven, seedGiven                             bool // whether bootstrap's fields were asked for
 }
@@ -108,6 +114,8 @@ func (o *evalFlags) check(args []string) error {
 		return usageError{fmt.Errorf("--limit: must be 0 or more, got %d", o.limit)}
 	case o.maxNew < 0:
 		return usageError{fmt.Errorf("--max-new: must be 0 or more, got %d", o.maxNew)}
+	case o.predictions != "" && (o.decoding.given() || o.maxNew > 0):
+		return usageError{errors.New("--predictions scores answers that are there: leave out what says how answers are written")}
 	case o.predictions != "" && (len(args) > 0 || o.data != "" || o.adapter != "" || o.base != "" || o.asksExtras()):
 		return usageError{errors.New("--predictions scores a file alone: leave out RUN, --base, --adapter, --data, --task and --general")}
 	case o.data != "" && o.base == "" && o.adapter == "":
@@ -157,6 +165,11 @@ func (o *evalFlags) scoreFile() (*eval.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, m := range metrics {
+		if m.NeedsModel() {
+			return nil, usageError{fmt.Errorf("--metric %s needs a model: give a RUN, or --data with --base or --adapter, instead of --predictions", m.Name)}
+		}
+	}
 	f, err := os.Open(o.predictions)
 	if err != nil {
 		return nil, err
@@ -181,11 +194,26 @@ func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, 
 	}
 	c := dataset.Default()
 	c.Files = []string{o.data}
-	rows, report, err := dataset.Load(c, os.ReadFile)
+	table, report, err := dataset.Load(c, rowSource())
 	if err != nil {
 		return nil, err
 	}
-	rows = dataset.Clean(rows, report)
+	defer table.Close()
+	kept, err := dataset.Clean(table.View(), c.Clean, report)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := kept.First(o.limit).Rows()
+	if err != nil {
+		return nil, err
+	}
+	how := eval.Default().Answering()
+	if how.Decoding, err = o.decoding.over(how.Decoding); err != nil {
+		return nil, err
+	}
+	if o.maxNew > 0 {
+		how.MaxNewTokens = o.maxNew
+	}
 	x, _, err := o.extras(eval.Config{})
 	if err != nil {
 		return nil, err
@@ -196,23 +224,15 @@ func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, 
 	}
 	defer session.close()
 	e := &evaluation{
-		session: session, rows: limited(rows, o.limit), system: session.meta.System, maxNew: o.maxNew, metrics: metrics,
-		bootstrap: o.resampling(eval.Default()), streams: s,
-	}
-	if e.maxNew == 0 {
-		e.maxNew = eval.Default().MaxNewTokens
+		session: session, rows: rows, system: session.meta.System, how: how, metrics: metrics, bootstrap: o.resampling(eval.Default()), streams: s,
 	}
 	var base *eval.Result
 	if session.tuned() {
-		err := session.untuned(func() (err error) {
-			base, err = e.run(ctx, "answering with the base", nil)
-			return err
-		})
-		if err != nil {
+		if base, err = e.run(ctx, baseSide, nil); err != nil {
 			return nil, err
 		}
 	}
-	result, err := e.run(ctx, "answering", nil)
+	result, err := e.run(ctx, side{label: "answering"}, nil)
 	switch {
 	case err != nil:
 		return nil, err
@@ -242,7 +262,7 @@ func (o *evalFlags) scoreRun(ctx context.Context, args []string, s ui.Streams) (
 			writeReport(r, s)
 		}
 	}()
-	before, err := readMetrics(r)
+	before, err := readMetrics(r, "")
 	if err != nil {
 		return nil, err
 	}
@@ -257,92 +277,75 @@ func (o *evalFlags) scoreRun(ctx context.Context, args []string, s ui.Streams) (
 
 // answerRun scores a run on its test or validation part.
 func (o *evalFlags) answerRun(ctx context.Context, r *run.Run, s ui.Streams) (*eval.Result, error) {
-	e, err := o.ofRun(r, s)
+	e, prefix, err := o.ofRun(r, s)
 	if err != nil {
 		return nil, err
 	}
-	other := o.limitGiven || o.maxNew > 0 // than what the run itself answers
-	if !o.again && o.maxNew == 0 && o.split == "test" {
-		result, err := e.stored(r)
-		if err == nil && result != nil && !other {
-			err = keepScores(r, result)
+	defer func() {
+		if e.session != nil {
+			e.session.close()
 		}
-		if err != nil || result != nil {
-			return result, err
-		}
-	}
-	session, err := openSession("", r.Dir)
-	if err != nil {
-		return nil, err
-	}
-	defer session.close()
-	e.session = session
-	if other {
-		return e.sideBySide(ctx, nil, "")
-	}
-	prefix := ""
-	if o.split != "test" {
-		prefix = o.split + "-"
-	}
+	}()
 	return e.sideBySide(ctx, r, prefix)
 }
 
-// ofRun is the evaluation that a run's own files describe. It has no session yet.
-func (o *evalFlags) ofRun(r *run.Run, s ui.Streams) (*evaluation, error) {
+// ofRun is the evaluation that a run's own files and the flags describe, and what the names of its files begin with. It has no session yet.
+func (o *evalFlags) ofRun(r *run.Run, s ui.Streams) (e *evaluation, prefix string, err error) {
 	c, err := loadRunConfig(r)
 	if err != nil {
-		return nil, err
+		return nil, "", err
+	}
+	how := c.Eval.Answering()
+	if how.Decoding, err = o.decoding.over(how.Decoding); err != nil {
+		return nil, "", err
+	}
+	if o.maxNew > 0 {
+		how.MaxNewTokens = o.maxNew
+	}
+	if prefix, err = o.prefix(how, c.Eval.Answering()); err != nil {
+		return nil, "", err
 	}
 	c.Data.Split.Manifest = r.Path(run.SplitFile)
-	d, err := loadData(c.Data, os.ReadFile)
+	d, err := loadData(c.Data, rowSource())
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	rows := d.parts.Test
+	defer d.close()
+	part := d.parts.Test
 	if o.split == "val" {
-		rows = d.parts.Val
+		part = d.parts.Val
 	}
 	limit := c.Eval.Limit
 	if o.limitGiven {
 		limit = o.limit
 	}
-	if rows = limited(rows, limit); len(rows) == 0 {
-		return nil, fmt.Errorf("%s: the run has no %s part", r.Dir, o.split)
+	rows, err := part.First(limit).Rows()
+	if err != nil {
+		return nil, "", err
 	}
-	e := &evaluation{rows: rows, system: c.Data.System, maxNew: c.Eval.MaxNewTokens, bootstrap: o.resampling(c.Eval), streams: s}
-	if o.maxNew > 0 {
-		e.maxNew = o.maxNew
+	if len(rows) == 0 {
+		return nil, "", fmt.Errorf("%s: the run has no %s part", r.Dir, o.split)
+	}
+	e = &evaluation{
+		open: func() (*session, error) { return openSession("", r.Dir) },
+		rows: rows, system: c.Data.System, how: how, bootstrap: o.resampling(c.Eval), streams: s, again: o.again, partial: o.limitGiven,
 	}
 	e.metrics, err = o.metricList(c.Eval.Metrics)
-	return e, err
+	return e, prefix, err
 }
 
-// keepScores writes a run's scores, with those of other metrics that it has of the same answers.
-func keepScores(r *run.Run, result *eval.Result) error {
-	old, err := readMetrics(r)
+// prefix begins the names of the files of an evaluation: nothing for the test part and the run's own settings.
+func (o *evalFlags) prefix(how, own eval.Answering) (string, error) {
+	prefix := ""
+	mine, err := digest(how)
 	if err != nil {
-		return err
+		return "", err
 	}
-	result = result.With(old) // what is printed has the metrics that were asked for
-	return r.WriteJSON(run.MetricsFile, result)
-}
-
-// stored scores the answers that the run has, nil if some are missing.
-func (e *evaluation) stored(r *run.Run) (*eval.Result, error) {
-	score := func(file string) (*eval.Result, error) {
-		pairs, err := e.answered(filepath.Join(r.Dir, file))
-		if err != nil || pairs == nil {
-			return nil, err
-		}
-		return eval.Evaluate(e.metrics, pairs)
+	if usual, err := digest(own); err != nil || usual != mine {
+		prefix = "evaluations/" + mine[:8] + "/"
 	}
-	tuned, err := score(run.PredictionsFile)
-	if err != nil || tuned == nil {
-		return nil, err
+	if o.split != "test" {
+		prefix += o.split + "-"
 	}
-	base, err := score(basePredictionsFile)
-	if err != nil || base == nil {
-		return nil, err
-	}
-	return tuned, tuned.Against(base, e.bootstrap)
+	return prefix, nil
 }

@@ -28,6 +28,8 @@ type generateFlags struct {
 	maxNew, limit, batch       int
 	json                       bool
 	systemGiven                bool
+	decoding                   decodingFlags
+	how                        eval.Answering
 }
 
 func newGenerateCmd(s *ui.Streams) *cobra.Command {
@@ -35,17 +37,20 @@ func newGenerateCmd(s *ui.Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "generate --base BASE [--adapter ADAPTER] [--prompt TEXT | --file FILE.jsonl]",
 		Short: "Answer questions with a model",
-		Long: `Answer questions with a model, with or without an adapter: the likeliest token after the other, up to the end of the turn.
+		Long: `Answer questions with a model, with or without an adapter: the likeliest token after the other, up to the end of the turn, or with
+--temperature tokens that are drawn. A drawn answer depends on --seed and the question's place in the file, not on what is answered with it.
 
 The question is --prompt, or else all of standard input. It goes through the model's chat template, or the one that the
 adapter was trained with. With --file each row is a question of its own: {"question": …}, {"prompt": …}, {"instruction": …,
 "input": …} or {"messages": [{"role": …, "content": …}, …]}, whose last turn is dropped if it is the assistant's; answers
 that rows bring along are not looked at. A row {"ids": […]} is a prompt in tokens, taken as it is. Answers come in the
-order of the rows; with --json as {"id", "prompt", "prediction", "ids"}, id where the row has one.
+order of the rows; with --json as {"id", "prompt", "prediction", "ids"}, id where the row has one, "sample" (from 0 on) with --samples, and "decoding" unless
+answers are greedy.
 
 What a model says is for testing software, not medical advice.`,
 		Example: `  ft generate --base model.gguf --prompt "What is asthma?"
-  ft generate --adapter runs/latest --file questions.jsonl --json --max-new 64`,
+  ft generate --adapter runs/latest --file questions.jsonl --json --max-new 64
+  ft generate --adapter runs/latest --prompt "What is asthma?" --temperature 0.7 --top-p 0.9 --samples 3`,
 		Args: cobra.NoArgs,
 		PreRunE: func(c *cobra.Command, _ []string) error {
 			o.systemGiven = c.Flags().Changed("system")
@@ -63,6 +68,7 @@ What a model says is for testing software, not medical advice.`,
 	f.IntVar(&o.limit, "limit", 0, "answer the first rows of the file only; 0: all")
 	f.IntVar(&o.batch, "batch", answerBatch, "answers written side by side; they do not depend on it")
 	f.BoolVar(&o.json, "json", false, "one JSON object an answer on stdout")
+	o.decoding.add(f, "")
 	c.MarkFlagsOneRequired("base", "adapter")
 	c.MarkFlagsMutuallyExclusive("prompt", "file")
 	return c
@@ -82,7 +88,9 @@ func (o *generateFlags) check(c *cobra.Command) error {
 	case c.Flags().Changed("prompt") && strings.TrimSpace(o.prompt) == "":
 		return errors.New("--prompt: the question is empty")
 	}
-	return nil
+	d, err := o.decoding.over(eval.DefaultDecoding())
+	o.how = eval.Config{Decoding: d, MaxNewTokens: o.maxNew}.Answering()
+	return err
 }
 
 func (o *generateFlags) run(ctx context.Context, s *ui.Streams) error {
@@ -104,14 +112,14 @@ func (o *generateFlags) run(ctx context.Context, s *ui.Streams) error {
 		return err
 	}
 	write := o.writer(session, s)
-	progress := ui.NewProgress(*s, len(questions), "answering")
-	options := session.decoding(o.maxNew)
+	progress := ui.NewProgress(*s, len(questions)*o.how.Samples, "answering")
+	options := session.decoding(o.how)
 	options.Batch = o.batch
 	begin, tokens := time.Now(), 0
-	err = session.answerInOrder(ctx, questions, options, func(q question, ids []int32) error {
+	err = session.answerInOrder(ctx, questions, options, func(q question, sample int, ids []int32) error {
 		tokens += len(ids)
 		progress.Step(1)
-		return write(q, ids)
+		return write(q, sample, ids)
 	})
 	progress.Done()
 	if seconds := time.Since(begin).Seconds(); err == nil {
@@ -294,16 +302,17 @@ func readTurns(r jsonRow) ([]dataset.Message, error) {
 	return out, nil
 }
 
-// answerInOrder answers questions and hands the answers' ids to done in the order of the questions.
-func (s *session) answerInOrder(ctx context.Context, questions []question, o generate.Options, done func(q question, ids []int32) error) error {
+// answerInOrder answers questions and hands the answers' ids to done in the order of the questions, and of their samples.
+func (s *session) answerInOrder(ctx context.Context, questions []question, o generate.Options, done func(q question, sample int, ids []int32) error) error {
 	prompts := make([][]int32, len(questions))
 	for i, q := range questions {
 		prompts[i] = q.ids
 	}
+	samples := max(1, o.Samples)
 	early := map[int][]int32{} // finished before one in front of them
 	next := 0
-	err := generate.Greedy(ctx, s.base.Model, prompts, o, func(i int, ids []int32) error {
-		early[i] = ids
+	err := generate.Answers(ctx, s.base.Model, prompts, o, func(a generate.Answer) error {
+		early[a.Prompt*samples+a.Sample] = a.IDs
 		for {
 			ids, ok := early[next]
 			if !ok {
@@ -311,7 +320,7 @@ func (s *session) answerInOrder(ctx context.Context, questions []question, o gen
 			}
 			delete(early, next)
 			next++
-			if err := done(questions[next-1], ids); err != nil {
+			if err := done(questions[(next-1)/samples], (next-1)%samples, ids); err != nil {
 				return err
 			}
 		}
@@ -328,21 +337,33 @@ type answerRow struct {
 	Prompt     string          `json:"prompt"`
 	Prediction string          `json:"prediction"`
 	IDs        []int32         `json:"ids"`
+	Sample     *int            `json:"sample,omitempty"`
+	Decoding   *eval.Answering `json:"decoding,omitempty"`
 }
 
 // writer returns what writes an answer to stdout: as JSON; bare for the one question of a person; with the question above
-// for those of a file.
-func (o *generateFlags) writer(session *session, s *ui.Streams) func(q question, ids []int32) error {
+// for those of a file. One of several samples has its number above.
+func (o *generateFlags) writer(session *session, s *ui.Streams) func(q question, sample int, ids []int32) error {
 	if o.json {
 		write := lineWriter(s.Out)
-		return func(q question, ids []int32) error {
-			return write(answerRow{q.id, q.prompt, session.text(ids), slices.Concat([]int32{}, ids)})
+		return func(q question, sample int, ids []int32) error {
+			row := answerRow{ID: q.id, Prompt: q.prompt, Prediction: session.text(ids, o.how.Stop), IDs: slices.Concat([]int32{}, ids), Decoding: special(o.how)}
+			if o.how.Samples > 1 {
+				row.Sample = &sample
+			}
+			return write(row)
 		}
 	}
-	return func(q question, ids []int32) error {
-		text := ui.Escape(session.text(ids)) + "\n"
+	return func(q question, sample int, ids []int32) error {
+		text := ui.Escape(session.text(ids, o.how.Stop)) + "\n"
+		if o.how.Samples > 1 {
+			text = fmt.Sprintf("[%d]\n", sample) + text
+		}
+		if o.file != "" && sample == 0 {
+			text = "> " + strings.ReplaceAll(ui.Escape(q.prompt), "\n", "\n> ") + "\n" + text
+		}
 		if o.file != "" {
-			text = "> " + strings.ReplaceAll(ui.Escape(q.prompt), "\n", "\n> ") + "\n" + text + "\n"
+			text += "\n"
 		}
 		_, err := io.WriteString(s.Out, text)
 		return err

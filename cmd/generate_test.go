@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ft/dataset"
+	"ft/eval"
 )
 
 func TestReadQuestion(t *testing.T) {
@@ -58,7 +59,7 @@ func TestAnswerInOrder(t *testing.T) {
 		questions = append(questions, question{at: "x", ids: slices.Repeat([]int32{int32(50 + i), int32(3 + 2*i)}, 1+i%5)})
 	}
 	var got [][]int32
-	err := s.answerInOrder(context.Background(), questions, s.decoding(12), func(q question, ids []int32) error {
+	err := s.answerInOrder(context.Background(), questions, s.decoding(greedily(12)), func(q question, _ int, ids []int32) error {
 		if !slices.Equal(q.ids, questions[len(got)].ids) {
 			t.Errorf("answer %d is to another question", len(got))
 		}
@@ -69,7 +70,7 @@ func TestAnswerInOrder(t *testing.T) {
 		t.Fatalf("%d answers, %v", len(got), err)
 	}
 	for i := range questions {
-		err := s.answerInOrder(context.Background(), questions[i:i+1], s.decoding(12), func(_ question, ids []int32) error {
+		err := s.answerInOrder(context.Background(), questions[i:i+1], s.decoding(greedily(12)), func(_ question, _ int, ids []int32) error {
 			if !slices.Equal(ids, got[i]) {
 				t.Errorf("question %d: %v among others, %v alone", i, got[i], ids)
 			}
@@ -81,16 +82,21 @@ func TestAnswerInOrder(t *testing.T) {
 	}
 }
 
+// greedily is the default way to write answers of up to n tokens.
+func greedily(n int) eval.Answering {
+	return eval.Answering{Decoding: eval.DefaultDecoding(), MaxNewTokens: n}
+}
+
 func TestAnswerInOrder_ends(t *testing.T) {
 	s := tinySession(t)
 	questions := []question{{ids: []int32{50}}, {ids: []int32{60}}}
 	stop := errors.New("stop")
-	if err := s.answerInOrder(context.Background(), questions, s.decoding(4), func(question, []int32) error { return stop }); err != stop {
+	if err := s.answerInOrder(context.Background(), questions, s.decoding(greedily(4)), func(question, int, []int32) error { return stop }); err != stop {
 		t.Errorf("error %v, want the one of done", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	err := s.answerInOrder(ctx, questions, s.decoding(4), func(question, []int32) error { return nil })
+	err := s.answerInOrder(ctx, questions, s.decoding(greedily(4)), func(question, int, []int32) error { return nil })
 	if exitCode(err) != exitInterrupted {
 		t.Errorf("interrupted, it ends with %v", err)
 	}

@@ -38,6 +38,7 @@ type trainFlags struct {
 	config  string
 	set     []string
 	name    string
+	fold    string
 	dryRun  bool
 	profile bool
 }
@@ -47,6 +48,7 @@ func (o *trainFlags) register(c *cobra.Command) {
 	f.StringVar(&o.config, "config", "", "the run's YAML file")
 	f.StringArrayVar(&o.set, "set", nil, "key.path=value, stronger than the file; may be repeated")
 	f.StringVar(&o.name, "name", "", "the run's name (default: the config file's)")
+	f.StringVar(&o.fold, "fold", "", "with data.split.folds: the fold to test on, or all, to train every fold and show mean and deviation")
 	f.BoolVar(&o.profile, "profile", false, "tell at the end where the time went, stage by stage")
 	f.BoolVar(&o.dryRun, "dry-run", false, "check everything and say what would happen, but train nothing")
 }
@@ -69,6 +71,11 @@ func (o *trainFlags) run(c *cobra.Command, s ui.Streams, kinds ...string) error 
 	}
 	if o.name != "" {
 		cfg.Name = o.name
+	}
+	if o.fold != "" {
+		if done, err := o.folds(c, cfg, s); done || err != nil {
+			return err
+		}
 	}
 	if o.dryRun {
 		p, err := prepare(cfg, s)

@@ -187,23 +187,39 @@ func loadRunConfig(r *run.Run) (*configs.Config, error) {
 
 // data is a config's rows, split.
 type data struct {
+	table  *dataset.Table
+	rows   dataset.View // clean, before the split
 	parts  dataset.Parts
 	report *dataset.Report
 }
 
-// loadData reads, cleans and splits the rows of a config; read gives a file's content by its name.
-func loadData(c dataset.Config, read func(name string) ([]byte, error)) (*data, error) {
-	rows, report, err := dataset.Load(c, read)
+// close gives back what the rows hold; the parts must not be used any more.
+func (d *data) close() { d.table.Close() }
+
+// rowSource is where the rows of a config come from.
+func rowSource() dataset.Source { return dataset.Source{Scratch: cacheDir()} }
+
+// loadData reads, cleans and splits the rows of a config. The caller closes what it returns.
+func loadData(c dataset.Config, from dataset.Source) (d *data, err error) {
+	table, report, err := dataset.Load(c, from)
 	if err != nil {
 		return nil, err
 	}
-	rows = dataset.Clean(rows, report)
-	if len(rows) == 0 {
+	defer func() {
+		if err != nil {
+			table.Close()
+		}
+	}()
+	rows, err := dataset.Clean(table.View(), c.Clean, report)
+	if err != nil {
+		return nil, err
+	}
+	if rows.Len() == 0 {
 		return nil, fmt.Errorf("dataset: no row is left after cleaning (%s)", dropped(report))
 	}
-	parts, err := dataset.Split(rows, c.Split, read, report)
+	parts, err := dataset.Split(rows, c.Split, from, report)
 	if err != nil {
 		return nil, err
 	}
-	return &data{parts, report}, nil
+	return &data{table, rows, parts, report}, nil
 }

@@ -1,10 +1,10 @@
 package cmd
 
 import (
-	"slices"
-
+	"ft/dataset"
 	"ft/internal/kernels"
 	"ft/internal/run"
+	"ft/internal/tokencache"
 	"ft/optim"
 	"ft/peft"
 	"ft/trainer"
@@ -21,23 +21,26 @@ func (t *training) record(args []string) error {
 		"parameters": int64(t.session.base.Model.Size()), "trainable": int64(trainable(t.session.adapter)),
 		"optimizer_bytes": int64(optim.AdamWBytes(trainable(t.session.adapter))),
 		"train":           int64(t.data.Train.Len()), "val": int64(t.data.Val.Len()), "test": int64(t.data.Rows.Test),
+		"rows": int64(t.data.Report.Rows), "rows_used": int64(t.data.Report.Kept),
+	}
+	if l := t.data.Report.Leaks; l != nil && l.Rows > 0 {
+		info.Sizes["leaks"] = int64(l.Rows) // accepted: else there would be no run
 	}
 	t.meta = peft.Meta{Template: t.session.base.Chat.Source, System: c.Data.System, Base: c.Base}
 	return t.run.Save()
 }
 
-// follow writes the split and hashes the run's files while it trains; noteInputs has the outcome.
+// follow writes the split and the data report, and hashes the run's files while it trains; noteInputs has the outcome.
 func (t *training) follow() {
-	paths := slices.Clone(t.config.Data.Files)
-	if m := t.config.Data.Split.Manifest; m != "" {
-		paths = append(paths, m)
-	}
-	paths = append(paths, t.extras.files()...)
+	paths := append(inputPaths(t.data.Report, t.config.Data), t.extras.files()...)
 	t.inputs = make(chan inputs, 1)
-	split, base := t.data.Split, t.session.base.Files
+	data, base := t.data, t.session.base.Files
 	t.background.Go(func() {
 		var in inputs
-		if in.err = t.run.WriteFile(run.SplitFile, split); in.err == nil {
+		if in.err = t.run.Write(run.SplitFile, data.WriteSplit); in.err == nil {
+			in.err = t.run.WriteJSON(run.DataFile, newRunData(data))
+		}
+		if in.err == nil {
 			in.base, in.err = hashFiles(base)
 		}
 		if in.err == nil {
@@ -45,6 +48,24 @@ func (t *training) follow() {
 		}
 		t.inputs <- in
 	})
+}
+
+// runData is data.json: the report of the data, and the parts as training sees them.
+type runData struct {
+	*dataset.Report
+	Parts map[string]partData `json:"parts"`
+}
+
+// partData is a part: its rows, and the samples that they became. The test part is answered and not tokenized beforehand.
+type partData struct {
+	Rows    int `json:"rows"`
+	Samples int `json:"samples,omitempty"`
+}
+
+func newRunData(d *tokencache.Data) runData {
+	return runData{d.Report, map[string]partData{
+		"train": {d.Rows.Train, d.Train.Len()}, "val": {d.Rows.Val, d.Val.Len()}, "test": {Rows: d.Rows.Test},
+	}}
 }
 
 // inputs are the files that a run reads.

@@ -30,7 +30,10 @@ func notes(r *dataset.Report) []string {
 		if len(at) > 3 {
 			some += ", …"
 		}
-		lines = append(lines, fmt.Sprintf("%s: %d (%s)", reason, r.Notes[reason], some))
+		if some != "" {
+			some = " (" + some + ")"
+		}
+		lines = append(lines, fmt.Sprintf("%s: %d%s", reason, r.Notes[reason], some))
 	}
 	return lines
 }

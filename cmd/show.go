@@ -25,13 +25,13 @@ type showFlags struct {
 func newDataShowCmd(s *ui.Streams) *cobra.Command {
 	var o showFlags
 	c := &cobra.Command{
-		Use:   "show --config FILE.yaml",
+		Use:   "show (--config FILE.yaml | FILE …)",
 		Short: "Show samples as the model will see them: text, mask, ids, labels",
 		Long: `Show samples of a part as the model will see them: the text as the template lays it out, the tokens that count in the loss
 in colour on a terminal and in ⟦ ⟧ elsewhere, token ids, and labels (-100 does not count).`,
 		Example: `  ft data show --config configs/med.yaml
+  ft data show rows.jsonl --base model.gguf -n 1
   ft data show --config med.yaml --part val --from 10 -n 1 --json`,
-		Args: cobra.NoArgs,
 		PreRunE: func(*cobra.Command, []string) error {
 			switch {
 			case o.part != "train" && o.part != "val" && o.part != "test":
@@ -67,36 +67,45 @@ func colours(s *ui.Streams) bool {
 }
 
 func (o *showFlags) run(s *ui.Streams) error {
-	c, err := loadConfig(o.file, o.set, true)
+	c, err := o.load(true)
 	if err != nil {
 		return err
 	}
-	d, err := loadData(c.Data, os.ReadFile)
+	d, err := loadData(c.Data, rowSource())
 	if err != nil {
 		return err
 	}
+	defer d.close()
 	session, err := openFormat(c, *s)
 	if err != nil {
 		return err
 	}
 	defer session.close()
-	rows := map[string][]dataset.Row{"train": d.parts.Train, "val": d.parts.Val, "test": d.parts.Test}[o.part]
-	samples, err := dataset.Encode(rows, c.Data, session.format, d.report)
+	rows := map[string]dataset.View{"train": d.parts.Train, "val": d.parts.Val, "test": d.parts.Test}[o.part]
+	var samples []dataset.Sample // those to show
+	all := 0
+	err = dataset.Encode(rows, c.Data, session.format, d.report, func(s dataset.Sample) error {
+		if all >= o.from && all-o.from < o.n {
+			samples = append(samples, s)
+		}
+		all++
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	if len(samples) == 0 {
-		return fmt.Errorf("dataset: the %s part has no samples, of %d rows (%s)", o.part, len(rows), dropped(d.report))
+	if all == 0 {
+		return fmt.Errorf("dataset: the %s part has no samples, of %d rows (%s)", o.part, rows.Len(), dropped(d.report))
 	}
-	if o.from >= len(samples) {
-		return fmt.Errorf("--from: the %s part has %d samples, the first is 0", o.part, len(samples))
+	if len(samples) == 0 {
+		return fmt.Errorf("--from: the %s part has %d samples, the first is 0", o.part, all)
 	}
 	write := lineWriter(s.Out)
-	for i, sample := range samples[o.from:min(o.from+o.n, len(samples))] {
+	for i, sample := range samples {
 		if o.json {
 			err = write(o.shown(&sample, session.base.Tokenizer))
 		} else {
-			_, err = fmt.Fprint(s.Out, o.picture(&sample, o.from+i, len(samples), session.base.Tokenizer))
+			_, err = fmt.Fprint(s.Out, o.picture(&sample, o.from+i, all, session.base.Tokenizer))
 		}
 		if err != nil {
 			return err

@@ -39,13 +39,3 @@ func TestBehind(t *testing.T) {
 		}
 	}
 }
-
-func TestQuestionsOf(t *testing.T) {
-	ask := func(q string) dataset.Row {
-		return dataset.Row{Messages: []dataset.Message{{Role: "system", Content: q}, {Role: "user", Content: q}}}
-	}
-	got := questionsOf([]dataset.Row{ask("é a"), ask(" e\u0301\t a\n"), ask("b")})
-	if diff := cmp.Diff(map[string]int{"é a": 2, "b": 1}, got); diff != "" {
-		t.Error(diff)
-	}
-}

@@ -247,7 +247,7 @@ func (o *evalFlags) addExtras(ctx context.Context, r *run.Run, before, result *e
 	if err != nil {
 		return err
 	}
-	if !o.asksExtras() && (o.split != "test" || o.limitGiven || o.maxNew > 0) {
+	if !o.asksExtras() && (o.split != "test" || o.limitGiven || o.maxNew > 0 || o.decoding.given()) {
 		return nil
 	}
 	x, asked, err := o.extras(c.Eval)
@@ -279,7 +279,7 @@ func keepExtras(r *run.Run, before, result *eval.Result) error {
 	if len(before.Tasks)+len(result.Tasks) == 0 && before.General == nil && result.General == nil {
 		return nil
 	}
-	kept, err := readMetrics(r)
+	kept, err := readMetrics(r, "")
 	if err != nil {
 		return err
 	}
@@ -292,10 +292,10 @@ func keepExtras(r *run.Run, before, result *eval.Result) error {
 	return r.WriteJSON(run.MetricsFile, kept)
 }
 
-// readMetrics reads a run's metrics.json; an empty result if there is none.
-func readMetrics(r *run.Run) (*eval.Result, error) {
+// readMetrics reads a metrics.json of a run; an empty result if there is none. prefix begins its name.
+func readMetrics(r *run.Run, prefix string) (*eval.Result, error) {
 	out := &eval.Result{Metrics: map[string]float64{}}
-	data, err := os.ReadFile(r.Path(run.MetricsFile))
+	data, err := os.ReadFile(r.Path(prefix + run.MetricsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return out, nil
 	}
@@ -303,7 +303,7 @@ func readMetrics(r *run.Run) (*eval.Result, error) {
 		err = json.Unmarshal(data, out)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", r.Path(run.MetricsFile), err)
+		return nil, fmt.Errorf("%s: %w", r.Path(prefix+run.MetricsFile), err)
 	}
 	return out, nil
 }

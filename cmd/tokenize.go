@@ -2,13 +2,16 @@ package cmd
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +24,7 @@ import (
 type tokenizeFlags struct {
 	base, tokenizer, file string
 	decode, special, json bool
+	count                 bool
 }
 
 func newTokenizeCmd(s *ui.Streams) *cobra.Command {
@@ -33,9 +37,13 @@ func newTokenizeCmd(s *ui.Streams) *cobra.Command {
 Each argument is a text; with --decode the arguments are the ids of one text. Without arguments the input is --file, whose
 rows are {"text": …} or with --decode {"ids": […]}, or else all of standard input, new lines included. Special tokens that
 a text spells are always recognised. --special puts those around a text that the tokenizer adds itself, such as BOS;
---decode spells special tokens out, and --special=false leaves them away.`,
+--decode spells special tokens out, and --special=false leaves them away.
+
+--count tells how many tokens there are in all, and how fast they were made: all texts are read first, and then tokenized on one
+thread. The sum is the CRC-32 of the ids, four bytes each, for comparison with another tokenizer.`,
 		Example: `  ft tokenize --base model.gguf "What is asthma?"
   ft tokenize --tokenizer tokenizer.json --file texts.jsonl --json
+  ft tokenize --tokenizer tokenizer.json --file texts.jsonl --count
   ft tokenize --tokenizer tokenizer.json --decode 1 2 3`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 && o.file != "" {
@@ -56,8 +64,10 @@ a text spells are always recognised. --special puts those around a text that the
 	f.StringVar(&o.file, "file", "", "JSON lines to read; - is standard input")
 	f.BoolVar(&o.decode, "decode", false, "ids to text")
 	f.BoolVar(&o.special, "special", false, "add special tokens; with --decode, which keeps them, =false leaves them away")
+	f.BoolVar(&o.count, "count", false, "how many tokens, and how many a second, instead of ids")
 	f.BoolVar(&o.json, "json", false, "one JSON object a line on stdout")
 	c.MarkFlagsMutuallyExclusive("base", "tokenizer")
+	c.MarkFlagsMutuallyExclusive("count", "decode")
 	c.MarkFlagsOneRequired("base", "tokenizer")
 	return c
 }
@@ -76,6 +86,9 @@ func (o *tokenizeFlags) run(s *ui.Streams, args []string) error {
 		err = p.words(args, s.In)
 	default:
 		err = p.texts(args, s.In)
+	}
+	if err == nil && o.count {
+		err = p.tell()
 	}
 	// Rows before a bad one are results all the same.
 	return errors.Join(err, w.Flush())
@@ -123,6 +136,7 @@ type tokenizing struct {
 	tokenizer *tokenizer.Tokenizer
 	out       io.Writer
 	write     func(v any) error
+	counted   []string // texts for --count
 }
 
 type encoded struct {
@@ -175,11 +189,49 @@ func (p *tokenizing) texts(args []string, in io.Reader) error {
 }
 
 func (p *tokenizing) encode(text string) error {
+	if p.count {
+		p.counted = append(p.counted, text)
+		return nil
+	}
 	ids := p.tokenizer.Encode(text, p.special)
 	if p.json {
 		return p.write(encoded{ids})
 	}
 	_, err := fmt.Fprintln(p.out, spaced(ids))
+	return err
+}
+
+// counts are what --count tells.
+type counts struct {
+	Texts     int     `json:"texts"`
+	Bytes     int     `json:"bytes"`
+	Tokens    int     `json:"tokens"`
+	Seconds   float64 `json:"seconds"`
+	PerSecond float64 `json:"tokens_per_s"`
+	Sum       string  `json:"crc32"`
+}
+
+// tell tokenizes the texts of --count.
+func (p *tokenizing) tell() error {
+	c := counts{Texts: len(p.counted)}
+	all := make([][]int32, len(p.counted))
+	begin := time.Now()
+	for i, text := range p.counted {
+		all[i] = p.tokenizer.Encode(text, p.special)
+	}
+	c.Seconds = max(time.Since(begin).Seconds(), 1e-9) // a coarse clock may stand still
+	sum := crc32.NewIEEE()
+	for i, ids := range all {
+		c.Bytes += len(p.counted[i])
+		c.Tokens += len(ids)
+		binary.Write(sum, binary.LittleEndian, ids) // a hash takes everything
+	}
+	c.PerSecond, c.Sum = float64(c.Tokens)/c.Seconds, fmt.Sprintf("%08x", sum.Sum32())
+	if p.json {
+		return p.write(c)
+	}
+	_, err := fmt.Fprintf(p.out, "%s tokens in %s texts of %s bytes, %s tokens a second, crc32 %s\n",
+		ui.Count(c.Tokens), ui.Count(c.Texts), ui.Count(c.Bytes), ui.Count(int(c.PerSecond)), c.Sum)
 	return err
 }
 

@@ -161,6 +161,9 @@ func (t *training) fit(ctx context.Context) error {
 	if result.Stopped {
 		t.streams.Note("stopped at step %d: no better %s in %d evaluations", result.Steps, c.Eval.Best, c.Train.Patience)
 	}
+	if result.Fill > 0 {
+		t.streams.Note("passes   filled to %.1f %% of train.micro_tokens", 100*result.Fill)
+	}
 	t.tellBest(result)
 	if a, ok := t.session.adapter.(remarker); ok {
 		t.streams.Note("%s", a.Remark())
@@ -229,7 +232,7 @@ func (t *training) scoreSample(ctx context.Context) (map[string]float64, error) 
 	if e.rows, err = t.data.ValRows(t.config.Eval.Sample); err != nil {
 		return nil, err
 	}
-	r, err := e.run(ctx, "", nil)
+	r, err := e.run(ctx, side{}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -238,7 +241,7 @@ func (t *training) scoreSample(ctx context.Context) (map[string]float64, error) 
 
 func (t *training) evaluation(s ui.Streams) *evaluation {
 	return &evaluation{
-		session: t.session, system: t.config.Data.System, maxNew: t.config.Eval.MaxNewTokens, metrics: t.metrics,
+		session: t.session, system: t.config.Data.System, how: t.config.Eval.Answering(), metrics: t.metrics,
 		bootstrap: t.config.Eval.Resampling(), streams: s,
 	}
 }
@@ -308,8 +311,11 @@ func (t *training) logScores(r *eval.Result) error {
 	return t.events.Flush()
 }
 
-// next tells how to go on.
+// next tells what was trained on, and how to go on.
 func (t *training) next() {
+	r := t.data.Report
+	t.streams.Note("rows     %s in the files, %s used: train %s, val %s, test %s; %s", ui.Count(r.Rows), ui.Count(r.Kept),
+		ui.Count(t.data.Train.Len()), ui.Count(t.data.Val.Len()), ui.Count(t.data.Rows.Test), dropped(r))
 	t.streams.Note("%-8s %s", t.outcome(), t.run.Path(t.outcome()))
 	t.streams.Note("next:    ft generate --adapter %s --prompt \"…\"", t.run.Dir)
 	if _, ok := t.session.adapter.(unmergeable); !ok {

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,6 +18,8 @@ import (
 type Options struct {
 	File     string   // YAML; empty for none
 	Set      []string // key.path=value, strongest; of a key given twice the last holds
+	Data     []string // data.files, instead of the file's
+	Base     string   // stronger than the file's; empty for none
 	Env      bool     // let variables FT_KEY_PATH of the environment set keys
 	NeedBase bool     // a config without base is an error
 
@@ -105,6 +108,12 @@ func (l *loader) readFile() {
 }
 
 func (l *loader) readSets() {
+	if list, err := json.Marshal(l.options.Data); err == nil && len(l.options.Data) > 0 {
+		l.sets = append(l.sets, pathText{"data.files", string(list)}) // a list of JSON is one of YAML
+	}
+	if l.options.Base != "" {
+		l.sets = append(l.sets, pathText{"base", l.options.Base})
+	}
 	for _, s := range l.options.Set {
 		path, text, ok := strings.Cut(s, "=")
 		if path = strings.TrimSpace(path); !ok || path == "" {

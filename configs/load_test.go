@@ -288,7 +288,7 @@ func TestLoad_problems(t *testing.T) {
 		{"alias of itself", files + "base: b\ntrain: &t\n  lr: *t\n", nil,
 			[]string{"med.yaml:4: train.lr: expected a number, got a section"}},
 		{"aliased section", files + "base: b\ntrain: &t {lr: 1}\neval: *t\n", nil,
-			[]string{"med.yaml:4: eval: expected a section (every, metrics, best, max_new_tokens, limit, sample, bootstrap, bootstrap_seed, tasks, general), got an alias"}},
+			[]string{"med.yaml:4: eval: expected a section (every, metrics, best, max_new_tokens, decoding, limit, sample, bootstrap, bootstrap_seed, tasks, general), got an alias"}},
 		{"merge key", files + "base: b\ntrain:\n  <<: {lr: 1}\n", nil, nil},
 		{"in a list", files + "base: b\nmethod:\n  patterns:\n    - {rank: 2}\n", nil,
 			[]string{"med.yaml:4: method.patterns[0].match: must not be empty"}},

@@ -19,17 +19,17 @@ func TestConformance_alpaca(t *testing.T) {
 			t.Run(filepath.Base(name), func(t *testing.T) {
 				c := Default()
 				c.Files = []string{name}
-				rows, report, err := Load(c, os.ReadFile)
+				table, report, err := Load(c, Source{})
 				if err != nil {
 					t.Fatal(err)
 				}
-				rows = Clean(rows, report)
+				rows := clean(t, table.View(), report)
 				t.Logf("%d rows, dropped %v", report.Rows, report.Dropped)
-				p, err := Split(rows, c.Split, os.ReadFile, report)
+				p, err := Split(rows, c.Split, Source{}, report)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if n := len(p.Train) + len(p.Val) + len(p.Test); n != report.Kept || report.Kept*2 < report.Rows {
+				if n := p.Train.Len() + p.Val.Len() + p.Test.Len(); n != report.Kept || report.Kept*2 < report.Rows {
 					t.Errorf("%d rows, %d kept, %d in the parts", report.Rows, report.Kept, n)
 				}
 			})
@@ -47,7 +47,7 @@ func TestConformance_encoding(t *testing.T) {
 			t.Run(filepath.Base(name), func(t *testing.T) {
 				c := Default()
 				c.Files = []string{name}
-				_, _, err := Load(c, os.ReadFile)
+				_, _, err := Load(c, Source{})
 				want := regexp.MustCompile(regexp.QuoteMeta(filepath.Base(name)) + `:\d+: expected UTF-8 text, found byte 0x`)
 				if err == nil || !want.MatchString(err.Error()) {
 					t.Errorf("got %v, want the line that is not UTF-8", err)
@@ -68,15 +68,15 @@ func TestConformance_data(t *testing.T) {
 			t.Run(filepath.Base(name), func(t *testing.T) {
 				c := Default()
 				c.Files = []string{name}
-				rows, report, err := Load(c, os.ReadFile)
+				table, report, err := Load(c, Source{})
 				if err != nil {
 					t.Fatal(err)
 				}
-				p, err := Split(Clean(rows, report), c.Split, os.ReadFile, report)
+				p, err := Split(clean(t, table.View(), report), c.Split, Source{}, report)
 				if err != nil {
 					t.Fatal(err)
 				}
-				t.Logf("%d rows, dropped %v, parts %d, %d, %d", report.Rows, report.Dropped, len(p.Train), len(p.Val), len(p.Test))
+				t.Logf("%d rows, dropped %v, parts %d, %d, %d", report.Rows, report.Dropped, p.Train.Len(), p.Val.Len(), p.Test.Len())
 			})
 		}
 	})
@@ -87,15 +87,15 @@ func TestConformance_data(t *testing.T) {
 			t.Skip("the split is here, its data is not")
 		}
 		c.Split.Manifest = manifest
-		rows, report, err := Load(c, os.ReadFile)
+		table, report, err := Load(c, Source{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := Split(Clean(rows, report), c.Split, os.ReadFile, report)
+		p, err := Split(clean(t, table.View(), report), c.Split, Source{}, report)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := [3]int{len(p.Train), len(p.Val), len(p.Test)}; got != [3]int{2870, 821, 408} {
+		if got := [3]int{p.Train.Len(), p.Val.Len(), p.Test.Len()}; got != [3]int{2870, 821, 408} {
 			t.Errorf("parts %v, want 2870, 821 and 408", got)
 		}
 		if len(report.Dropped)+len(report.Notes) > 0 {

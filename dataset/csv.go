@@ -1,63 +1,74 @@
 package dataset
 
 import (
-	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+
+	"ft/internal/textenc"
 )
 
-// readCSV hands every line below the header to take. Commas separate, double quotes enclose fields that
-// hold commas, quotes (doubled) or line ends, as in RFC 4180; blank lines do not count.
-func readCSV(name string, data []byte, take func(record) bool, bad *rowErrors) {
-	r := csv.NewReader(bytes.NewReader(data))
-	r.FieldsPerRecord = -1 // counted here, to say what was found
-	header, err := readCells(r)
+// readCSV takes every line below the header. comma separates, double quotes enclose fields that hold separators, quotes (doubled) or line ends,
+// as in RFC 4180; blank lines do not count. A quote in the middle of a field that is not enclosed makes the row a bad one.
+func (r *reading) readCSV(in io.Reader, comma rune) error {
+	c := csv.NewReader(in)
+	c.Comma = comma
+	c.FieldsPerRecord = -1 // counted here, to say what was found
+	header, err := readCells(c)
 	if err != nil {
-		if !errors.Is(err, io.EOF) { // an empty file has no rows
-			bad.add(csvError(name, err))
+		if errors.Is(err, io.EOF) { // an empty file has no rows
+			return nil
 		}
-		return
+		return r.csvError(err)
 	}
-	headerLine, _ := r.FieldPos(0)
+	headerLine, _ := c.FieldPos(0)
 	seen := make(map[string]bool, len(header))
 	for i, h := range header {
 		h = strings.TrimSpace(h)
+		if err := broken(h); err != nil {
+			return fmt.Errorf("%s:%d: header: %w", r.name, headerLine, err)
+		}
 		if h != "" && seen[h] {
-			bad.add(fmt.Errorf("%s:%d: expected a header of different column names, found %q twice", name, headerLine, h))
-			return
+			return fmt.Errorf("%s:%d: expected a header of different column names, found %q twice", r.name, headerLine, h)
 		}
 		header[i], seen[h] = h, true
 	}
 	for {
-		cells, err := readCells(r)
+		cells, err := readCells(c)
 		if errors.Is(err, io.EOF) {
-			return
+			return nil
 		}
-		if err != nil { // where the next row starts is a guess from here on
-			bad.add(csvError(name, err))
-			return
+		if err != nil {
+			err = r.badLine(c, err)
+		} else {
+			line, _ := c.FieldPos(0)
+			err = r.cells(line, header, cells)
 		}
-		line, _ := r.FieldPos(0)
-		if len(cells) != len(header) {
-			err := fmt.Errorf("%s:%d: expected %d fields as in the header, found %d", name, line, len(header), len(cells))
-			if !bad.add(err) {
-				return
-			}
-			continue
-		}
-		fields := make(map[string]any, len(cells))
-		for i, h := range header {
-			if h != "" {
-				fields[h] = cells[i]
-			}
-		}
-		if !take(record{line: line, fields: fields}) {
-			return
+		if err != nil {
+			return err
 		}
 	}
+}
+
+// cells takes one row.
+func (r *reading) cells(line int, header, cells []string) error {
+	for _, cell := range cells {
+		if err := broken(cell); err != nil {
+			return r.bad(line, err)
+		}
+	}
+	if len(cells) != len(header) {
+		return r.bad(line, fmt.Errorf("expected %d fields as in the header, found %d", len(header), len(cells)))
+	}
+	fields := make(map[string]any, len(cells))
+	for i, h := range header {
+		if h != "" {
+			fields[h] = cells[i]
+		}
+	}
+	return r.take(line, fields)
 }
 
 // readCells returns the next line that holds more than white space.
@@ -70,14 +81,36 @@ func readCells(r *csv.Reader) ([]string, error) {
 	}
 }
 
-// csvError names the file and the line on which the broken row starts.
-func csvError(name string, err error) error {
+// badLine deals with a row that is no CSV. A quote where none belongs spoils its own line; quotes that do not match leave open where the next
+// row begins, unless the file is cut off in the row.
+func (r *reading) badLine(c *csv.Reader, err error) error {
 	var parse *csv.ParseError
 	if !errors.As(err, &parse) {
-		return fmt.Errorf("%s: %w", name, err)
+		return r.csvError(err)
+	}
+	switch {
+	case errors.Is(parse.Err, csv.ErrBareQuote):
+		return r.bad(parse.StartLine, fmt.Errorf("%w (column %d); a field with quotes in it must be enclosed in quotes, and they doubled", parse.Err, parse.Column))
+	case errors.Is(parse.Err, csv.ErrQuote) && r.cutOff():
+		return r.bad(parse.StartLine, errCutOff)
+	}
+	return r.csvError(err)
+}
+
+// cutOff reports whether the text has been read up to its end and that lies in a character.
+func (r *reading) cutOff() bool {
+	d, ok := r.since.in.(*textenc.Reader)
+	return ok && d.CutOff()
+}
+
+// csvError names the file and the line on which the broken row starts.
+func (r *reading) csvError(err error) error {
+	var parse *csv.ParseError
+	if !errors.As(err, &parse) {
+		return r.fatal(1, "", err)
 	}
 	if parse.Line != parse.StartLine {
-		return fmt.Errorf("%s:%d: %w (noticed on line %d, column %d)", name, parse.StartLine, parse.Err, parse.Line, parse.Column)
+		return fmt.Errorf("%s:%d: %w (noticed on line %d, column %d)", r.name, parse.StartLine, parse.Err, parse.Line, parse.Column)
 	}
-	return fmt.Errorf("%s:%d: %w (column %d)", name, parse.Line, parse.Err, parse.Column)
+	return fmt.Errorf("%s:%d: %w (column %d)", r.name, parse.Line, parse.Err, parse.Column)
 }

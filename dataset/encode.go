@@ -17,99 +17,104 @@ type Encoder interface {
 	Encode(text string, special bool) []int32
 }
 
-// Format is how a conversation becomes tokens: Begin, the tokens of prompt + Lead + answer + End, Finish.
-type Format struct {
-	Encoder Encoder
-	// Prompt lays out the turns before the answer as text, up to where the answer starts.
-	Prompt func([]Message) (string, error)
-	// Lead is white space that the layout has between prompt and answer, such as the blank behind [/INST]. A model
-	// that answers writes it itself, so it counts as the answer's.
-	Lead string
-	// End is the text that ends the answer's turn, such as <|im_end|>.
-	End string
-	// Begin are ids in front of the prompt that its text does not spell, such as BOS under the plain
-	// template; Finish are ids behind End.
-	Begin, Finish []int32
-	// Special are the texts of the special tokens. Rows that spell one are noted in the report, because
-	// it becomes the token and not text.
-	Special []string
-}
-
-// Plain is the prompt of models without a chat template: every turn's text and a newline.
-func Plain(turns []Message) (string, error) {
-	var b strings.Builder
-	for _, m := range turns {
-		b.WriteString(m.Content)
-		b.WriteByte('\n')
-	}
-	return b.String(), nil
-}
-
-// PromptIDs returns the tokens that a model answers to: Begin and the row's prompt under the given system
-// message (see Row.Prompt). It fails if the template does.
-func (f Format) PromptIDs(r Row, system string) ([]int32, error) {
-	text, err := f.promptText(r, system)
-	if err != nil {
-		return nil, err
-	}
-	return slices.Concat(f.Begin, f.Encoder.Encode(text, false)), nil
-}
-
-func (f Format) promptText(r Row, system string) (string, error) {
-	text, err := f.Prompt(r.Prompt(system))
-	if err != nil {
-		return "", fmt.Errorf("dataset: %s:%d: template: %w", r.File, r.Line, err)
-	}
-	return text, nil
-}
-
-// Encode turns rows into samples, in order. Prompt, answer and end are tokenized as one text, as the model
-// will see it, and the first tokens, as many as the prompt alone has, are the prompt. Rows that are too long
-// and samples without a token in the loss are handled as c says and counted in report. The rows are shared out among all
-// CPUs, so f's Encoder and Prompt must be safe for concurrent use.
-func Encode(rows []Row, c Config, f Format, report *Report) ([]Sample, error) {
-	samples := make([]Sample, 0, len(rows))
-	var long []string
-	longest := 0
-	for i, e := range f.encodeAll(rows, c) {
-		r, s := rows[i], e.sample
-		if e.err != nil {
-			return nil, e.err
+// Encode turns rows into samples and gives them to sink, in order. A row is one sample, but that the turns of a conversation whose
+// template rewrites earlier turns are samples of their own under train_on: turns. Prompt, answer and end are tokenized as one text, as the model
+// will see it, and the first tokens, as many as the prompt alone has, are the prompt. Samples that are too long
+// or without a token in the loss are handled as c says and counted in report. The rows are read in blocks, each shared out among
+// all CPUs, so f's Encoder, Prompt and Whole must be safe for concurrent use; sink runs alone, and its error ends Encode as it is.
+func Encode(rows View, c Config, f Format, report *Report, sink func(Sample) error) error {
+	var long tooLongRows
+	for block, err := range rows.Blocks() {
+		if err != nil {
+			return err
 		}
-		if e.special {
-			report.note(specialText, r.ID)
-		}
-		if n := len(s.IDs); n > c.MaxTokens {
-			switch c.TooLong {
-			case "drop":
-				report.drop(tooLong, r.ID)
-				continue
-			case "error":
-				long, longest = append(long, r.ID), max(longest, n)
-				continue
+		for i, e := range f.encodeAll(block, c) {
+			if e.err != nil {
+				return e.err
 			}
-			s.cut(c.MaxTokens)
-			if s.LabelTokens() > 0 {
-				report.note(cut, r.ID)
+			for _, s := range e.fit(block[i], c, report, &long) {
+				if err := sink(s); err != nil {
+					return err
+				}
 			}
 		}
-		if s.LabelTokens() == 0 {
-			report.drop(noLabel, r.ID)
-			continue
-		}
+	}
+	return long.err(rows.Len(), c.MaxTokens)
+}
+
+// Samples is Encode for rows that are known to be few.
+func Samples(rows View, c Config, f Format, report *Report) ([]Sample, error) {
+	samples := []Sample{}
+	err := Encode(rows, c, f, report, func(s Sample) error {
 		samples = append(samples, s)
-	}
-	if len(long) > 0 {
-		return nil, fmt.Errorf("dataset: %d of %d rows are longer than data.max_tokens %d, the longest has %d tokens: %s",
-			len(long), len(rows), c.MaxTokens, longest, examples(long))
-	}
-	return samples, nil
+		return nil
+	})
+	return samples, err
 }
 
-// encoded is a row on its way to a sample.
+// fit is the samples of row r as c has them, none if the row is left out, which report and long tell.
+func (e encoded) fit(r Row, c Config, report *Report, long *tooLongRows) []Sample {
+	for _, note := range e.notes {
+		report.note(note, r.ID)
+	}
+	longest, without, shorter := 0, 0, false
+	kept := make([]Sample, 0, len(e.samples))
+	for _, s := range e.samples {
+		n := len(s.IDs)
+		switch {
+		case n > c.MaxTokens:
+			longest = max(longest, n)
+		case s.LabelTokens() == 0:
+			without++
+		default:
+			kept = append(kept, s.Sample)
+			shorter = shorter || s.cut
+		}
+	}
+	if shorter {
+		report.note(cut, r.ID)
+	}
+	switch {
+	case longest > 0 && c.TooLong == "error":
+		long.add(r.ID, longest)
+		return nil
+	case len(kept) > 0 && longest > 0:
+		report.note(turnsTooLong, r.ID)
+	case len(kept) > 0:
+	case longest > 0:
+		report.drop(tooLong, r.ID)
+	case without > 0:
+		report.drop(noLabel, r.ID)
+	}
+	return kept
+}
+
+// tooLongRows are the rows for which data.too_long: error stops.
+type tooLongRows struct {
+	n, longest int
+	first      []string // ids, a few more than are told
+}
+
+func (l *tooLongRows) add(id string, tokens int) {
+	l.n++
+	l.longest = max(l.longest, tokens)
+	if len(l.first) < 10 {
+		l.first = append(l.first, id)
+	}
+}
+
+func (l *tooLongRows) err(rows, maxTokens int) error {
+	if l.n == 0 {
+		return nil
+	}
+	return fmt.Errorf("dataset: %d of %d rows are longer than data.max_tokens %d, the longest has %d tokens: %s",
+		l.n, rows, maxTokens, l.longest, examples(l.first))
+}
+
+// encoded is a row on its way to samples.
 type encoded struct {
-	sample  Sample
-	special bool // the row spells a special token
+	samples []draft
+	notes   []string // reasons in the report
 	err     error
 }
 
@@ -144,32 +149,13 @@ func (f Format) encode(r Row, c Config, first string) (e encoded) {
 			e.err = fmt.Errorf("dataset: %s:%d: internal error: %v", r.File, r.Line, p)
 		}
 	}()
-	if e.sample, e.err = f.sample(r, c); e.err == nil {
-		e.special = spells(r, f.Special, first)
+	if e = f.samples(r, c); e.err != nil {
+		return e
+	}
+	if spells(r, f.Special, first) {
+		e.notes = append(e.notes, specialText)
 	}
 	return e
-}
-
-// sample tokenizes and labels one row, whatever its length.
-func (f Format) sample(r Row, c Config) (Sample, error) {
-	text, err := f.promptText(r, c.System)
-	if err != nil {
-		return Sample{}, err
-	}
-	prompt := len(f.Begin) + len(f.Encoder.Encode(text, false))
-	ids := slices.Concat(f.Begin, f.Encoder.Encode(text+f.Lead+r.Answer+f.End, false), f.Finish)
-	s := Sample{ID: r.ID, Key: key(r.ID), IDs: ids, Labels: slices.Clone(ids), Prompt: min(prompt, len(ids))}
-	if c.TrainOn == "answer" {
-		for i := range s.Prompt {
-			s.Labels[i] = Ignore
-		}
-	}
-	return s, nil
-}
-
-// cut leaves the first n tokens.
-func (s *Sample) cut(n int) {
-	s.IDs, s.Labels, s.Prompt = s.IDs[:n:n], s.Labels[:n:n], min(s.Prompt, n)
 }
 
 // LabelTokens is the number of tokens that count in the loss. The first never does: nothing predicts it.

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -40,7 +41,7 @@ func (e runes) Encode(text string, special bool) []int32 {
 func chat(t *testing.T) Format {
 	return Format{
 		Encoder: runes{t},
-		Prompt: func(turns []Message) (string, error) {
+		Prompt: func(turns []Message, _ json.RawMessage) (string, error) {
 			var b strings.Builder
 			for _, m := range turns {
 				if m.Role == "tool" {
@@ -63,7 +64,7 @@ func row(id, question, answer string) Row {
 func encode(t *testing.T, rows []Row, c Config, f Format) ([]Sample, *Report) {
 	t.Helper()
 	report := newReport(len(rows))
-	samples, err := Encode(rows, c, f, report)
+	samples, err := Samples(view(rows), c, f, report)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +122,7 @@ func TestEncode_randomTexts(t *testing.T) {
 	for range 500 {
 		r := row("r", word(), word())
 		got, report := encode(t, []Row{r}, config, f)
-		text, err := f.Prompt(r.Prompt("sys"))
+		text, err := f.Prompt(r.Prompt("sys"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -184,7 +185,7 @@ func TestEncode_tooLong(t *testing.T) {
 		}
 	}
 	config.TooLong = "error"
-	_, err := Encode(rows, config, f, newReport(3))
+	_, err := Samples(view(rows), config, f, newReport(3))
 	if want := `dataset: 2 of 3 rows are longer than data.max_tokens 10, the longest has 16 tokens: "long", "long prompt"`; err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
@@ -205,7 +206,7 @@ func TestEncode_templateError(t *testing.T) {
 	r := row("r", "q", "a")
 	r.Messages[0].Role = "tool"
 	want := "dataset: x.jsonl:3: template: no tools"
-	if _, err := Encode([]Row{r}, Default(), chat(t), newReport(1)); err == nil || err.Error() != want {
+	if _, err := Samples(view([]Row{r}), Default(), chat(t), newReport(1)); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	if _, err := chat(t).PromptIDs(r, ""); err == nil || err.Error() != want {
@@ -235,20 +236,27 @@ func TestSample_show(t *testing.T) {
 	}
 }
 
-func TestMeasure(t *testing.T) {
+func TestMeter(t *testing.T) {
 	var samples []Sample
 	for n := 200; n > 0; n-- {
 		s := Sample{IDs: make([]int32, n), Labels: make([]int32, n)}
 		samples = append(samples, s)
 	}
+	measure := func(samples []Sample) Lengths {
+		var m Meter
+		for _, s := range samples {
+			m.Add(s)
+		}
+		return m.Lengths()
+	}
 	want := Lengths{Samples: 200, Tokens: 20100, Labels: 19900, Min: 1, Mean: 100.5, P50: 100, P90: 180, P99: 198, Max: 200}
-	if d := cmp.Diff(want, Measure(samples)); d != "" {
+	if d := cmp.Diff(want, measure(samples)); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff(Lengths{Samples: 1, Tokens: 3, Labels: 2, Min: 3, Mean: 3, P50: 3, P90: 3, P99: 3, Max: 3}, Measure(samples[197:198])); d != "" {
+	if d := cmp.Diff(Lengths{Samples: 1, Tokens: 3, Labels: 2, Min: 3, Mean: 3, P50: 3, P90: 3, P99: 3, Max: 3}, measure(samples[197:198])); d != "" {
 		t.Error(d)
 	}
-	if got := Measure(nil); got != (Lengths{}) {
+	if got := measure(nil); got != (Lengths{}) {
 		t.Errorf("no samples: %+v", got)
 	}
 }

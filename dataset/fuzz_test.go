@@ -6,6 +6,16 @@ import (
 	"unicode/utf8"
 )
 
+// parse reads the rows of one file.
+func parse(name string, c Config, data []byte) ([]Row, error) {
+	t := newTable("")
+	r := reading{name: name, base: name, config: c, from: files{name: string(data)}.source(), table: t, report: newReport(0)}
+	if err := r.read(); err != nil {
+		return nil, err
+	}
+	return t.View().Rows()
+}
+
 // checkRows fails the test if rows that were read break a promise to the later stages.
 func checkRows(t *testing.T, data []byte, rows []Row, err error) {
 	if err != nil {
@@ -25,7 +35,7 @@ func checkRows(t *testing.T, data []byte, rows []Row, err error) {
 			t.Errorf("row %q is not UTF-8", r.ID)
 		}
 	}
-	Clean(rows, newReport(len(rows)))
+	clean(t, view(rows), newReport(len(rows)))
 }
 
 func FuzzJSON(f *testing.F) {
@@ -34,13 +44,16 @@ func FuzzJSON(f *testing.F) {
 		"\ufeff" + `{"instruction":"i","input":"x","output":null}` + "\r\n\r\n" + `{"prompt":"p","completion":"c","group":"g"}`,
 		`{"messages":[{"role":"user","content":"u"},{"role":"assistant","content":"a"}],"system":"s"}`,
 		"[\n" + `{"question":"\ud800","answer":"a"}` + "\n,1]",
+		`{"conversations":[{"from":"human","value":"u"},{"from":"function_call","value":"{\"name\":\"f\",\"arguments\":\"{}\"}"},{"from":"gpt","value":"a"}],"tools":"[{\"name\":\"f\"}]"}`,
+		`{"messages":[{"role":"user","content":[{"type":"text","text":"u"}]},{"role":"assistant","content":null,"tool_calls":[{"function":{"name":"f","arguments":"{}"}}]}]}`,
+		`{"instruction":"i","input":"","output":"o","history":[["q","a"]]}`, `{"text":"t"}`, `{"prompt":[{"role":"user","content":"u"}],"completion":"c"}`,
 		"[{}\n", "{", "null\n\xff",
 	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, name := range []string{"x.jsonl", "x.json", "x"} {
-			rows, err := parse(name, name, "auto", data)
+			rows, err := parse(name, Default(), data)
 			checkRows(t, data, rows, err)
 		}
 	})
@@ -54,9 +67,11 @@ func FuzzCSV(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
+	byAnswer := Default()
+	byAnswer.Split.Group = "answer"
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, name := range []string{"x.csv", "x"} {
-			rows, err := parse(name, name, "answer", data)
+			rows, err := parse(name, byAnswer, data)
 			checkRows(t, data, rows, err)
 		}
 	})

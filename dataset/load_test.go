@@ -3,7 +3,9 @@ package dataset
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,19 +16,27 @@ import (
 // files is a set of files in memory.
 type files map[string]string
 
-func (f files) read(name string) ([]byte, error) {
+func (f files) open(name string) (io.ReadCloser, error) {
 	s, ok := f[name]
 	if !ok {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
-	return []byte(s), nil
+	return io.NopCloser(strings.NewReader(s)), nil
 }
+
+// source is a Source of the files.
+func (f files) source() Source { return Source{Open: f.open} }
 
 // load loads the named files under split.group.
 func (f files) load(group string, names ...string) ([]Row, *Report, error) {
 	c := Default()
 	c.Files, c.Split.Group = names, group
-	return Load(c, f.read)
+	t, report, err := Load(c, f.source())
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, err := t.View().Rows()
+	return rows, report, err
 }
 
 // one loads a single file.
@@ -35,7 +45,30 @@ func one(name, content string) ([]Row, error) {
 	return rows, err
 }
 
-func user(text string) []Message { return []Message{{"user", text}} }
+// view is rows as a View.
+func view(rows []Row) View { return NewTable(slices.Clone(rows)...).View() }
+
+// all are a view's rows.
+func all(t *testing.T, v View) []Row {
+	t.Helper()
+	rows, err := v.Rows()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+// clean is Clean of rows that can be read.
+func clean(t *testing.T, rows View, report *Report) View {
+	t.Helper()
+	kept, err := Clean(rows, Default().Clean, report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept
+}
+
+func user(text string) []Message { return []Message{{Role: "user", Content: text}} }
 
 func diff(want, got any) string {
 	return cmp.Diff(want, got, cmpopts.IgnoreUnexported(Row{}))
@@ -111,13 +144,13 @@ func TestLoad_shapes(t *testing.T) {
 		{"alpaca, no input", `{"instruction":"i","output":"o"}`, Row{Messages: user("i"), Answer: "o"}},
 		{"completion", `{"prompt":"p","completion":"c","id":"x"}`, Row{ID: "x", Messages: user("p"), Answer: "c"}},
 		{"system", `{"question":"q","answer":"a","system":"s"}`,
-			Row{Messages: []Message{{"system", "s"}, {"user", "q"}}, Answer: "a"}},
+			Row{Messages: []Message{{Role: "system", Content: "s"}, {Role: "user", Content: "q"}}, Answer: "a"}},
 		{"messages", `{"messages":[{"role":"system","content":"s"},{"role":"user","content":"u"},{"role":"assistant","content":"a"}]}`,
-			Row{Messages: []Message{{"system", "s"}, {"user", "u"}}, Answer: "a"}},
+			Row{Messages: []Message{{Role: "system", Content: "s"}, {Role: "user", Content: "u"}}, Answer: "a"}},
 		{"several turns", `{"messages":[{"role":"user","content":"u"},{"role":"assistant","content":"a"},{"role":"user","content":"v"},{"role":"assistant","content":"b"}],"system":"s"}`,
-			Row{Messages: []Message{{"system", "s"}, {"user", "u"}, {"assistant", "a"}, {"user", "v"}}, Answer: "b"}},
+			Row{Messages: []Message{{Role: "system", Content: "s"}, {Role: "user", Content: "u"}, {Role: "assistant", Content: "a"}, {Role: "user", Content: "v"}}, Answer: "b"}},
 		{"own system message wins", `{"system":"t","messages":[{"role":"system","content":"s"},{"role":"user","content":"u"},{"role":"assistant","content":"a"}]}`,
-			Row{Messages: []Message{{"system", "s"}, {"user", "u"}}, Answer: "a"}},
+			Row{Messages: []Message{{Role: "system", Content: "s"}, {Role: "user", Content: "u"}}, Answer: "a"}},
 		{"no assistant", `{"messages":[{"role":"user","content":"u"}]}`, Row{Messages: user("u")}},
 		{"no content", `{"messages":[{"role":"user","content":"u"},{"role":"assistant","content":null,"tool_calls":[]}]}`, Row{Messages: user("u")}},
 		{"messages before question", `{"question":"q","answer":"a","messages":[{"role":"user","content":"u"},{"role":"assistant","content":"b"}]}`,
@@ -159,7 +192,8 @@ func TestLoad_badFiles(t *testing.T) {
 		want                 []string // all in the message
 	}{
 		{"missing field", "x.jsonl", good + "\n" + `{"id":1,"question":"q"}`, []string{`dataset: x.jsonl:3: missing field "answer" (have: id, question)`, "{question, answer}"}},
-		{"no shape", "x.jsonl", `{"text":"q"}`, []string{`x.jsonl:1: no question and answer (have: text); a row is`}},
+		{"no shape", "x.jsonl", `{"note":"q"}`, []string{`x.jsonl:1: no question and answer (have: note); a row is`}},
+		{"two texts", "x.jsonl", `{"id":"1","vraag":"q","antwoord":"longer"}`, []string{`no question and answer (have: antwoord, id, vraag); tell which is which, such as data.columns: {question: "vraag", answer: "antwoord"}`}},
 		{"no fields", "x.jsonl", `{}`, []string{"x.jsonl:1:", "has no fields"}},
 		{"many fields", "x.jsonl", `{` + strings.Repeat(`"aaaa":1,`, 3) + `"b":1}`, []string{"(have: aaaa, b)"}},
 		{"every bad row", "x.jsonl", `{"question":"q"}` + "\n" + good + `{"answer":"q"}`, []string{"x.jsonl:1: missing", `x.jsonl:3: missing field "question"`}},
@@ -172,30 +206,39 @@ func TestLoad_badFiles(t *testing.T) {
 		{"list as id", "x.jsonl", `{"question":"q","answer":"a","id":[1]}`, []string{`field "id": expected a string or a number, found a list`}},
 		{"messages", "x.jsonl", `{"messages":"u"}`, []string{`field "messages": expected a list of {role, content}, found a string`}},
 		{"message", "x.jsonl", `{"messages":[1]}`, []string{`messages[0]: expected {role, content}, found a number`}},
-		{"sharegpt", "x.jsonl", `{"messages":[{"from":"human","value":"q"}]}`, []string{`messages[0]: missing field "role" (have: from, value)`}},
-		{"role", "x.jsonl", `{"messages":[{"role":"human","content":"q"}]}`, []string{`messages[0]: role "human": expected one of system, developer, user, assistant, tool`}},
-		{"content", "x.jsonl", `{"messages":[{"role":"user","content":[{}]}]}`, []string{`messages[0]: field "content": expected a string, found a list`}},
+		{"no role", "x.jsonl", `{"messages":[{"value":"q"}]}`, []string{`messages[0]: missing field "role" (have: value)`}},
+		{"no value", "x.jsonl", `{"conversations":[{"from":"human","text":"q"}]}`, []string{`conversations[0]: missing field "value" (have: from, text)`}},
+		{"call without JSON", "x.jsonl", `{"conversations":[{"from":"human","value":"q"},{"from":"function_call","value":"f()"}]}`, []string{`conversations[1]: function_call: expected {name, arguments} as JSON`}},
+		{"call without name", "x.jsonl", `{"conversations":[{"from":"function_call","value":"{}"}]}`, []string{`conversations[0]: function_call: the function has no name`}},
+		{"calls", "x.jsonl", `{"messages":[{"role":"assistant","content":"","tool_calls":{}}]}`, []string{`messages[0]: tool_calls: expected a list, found an object`}},
+		{"tools", "x.jsonl", `{"question":"q","answer":"a","tools":"f"}`, []string{`field "tools": expected a list of functions, found a string`}},
+		{"tool without name", "x.jsonl", `{"question":"q","answer":"a","tools":[{"type":"object"}]}`, []string{`tools[0]: the function has no name`}},
+		{"picture", "x.jsonl", `{"messages":[{"role":"user","content":[{"type":"image_url","image_url":"u"}]}]}`, []string{`content[0]: expected {type: text, text}, found type "image_url"; only text is read`}},
+		{"history", "x.jsonl", `{"instruction":"i","output":"o","history":[["q"]]}`, []string{`history[0]: expected [question, answer], found a list of 1`}},
+		{"role", "x.jsonl", `{"messages":[{"role":"narrator","content":"q"}]}`, []string{`messages[0]: role "narrator": expected one of system, developer, user, assistant, tool`}},
+		{"content", "x.jsonl", `{"messages":[{"role":"user","content":[{}]}]}`, []string{`messages[0]: content[0]: expected {type: text, text}, found type ""`}},
 		{"messages in a table", "x.csv", "messages\nu\n", []string{`x.csv:2: field "messages": expected a list`}},
 		{"list syntax", "x.json", "[\n" + `{"question":"q","answer":"a"},` + "\n" + `{"question":"q" "answer":"a"}]`, []string{"x.json:3: expected a list of JSON objects", `invalid character '"'`}},
 		{"list cut off", "x.json", "[\n" + `{"question":"q","answer":"a"},` + "\n\n", []string{"x.json:", "ends too early"}},
 		{"list not closed", "x.json", "[\n" + `{"question":"q","answer":"a"}`, []string{"x.json:2:", "ends too early"}},
 		{"list of numbers", "x.json", "[\n\n1]", []string{"x.json:3: expected a JSON object: found a number"}},
 		{"text behind the list", "x.json", "[]\n\n[]", []string{"x.json:3:", "behind its end"}},
-		{"object over lines", "x.json", "\n{\n" + `"data":[]}`, []string{"x.json:2: expected a list of JSON objects"}},
+		{"object over lines", "x.json", "\n{\n" + `"data":[]}`, []string{"x.json:2: no question and answer (have: data)"}},
 		{"wrapped list", "x.json", `{"data":[]}`, []string{"x.json:1: no question and answer (have: data)"}},
 		{"string", "x.json", `"q"`, []string{"x.json:1: expected a list of JSON objects: found q"}},
 		{"empty json", "x.json", "", []string{"x.json:1:", "ends too early"}},
 		{"table, no shape", "x.csv", "question;answer\nq;a\n", []string{"x.csv:2: no question and answer (have: question;answer)"}},
-		{"table, missing column", "x.csv", "question,reply\nq,a\n", []string{`x.csv:2: missing field "answer" (have: question, reply)`}},
+		{"table, missing column", "x.csv", "question,remark\nq,a\n", []string{`x.csv:2: missing field "answer" (have: question, remark)`}},
 		{"table, field count", "x.csv", "question,answer\n\nq,a,b\nq,a\n\"q\n\",a\nq\n", []string{"x.csv:3: expected 2 fields as in the header, found 3", "x.csv:7: expected 2 fields as in the header, found 1"}},
 		{"table, two columns of one name", "x.csv", "answer,question,answer\n", []string{`x.csv:1: expected a header of different column names, found "answer" twice`}},
 		{"table, open quote", "x.csv", "question,answer\nq,a\nq,\"a\nb\nc\n", []string{"x.csv:3: ", "extraneous or missing"}},
 		{"table, bare quote", "x.csv", "question,answer\nq,a \"b\"\n", []string{`x.csv:2: bare "`}},
-		{"latin-1", "x.jsonl", good + "{\"question\":\"caf\xe9\",\"answer\":\"a\"}", []string{"x.jsonl:2: expected UTF-8 text, found byte 0xe9 at position 17"}},
-		{"cut UTF-8", "x.csv", "question,answer\nq,\xe4\xbd", []string{"x.csv:2: expected UTF-8 text, found byte 0xe4 at position 3"}},
-		{"UTF-16", "x.csv", "\xff\xfeq\x00", []string{"x.csv:1: expected UTF-8 text, found the mark of UTF-16"}},
-		{"unknown", "x.parquet", "PAR1\x00\xff", []string{"x.parquet: ", "files read are .json, .jsonl and .csv"}},
-		{"prose", "x.txt", "Once upon a time\n", []string{"x.txt: ", "files read are"}},
+		{"latin-1", "x.jsonl", good + "{\"question\":\"caf\xe9\",\"answer\":\"a\"}", []string{"x.jsonl:2: neither UTF-8 nor UTF-16 nor GB18030: found byte 0xe9 at position 17"}},
+		{"cut UTF-8", "x.csv", "question,answer\nq,\xe4\xbd", []string{"no rows in x.csv", "x.csv:2: the file ends in the middle of a character"}},
+		{"damaged Parquet", "x", "PAR1\x00\xff", []string{"x: damaged Parquet file: "}},
+		{"not Parquet", "x.parquet", "{}", []string{"x.parquet: its name says Parquet"}},
+		{"not gzip", "x.csv.gz", "question,answer\n", []string{"x.csv.gz: its name says gzip"}},
+		{"prose", "x.md", "Once upon a time\n", []string{"x.md: ", "files read are"}},
 		{"empty", "x.jsonl", "\n\n", []string{"no rows in x.jsonl"}},
 		{"header only", "x.csv", "question,answer\n", []string{"no rows in x.csv"}},
 		{"empty table", "x.csv", "", []string{"no rows in x.csv"}},

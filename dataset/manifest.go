@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 )
 
@@ -17,31 +16,8 @@ type Manifest struct {
 	Hash map[string]string `json:"hash,omitempty"`
 }
 
-// Manifest returns the split for a run's split.json.
-func (p Parts) Manifest() Manifest {
-	m := Manifest{Hash: map[string]string{}}
-	ids := [3][]string{}
-	for i, part := range p.byName() {
-		ids[i] = make([]string, len(part)) // not nil: an empty part is [] in the file
-		for j, r := range part {
-			ids[i][j] = r.ID
-			m.Hash[r.ID] = r.Hash()
-		}
-	}
-	m.Train, m.Val, m.Test = ids[0], ids[1], ids[2]
-	return m
-}
-
 // byName returns the lists in the order of partNames.
 func (m Manifest) byName() [3][]string { return [3][]string{m.Train, m.Val, m.Test} }
-
-// Write writes m as JSON. The same manifest gives the same bytes.
-func (m Manifest) Write(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", " ")
-	return e.Encode(m)
-}
 
 // readManifest decodes a manifest. train, val and test must be there (perhaps as []), ids are strings or
 // numbers, no id is listed twice, and keys other than hash are ignored.
@@ -107,47 +83,73 @@ func readIDs(raw json.RawMessage) ([]string, error) {
 // follow divides the rows as m says, each part in m's order. Rows that m does not list are left out and
 // counted. Ids that no row has (and that cleaning did not drop), rows that do not hash to what m says, and a
 // listed part of which no row is left are errors. A group that m puts on two sides is noted in report.
-func (m Manifest) follow(rows []Row, group string, report *Report) (Parts, error) {
-	index := make(map[string]int, len(rows))
-	for i, r := range rows {
-		index[r.ID] = i
-	}
-	dropped := report.cleaned()
-	used := make([]bool, len(rows))
-	parts := [3][]Row{}
+func (m Manifest) follow(rows View, group string, report *Report) (Parts, error) {
+	index := rows.index()
+	used := make([]bool, rows.Len())
+	lists := [3][]int32{}
 	var unknown, changed []string
 	for p, ids := range m.byName() {
 		for _, id := range ids {
-			i, ok := index[id]
-			if !ok && dropped[id] {
-				report.note(dropInManifest, id)
-				continue
-			}
+			row, ok := rows.table.find(id)
 			if !ok {
 				unknown = append(unknown, id)
 				continue
 			}
+			i := index[row]
+			if i < 0 {
+				report.note(dropInManifest, id)
+				continue
+			}
 			used[i] = true
-			parts[p] = append(parts[p], rows[i])
-			if h, ok := m.Hash[id]; ok && h != rows[i].Hash() {
+			lists[p] = append(lists[p], i)
+			h, ok := m.Hash[id]
+			if !ok {
+				continue
+			}
+			r, err := rows.raw().At(int(i))
+			if err != nil {
+				return Parts{}, err
+			}
+			if h != r.Hash() {
 				changed = append(changed, id)
 			}
 		}
 	}
-	if err := m.misfit(rows, parts, unknown, changed); err != nil {
+	parts := Parts{rows.Pick(lists[0]), rows.Pick(lists[1]), rows.Pick(lists[2])}
+	if err := m.misfit(rows.Len(), parts, unknown, changed); err != nil {
 		return Parts{}, err
 	}
-	for i, r := range rows {
+	i := 0
+	for r, err := range rows.All() {
+		if err != nil {
+			return Parts{}, err
+		}
 		if !used[i] {
 			report.drop(notInManifest, r.ID)
 		}
+		i++
 	}
-	noteSides(parts, grouping(rows, group), report)
-	return Parts{parts[0], parts[1], parts[2]}, nil
+	by, err := grouping(rows, group)
+	if err != nil {
+		return Parts{}, err
+	}
+	return parts, noteSides(parts, by, report)
 }
 
-// misfit returns an error if the manifest does not fit the rows.
-func (m Manifest) misfit(rows []Row, parts [3][]Row, unknown, changed []string) error {
+// index gives the index in the view of each row of its table, -1 for those that the view has not.
+func (v View) index() []int32 {
+	index := make([]int32, v.table.Len())
+	for i := range index {
+		index[i] = -1
+	}
+	for i, row := range v.at {
+		index[row] = int32(i)
+	}
+	return index
+}
+
+// misfit returns an error if the manifest does not fit the rows, of which there are so many.
+func (m Manifest) misfit(rows int, parts Parts, unknown, changed []string) error {
 	total := len(m.Train) + len(m.Val) + len(m.Test)
 	if len(unknown) > 0 {
 		return fmt.Errorf("%d of its %d ids are not in the data: %s", len(unknown), total, examples(unknown))
@@ -155,21 +157,25 @@ func (m Manifest) misfit(rows []Row, parts [3][]Row, unknown, changed []string) 
 	if len(changed) > 0 {
 		return fmt.Errorf("%d of its %d rows have changed, their hash is not the one it has: %s", len(changed), total, examples(changed))
 	}
+	left := parts.byName()
 	for p, ids := range m.byName() {
-		if len(ids) > 0 && len(parts[p]) == 0 {
+		if len(ids) > 0 && left[p].Len() == 0 {
 			return fmt.Errorf("the %s part is empty: cleaning dropped all of the %d rows listed for it, %d rows are left in all; list others",
-				partNames[p], len(ids), len(rows))
+				partNames[p], len(ids), rows)
 		}
 	}
 	return nil
 }
 
 // noteSides notes the groups that are in more than one part, in order of their names.
-func noteSides(parts [3][]Row, group func(Row) string, report *Report) {
+func noteSides(parts Parts, group func(Row) string, report *Report) error {
 	side := map[string]int{}
 	var both []string
-	for p, rows := range parts {
-		for _, r := range rows {
+	for p, rows := range parts.byName() {
+		for r, err := range rows.All() {
+			if err != nil {
+				return err
+			}
 			g := group(r)
 			was, ok := side[g]
 			if !ok {
@@ -184,4 +190,5 @@ func noteSides(parts [3][]Row, group func(Row) string, report *Report) {
 	for _, g := range both {
 		report.note(groupOnTwoSides, g)
 	}
+	return nil
 }

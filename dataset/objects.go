@@ -1,13 +1,11 @@
 package dataset
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 )
 
-// Object is one object of a JSON file, or one line of a CSV file by its header, in no particular shape.
+// Object is one object of a JSON file, one line of a CSV file by its header, or one row of a parquet file, in no particular shape.
 type Object struct {
 	File   string // as given
 	Line   int    // 1 is the first; where the object starts
@@ -18,26 +16,14 @@ type Object struct {
 // At is the object's place, file:line.
 func (o Object) At() string { return fmt.Sprintf("%s:%d", o.File, o.Line) }
 
-// Objects reads the objects of a json, jsonl or csv file in order, whatever fields they have. read is as for Load. Errors name
+// Objects reads the objects of a file of any format that Load reads, in order, whatever fields they have, into memory. Errors name
 // file:line, up to ten of them.
-func Objects(name string, read func(name string) ([]byte, error)) ([]Object, error) {
-	data, err := read(name)
-	if err != nil {
-		return nil, fmt.Errorf("dataset: %w", err)
-	}
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	format, err := detect(name, data)
-	if err == nil {
-		err = checkUTF8(name, data)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("dataset: %w", err)
-	}
+func Objects(name string, from Source) ([]Object, error) {
 	var out []Object
-	var bad rowErrors
-	take := func(rec record) bool {
-		o := Object{File: name, Line: rec.line, Fields: make(map[string]json.RawMessage, len(rec.fields)), CSV: format == "csv"}
-		for k, v := range rec.fields {
+	r := reading{name: name, base: baseName(name), from: from, report: newReport(0), info: FileInfo{Name: name}}
+	r.each = func(line int, fields map[string]any) error {
+		o := Object{File: name, Line: line, Fields: make(map[string]json.RawMessage, len(fields)), CSV: r.info.Format == "csv" || r.info.Format == "tsv"}
+		for k, v := range fields {
 			switch v := v.(type) {
 			case json.RawMessage:
 				o.Fields[k] = v
@@ -46,17 +32,9 @@ func Objects(name string, read func(name string) ([]byte, error)) ([]Object, err
 			}
 		}
 		out = append(out, o)
-		return true
+		return nil
 	}
-	switch format {
-	case "json":
-		readJSON(name, data, take, &bad)
-	case "jsonl":
-		readJSONLines(name, data, take, &bad)
-	case "csv":
-		readCSV(name, data, take, &bad)
-	}
-	if err := errors.Join(bad...); err != nil {
+	if err := r.read(); err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
 	if len(out) == 0 {

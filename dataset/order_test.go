@@ -113,12 +113,12 @@ func TestPasses(t *testing.T) {
 		ahead   int
 		want    [][]int // samples of each pass
 	}{
-		{[]int{4, 3, 2, 5, 1}, 8, 0, [][]int{{0, 1, 4}, {2, 3}}},
+		{[]int{4, 3, 2, 5, 1}, 8, 0, [][]int{{0, 2, 4}, {1, 3}}},
 		{[]int{4, 9, 4}, 8, 0, [][]int{{0, 2}, {1}}},
 		{[]int{9, 1, 9}, 8, 0, [][]int{{0}, {1}, {2}}},
 		{[]int{8, 8}, 8, 0, [][]int{{0}, {1}}},
 		{[]int{1, 2, 3}, 1, 0, [][]int{{0}, {1}, {2}}},
-		{[]int{4, 3, 2, 5, 1}, 12, 2, [][]int{{0, 1}, {2, 3}, {4}}},
+		{[]int{4, 3, 2, 5, 1}, 12, 2, [][]int{{0, 2}, {1, 3}, {4}}},
 		{nil, 8, 0, nil},
 	} {
 		samples := sized(c.lengths...)
@@ -137,7 +137,7 @@ func TestPasses(t *testing.T) {
 	}
 }
 
-// Whatever the lengths, passes hold every sample once, keep to the limit, and are what a plain first fit gives.
+// Whatever the lengths, passes hold every sample once, in order, keep to the limit, and are no more than those of best fit decreasing.
 func TestPasses_properties(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for range 300 {
@@ -147,29 +147,91 @@ func TestPasses_properties(t *testing.T) {
 		}
 		samples := sized(lengths...)
 		const micro = 40
+		order := make([]int, len(lengths))
+		for i := range order {
+			order[i] = i
+		}
+		slices.SortStableFunc(order, func(a, b int) int { return lengths[b] - lengths[a] })
 		var room []int
-		var want []uint64
-		in := map[int][]uint64{}
-		for _, s := range samples {
-			at := slices.IndexFunc(room, func(r int) bool { return len(s.IDs) <= r })
-			if at < 0 {
-				at, room = len(room), append(room, micro)
+		for _, i := range order {
+			best := -1
+			for k, r := range room {
+				if r >= lengths[i] && (best < 0 || r < room[best]) {
+					best = k
+				}
 			}
-			room[at] -= len(s.IDs)
-			in[at] = append(in[at], s.Key)
+			if best < 0 {
+				best, room = len(room), append(room, micro)
+			}
+			room[best] -= lengths[i]
 		}
-		for at := range room {
-			want = append(want, in[at]...)
-		}
-		var got []uint64
-		for _, b := range Passes(samples, micro, 0) {
-			got = append(got, b.Keys...)
+		seen := map[uint64]bool{}
+		passes := Passes(samples, micro, 0)
+		first := -1
+		for _, b := range passes {
 			if b.Tokens() > micro && len(b.Keys) > 1 {
 				t.Fatalf("a pass of %d samples has %d tokens, limit %d", len(b.Keys), b.Tokens(), micro)
 			}
+			last := -1
+			for k, id := range b.Keys {
+				at := slices.IndexFunc(samples, func(s Sample) bool { return s.Key == id })
+				if seen[id] || at < last || k == 0 && at < first {
+					t.Fatalf("sample %d is out of order, or in two passes", at)
+				}
+				if seen[id], last = true, at; k == 0 {
+					first = at
+				}
+			}
 		}
-		if d := cmp.Diff(want, got); d != "" {
-			t.Fatal(d)
+		if len(passes) > len(room) || len(seen) != len(samples) {
+			t.Fatalf("%v: %d samples of %d in %d passes, best fit has %d", lengths, len(seen), len(samples), len(passes), len(room))
+		}
+	}
+}
+
+// Where best fit decreasing leaves room, bins filled one by one do not.
+func TestPack_slack(t *testing.T) {
+	for _, c := range []struct {
+		sizes  []int
+		room   int
+		passes int
+	}{
+		{[]int{6, 5, 5, 4, 4, 3, 3}, 10, 3},          // best fit takes 6+4, 5+5, 4+3+3
+		{[]int{7, 6, 5, 4, 3, 3, 2}, 10, 3},          // 7+3, 6+4, 5+3+2
+		{[]int{5, 4, 4, 3, 2, 2}, 10, 2},             // best fit takes 5+4, 4+3+2, 2
+		{[]int{51, 27, 26, 23, 24, 49, 100}, 100, 3}, // 51+49, 27+26+23+24, 100
+		{nil, 10, 0},
+	} {
+		_, n := pack(c.sizes, c.room)
+		_, best := bestFit(c.sizes, slices.SortedFunc(slices.Values(indices(len(c.sizes))), func(a, b int) int { return c.sizes[b] - c.sizes[a] }), c.room)
+		if n != c.passes || n > best {
+			t.Errorf("%v in %d: %d bins, want %d; best fit has %d", c.sizes, c.room, n, c.passes, best)
+		}
+	}
+}
+
+func indices(n int) []int {
+	list := make([]int, n)
+	for i := range list {
+		list[i] = i
+	}
+	return list
+}
+
+func TestPacked(t *testing.T) {
+	for _, c := range []struct {
+		sizes  []int
+		window int
+		want   Packing
+	}{
+		{[]int{5, 3, 4, 4}, 8, Packing{8, 2, 1}},
+		{[]int{5, 5, 5}, 8, Packing{8, 3, 15. / 24}},
+		{[]int{20, 4}, 8, Packing{8, 2, 24. / 28}},
+		{nil, 8, Packing{Window: 8}},
+		{[]int{3}, 1 << 40, Packing{1 << 40, 1, 3. / (1 << 40)}},
+	} {
+		if got := packed(c.sizes, c.window); got != c.want {
+			t.Errorf("%v in %d: %+v, want %+v", c.sizes, c.window, got, c.want)
 		}
 	}
 }

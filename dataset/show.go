@@ -31,22 +31,32 @@ type Lengths struct {
 	Max     int     `json:"max"`
 }
 
-// Measure returns the lengths of the samples.
-func Measure(samples []Sample) Lengths {
-	n := len(samples)
+// Meter measures samples one by one. The zero value has seen none.
+type Meter struct {
+	sizes  []int32
+	labels int
+}
+
+// Add takes a sample into account. It never fails; it is a sink of Encode.
+func (m *Meter) Add(s Sample) error {
+	m.sizes = append(m.sizes, int32(len(s.IDs)))
+	m.labels += s.LabelTokens()
+	return nil
+}
+
+// Lengths are those of the samples so far.
+func (m *Meter) Lengths() Lengths {
+	n := len(m.sizes)
 	if n == 0 {
 		return Lengths{}
 	}
-	l := Lengths{Samples: n}
-	sizes := make([]int, n)
-	for i := range samples {
-		sizes[i] = len(samples[i].IDs)
-		l.Tokens += sizes[i]
-		l.Labels += samples[i].LabelTokens()
+	slices.Sort(m.sizes)
+	l := Lengths{Samples: n, Labels: m.labels}
+	for _, size := range m.sizes {
+		l.Tokens += int(size)
 	}
-	slices.Sort(sizes)
-	rank := func(percent int) int { return sizes[(n*percent+99)/100-1] }
+	rank := func(percent int) int { return int(m.sizes[(n*percent+99)/100-1]) }
 	l.Mean = float64(l.Tokens) / float64(n)
-	l.Min, l.P50, l.P90, l.P99, l.Max = sizes[0], rank(50), rank(90), rank(99), sizes[n-1]
+	l.Min, l.P50, l.P90, l.P99, l.Max = int(m.sizes[0]), rank(50), rank(90), rank(99), rank(100)
 	return l
 }

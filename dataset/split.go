@@ -1,34 +1,32 @@
 package dataset
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"strings"
 )
 
 // Parts are the rows to train on, to choose the best weights by, and to test on.
 type Parts struct {
-	Train, Val, Test []Row
+	Train, Val, Test View
 }
 
 // partNames are the parts in order, as config and manifest spell them.
 var partNames = [3]string{"train", "val", "test"}
 
 // byName returns the parts in the order of partNames.
-func (p Parts) byName() [3][]Row { return [3][]Row{p.Train, p.Val, p.Test} }
+func (p Parts) byName() [3]View { return [3]View{p.Train, p.Val, p.Test} }
 
 // Split divides the rows into parts that have no group in common.
 //
 // Without a manifest, seed and group alone decide on the part, so that rows added later move none of the
 // others; rows keep their order, and a part that stays empty though its ratio is above 0 is an error. A
-// manifest, which read returns by its name, is followed instead, in its order: ids that are not in the data
+// manifest is followed instead, in its order: ids that are not in the data
 // and rows that have changed since are errors, and a group that it puts into two parts is noted in report.
-func Split(rows []Row, c SplitConfig, read func(name string) ([]byte, error), report *Report) (Parts, error) {
+func Split(rows View, c SplitConfig, from Source, report *Report) (Parts, error) {
 	if c.Manifest == "" {
-		return splitByHash(rows, c)
+		return splitByHash(rows, c, report)
 	}
-	data, err := read(c.Manifest)
+	data, err := from.readAll(c.Manifest)
 	if err != nil {
 		return Parts{}, fmt.Errorf("dataset: split manifest: %w", err)
 	}
@@ -43,54 +41,62 @@ func Split(rows []Row, c SplitConfig, read func(name string) ([]byte, error), re
 	return parts, nil
 }
 
-func splitByHash(rows []Row, c SplitConfig) (Parts, error) {
-	group := grouping(rows, c.Group)
-	sum := c.Train + c.Val + c.Test
-	parts := [3][]Row{}
-	groups := map[string]bool{}
-	for _, r := range rows {
-		g := group(r)
-		groups[g] = true
-		at := 2
-		if u := place(c.Seed, g); u < c.Train/sum {
-			at = 0
-		} else if u < (c.Train+c.Val)/sum {
-			at = 1
-		}
-		parts[at] = append(parts[at], r)
+func splitByHash(rows View, c SplitConfig, report *Report) (Parts, error) {
+	g, err := findGroups(rows, c)
+	if err != nil {
+		return Parts{}, err
 	}
-	for i, ratio := range []float64{c.Train, c.Val, c.Test} {
+	part := make([]uint8, rows.Len()) // of each group
+	for _, stratum := range g.strata(report) {
+		g.divide(stratum, c, part)
+	}
+	parts := [3][]int32{}
+	for i, first := range g.first {
+		parts[part[first]] = append(parts[part[first]], int32(i))
+	}
+	for i, ratio := range []float64{c.Train, c.Val, c.testShare()} {
 		if ratio > 0 && len(parts[i]) == 0 {
-			return Parts{}, fmt.Errorf("dataset: the %s part is empty: %d rows in %d groups, split %v:%v:%v, gave %d, %d and %d; "+
+			return Parts{}, fmt.Errorf("dataset: the %s part is empty: %d rows in %d groups, %s, gave %d, %d and %d; "+
 				"add rows, change data.split.seed or data.split.group (now %q), give a data.split.manifest, or set data.split.%s to 0 to go without",
-				partNames[i], len(rows), len(groups), c.Train, c.Val, c.Test, len(parts[0]), len(parts[1]), len(parts[2]), c.Group, partNames[i])
+				partNames[i], rows.Len(), len(g.list), c.how(), len(parts[0]), len(parts[1]), len(parts[2]), c.Group, partNames[i])
 		}
 	}
-	return Parts{parts[0], parts[1], parts[2]}, nil
+	return Parts{rows.Pick(parts[0]), rows.Pick(parts[1]), rows.Pick(parts[2])}, nil
+}
+
+// testShare is the ratio of the test part, any for a fold.
+func (c SplitConfig) testShare() float64 {
+	if c.Folds > 0 {
+		return 1
+	}
+	return c.Test
+}
+
+// how says in words what the split was to be.
+func (c SplitConfig) how() string {
+	if c.Folds > 0 {
+		return fmt.Sprintf("fold %d of %d, the rest split %v:%v", c.Fold, c.Folds, c.Train, c.Val)
+	}
+	return fmt.Sprintf("split %v:%v:%v", c.Train, c.Val, c.Test)
 }
 
 // grouping returns what tells a row's group under split.group.
-func grouping(rows []Row, how string) func(Row) string {
+func grouping(rows View, how string) (func(Row) string, error) {
 	byField := func(r Row) string { return r.Group }
 	switch how {
 	case "none":
-		return func(r Row) string { return r.ID }
-	case "auto":
-		for _, r := range rows {
+		return func(r Row) string { return r.ID }, nil
+	case "auto", nearGroups:
+		for r, err := range rows.All() {
+			if err != nil {
+				return nil, err
+			}
 			if r.Group == "" {
-				return func(r Row) string { return normalise(r.Question()) }
+				return func(r Row) string { return normalise(r.Question()) }, nil
 			}
 		}
 	}
-	return byField
-}
-
-// place maps a group to a point in [0, 1), evenly over groups: the first 53 bits of the SHA-256 of the seed
-// (8 bytes, little-endian) and the group.
-func place(seed uint64, group string) float64 {
-	b := binary.LittleEndian.AppendUint64(nil, seed)
-	h := sha256.Sum256(append(b, group...))
-	return float64(binary.BigEndian.Uint64(h[:])>>11) / (1 << 53)
+	return byField, nil
 }
 
 // examples joins the first few of many names for a message.

@@ -40,7 +40,7 @@ func sides(t *testing.T, p Parts) map[string]int {
 	t.Helper()
 	side := map[string]int{}
 	for i, rows := range p.byName() {
-		for _, r := range rows {
+		for _, r := range all(t, rows) {
 			if _, ok := side[r.ID]; ok {
 				t.Fatalf("row %s is in two parts", r.ID)
 			}
@@ -55,7 +55,7 @@ func shares(t *testing.T, p Parts, groups int, group func(Row) string, want [3]f
 	t.Helper()
 	for i, rows := range p.byName() {
 		in := map[string]bool{}
-		for _, r := range rows {
+		for _, r := range all(t, rows) {
 			in[group(r)] = true
 		}
 		got := float64(len(in)) / float64(groups)
@@ -72,17 +72,20 @@ func TestSplit_properties(t *testing.T) {
 			c := Default().Split
 			c.Group, c.Seed = how, seed
 			rows := qa(6000, 3)
-			few, err := Split(rows[:3000], c, nil, nil)
+			few, err := Split(view(rows[:3000]), c, Source{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			rng.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
-			all, err := Split(rows, c, nil, nil)
+			more, err := Split(view(rows), c, Source{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			group := grouping(rows, how)
-			after := sides(t, all)
+			group, err := grouping(view(rows), how)
+			if err != nil {
+				t.Fatal(err)
+			}
+			after := sides(t, more)
 			if len(after) != len(rows) {
 				t.Errorf("%s: %d rows of %d in the parts", how, len(after), len(rows))
 			}
@@ -98,23 +101,23 @@ func TestSplit_properties(t *testing.T) {
 				}
 				of[group(r)] = after[r.ID]
 			}
-			shares(t, all, len(of), group, [3]float64{.7, .2, .1})
+			shares(t, more, len(of), group, [3]float64{.7, .2, .1})
 		}
 	}
 }
 
 func TestSplit_seeds(t *testing.T) {
 	c := Default().Split
-	one, err := Split(qa(300, 1), c, nil, nil)
+	one, err := Split(view(qa(300, 1)), c, Source{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Seed++
-	other, err := Split(qa(300, 1), c, nil, nil)
+	other, err := Split(view(qa(300, 1)), c, Source{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if slices.Equal(ids(one.Test), ids(other.Test)) {
+	if slices.Equal(ids(all(t, one.Test)), ids(all(t, other.Test))) {
 		t.Error("two seeds give one split")
 	}
 }
@@ -122,7 +125,7 @@ func TestSplit_seeds(t *testing.T) {
 func TestSplit_ratios(t *testing.T) {
 	for _, ratio := range [][3]float64{{1, 0, 0}, {0, 0, 3}, {0, .1, 0}, {.5, 0, .5}, {1e300, 1e300, 0}, {98, 1, 1}} {
 		c := SplitConfig{Train: ratio[0], Val: ratio[1], Test: ratio[2], Group: "none"}
-		p, err := Split(qa(4000, 1), c, nil, nil)
+		p, err := Split(view(qa(4000, 1)), c, Source{}, nil)
 		if err != nil {
 			t.Errorf("%v: %v", ratio, err)
 			continue
@@ -134,12 +137,12 @@ func TestSplit_ratios(t *testing.T) {
 
 // The parts must stay what they are, or every run's test part would change with the next version.
 func TestSplit_isPinned(t *testing.T) {
-	p, err := Split(qa(20, 1), Default().Split, nil, nil)
+	p, err := Split(view(qa(20, 1)), Default().Split, Source{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string][]string{"val": {"r3", "r5", "r9", "r14"}, "test": {"r10", "r12", "r18"}}
-	if d := cmp.Diff(want, map[string][]string{"val": ids(p.Val), "test": ids(p.Test)}); d != "" {
+	if d := cmp.Diff(want, map[string][]string{"val": ids(all(t, p.Val)), "test": ids(all(t, p.Test))}); d != "" {
 		t.Error(d)
 	}
 }
@@ -150,7 +153,7 @@ func TestSplit_autoWithoutGroups(t *testing.T) {
 	for i := range 200 {
 		rows[i].Messages = user(strings.ReplaceAll(rows[i+200].Messages[0].Content, " ", "\n  "))
 	}
-	p, err := Split(rows, Default().Split, nil, nil)
+	p, err := Split(view(rows), Default().Split, Source{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +166,7 @@ func TestSplit_autoWithoutGroups(t *testing.T) {
 }
 
 func TestSplit_emptyPart(t *testing.T) {
-	_, err := Split(qa(9, 9), Default().Split, nil, nil)
+	_, err := Split(view(qa(9, 9)), Default().Split, Source{}, nil)
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -180,17 +183,17 @@ func TestSplit_manifest(t *testing.T) {
 	const name = "m.json"
 	follow := func(manifest string) (Parts, *Report, error) {
 		report := newReport(len(rows))
-		kept := Clean(rows, report)
+		kept := clean(t, view(rows), report)
 		c := Default().Split
 		c.Manifest = name
-		p, err := Split(kept, c, files{name: manifest}.read, report)
+		p, err := Split(kept, c, files{name: manifest}.source(), report)
 		return p, report, err
 	}
 	p, report, err := follow(`{"note": 1, "train": ["r3","r0"], "val": ["r2"], "test": ["r7","r5"], "hash": {"r5":"` + rows[5].Hash() + `"}}`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := [][]string{ids(p.Train), ids(p.Val), ids(p.Test)}
+	got := [][]string{ids(all(t, p.Train)), ids(all(t, p.Val)), ids(all(t, p.Test))}
 	if d := cmp.Diff([][]string{{"r3", "r0"}, {"r2"}, {"r5"}}, got); d != "" {
 		t.Error(d)
 	}
@@ -201,6 +204,7 @@ func TestSplit_manifest(t *testing.T) {
 		IDs: map[string][]string{
 			"missing_answer": {"r7"}, "not_in_manifest": {"r1", "r4", "r6"}, "group_on_two_sides": {"g1"}, "dropped_but_listed": {"r7"},
 		},
+		Of: map[string][]string{}, Languages: map[string]int{"undecided": 7},
 	}
 	if d := cmp.Diff(want, report); d != "" {
 		t.Error(d)
@@ -225,18 +229,32 @@ func TestSplit_manifest(t *testing.T) {
 	}
 }
 
+// manifest is the split as written, and read again.
+func manifest(t *testing.T, p Parts) Manifest {
+	t.Helper()
+	var b bytes.Buffer
+	if err := p.WriteManifest(&b, true); err != nil {
+		t.Fatal(err)
+	}
+	m, err := readManifest(b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 func TestManifest_roundTrip(t *testing.T) {
 	rows := qa(200, 2)
 	rows[3].ID = `<"3">`
 	c := Default().Split
 	c.Val = 0
-	want, err := Split(rows, c, nil, nil)
+	want, err := Split(view(rows), c, Source{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var a, b bytes.Buffer
 	for _, w := range []*bytes.Buffer{&a, &b} {
-		if err := want.Manifest().Write(w); err != nil {
+		if err := want.WriteManifest(w, true); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -249,11 +267,11 @@ func TestManifest_roundTrip(t *testing.T) {
 	slices.Reverse(rows)
 	report := newReport(len(rows))
 	c.Manifest = "split.json"
-	got, err := Split(rows, c, files{"split.json": a.String()}.read, report)
+	got, err := Split(view(rows), c, files{"split.json": a.String()}.source(), report)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := diff(want.Manifest(), got.Manifest()); d != "" {
+	if d := diff(manifest(t, want), manifest(t, got)); d != "" {
 		t.Error(d)
 	}
 	if report.Kept != len(rows) || len(report.Notes) > 0 {
@@ -269,7 +287,7 @@ func TestManifest_roundTrip(t *testing.T) {
 }
 
 func TestRow_hash(t *testing.T) {
-	r := Row{Messages: []Message{{"system", "s"}, {"user", "q"}}, Answer: "a"}
+	r := Row{Messages: []Message{{Role: "system", Content: "s"}, {Role: "user", Content: "q"}}, Answer: "a"}
 	// printf 'q\0a' | sha256sum
 	if want := "0d317b0da1b1c6fe76b1ad797120192431caf034f7363db1c06609d7834cc144"; r.Hash() != want {
 		t.Errorf("got %s, want %s", r.Hash(), want)

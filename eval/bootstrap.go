@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"ft/internal/keyed"
 )
@@ -54,26 +51,17 @@ func (b Bootstrap) spread(stats []*Stats) [][][]float64 {
 			out[i][k] = make([]float64, b.Resamples)
 		}
 	}
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), b.Resamples) {
-		wg.Go(func() {
-			counts := make([]float64, stats[0].Len())
-			for {
-				r := int(next.Add(1)) - 1
-				if r >= b.Resamples {
-					return
-				}
-				b.draw(r, counts)
-				for i, s := range stats {
-					for k, v := range s.Score(s.weighted(counts), len(counts)) {
-						out[i][k][r] = v
-					}
+	onAllCPUs(b.Resamples, 1, func() func(int) {
+		counts := make([]float64, stats[0].Len())
+		return func(r int) {
+			b.draw(r, counts)
+			for i, s := range stats {
+				for k, v := range s.Score(s.weighted(counts), len(counts)) {
+					out[i][k][r] = v
 				}
 			}
-		})
-	}
-	wg.Wait()
+		}
+	})
 	return out
 }
 
@@ -114,7 +102,7 @@ func pairedP(tuned, base []float64, difference float64) float64 {
 	}
 	beyond := 1
 	for _, v := range d {
-		if v-mean > math.Abs(difference) {
+		if !(v-mean <= math.Abs(difference)) { // so that what is no number shows nothing
 			beyond++
 		}
 	}

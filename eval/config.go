@@ -19,6 +19,8 @@ type Config struct {
 	Best string `yaml:"best"`
 	// MaxNewTokens bounds a generated answer.
 	MaxNewTokens int `yaml:"max_new_tokens"`
+	// Decoding is how answers are written.
+	Decoding Decoding `yaml:"decoding"`
 	// Limit is the number of rows of the test part that are answered, in its order; 0 answers all.
 	Limit int `yaml:"limit"`
 	// Sample is the number of validation rows answered at each evaluation during training; 0 computes
@@ -40,6 +42,7 @@ type Config struct {
 func Default() Config {
 	return Config{
 		Every: 0.25, Metrics: []string{"bleu", "rouge"}, Best: "loss", MaxNewTokens: 128, Sample: 50, Bootstrap: 1000, BootstrapSeed: 42,
+		Decoding: DefaultDecoding(),
 	}
 }
 
@@ -54,6 +57,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxNewTokens < 1 {
 		bad("max_new_tokens", "must be at least 1, got %d", c.MaxNewTokens)
+	}
+	for _, err := range c.Decoding.problems() {
+		errs = append(errs, fmt.Errorf("decoding.%w", err))
 	}
 	if c.Limit < 0 {
 		bad("limit", "must be 0 (all rows) or more, got %d", c.Limit)
@@ -132,6 +138,10 @@ func (c Config) scores() []string {
 			continue
 		}
 		for _, m := range metrics {
+			if m.NeedsModel() {
+				names = append(names, m.Name)
+				continue
+			}
 			scores, err := m.Compute([]Pair{{Prediction: "a", References: []string{"a"}}})
 			if err != nil {
 				continue

@@ -17,6 +17,8 @@ func TestConfig_Validate(t *testing.T) {
 		{func(c *Config) { c.MaxNewTokens = 0 }, "max_new_tokens: must be at least 1"},
 		{func(c *Config) { c.Limit = -1 }, "limit: "},
 		{func(c *Config) { c.Sample = -1 }, "sample: "},
+		{func(c *Config) { c.Bootstrap = 50 }, "bootstrap: "},
+		{func(c *Config) { c.Metrics, c.Best = []string{"length"}, "length" }, "best: length says neither"},
 		{func(c *Config) { c.Metrics = []string{"bleu", "blue"} }, `metrics[1]: unknown metric "blue"`},
 		{func(c *Config) { c.Metrics = []string{"bleu", "bleu"} }, "metrics[1]: bleu is listed twice"},
 		{func(c *Config) { c.Metrics = []string{"bleu,rouge"} }, "metrics[0]: expected the name of one metric"},

@@ -47,15 +47,15 @@ type goldenBLEU struct {
 	withoutCounts bool
 }
 
-func (g goldenBLEU) check(t *testing.T, name string, c bleuCounts, sentence bool) {
+func (g goldenBLEU) check(t *testing.T, name string, b bleu, c bleuCounts) {
 	t.Helper()
-	if got := c.score(sentence); !near(got, g.Score, 1e-9) {
+	if got := b.score(c); !near(got, g.Score, 1e-9) {
 		t.Errorf("%s: %.12f, want %.12f", name, got, g.Score)
 	}
 	if g.withoutCounts {
 		return
 	}
-	if !slices.Equal(c.correct[:], g.Counts) || !slices.Equal(c.total[:], g.Totals) {
+	if !slices.Equal(c.correct, g.Counts) || !slices.Equal(c.total, g.Totals) {
 		t.Errorf("%s: counts %v of %v, want %v of %v", name, c.correct, c.total, g.Counts, g.Totals)
 	}
 	if c.hypLen != g.SysLen || c.refLen != g.RefLen || !near(c.brevity(), g.BP, 1e-9) {
@@ -63,15 +63,14 @@ func (g goldenBLEU) check(t *testing.T, name string, c bleuCounts, sentence bool
 	}
 }
 
-// parseBLEU makes the metric of a name such as "bleu:13a:lc".
-func parseBLEU(t *testing.T, name string) (bleu, Metric) {
+// bleuOf makes the metric of a name such as "bleu:13a:lc".
+func bleuOf(t *testing.T, name string) bleu {
 	t.Helper()
-	metrics, err := Parse(name)
+	b, err := parseBLEU(strings.Split(name, ":")[1:])
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts := strings.Split(name, ":")
-	return bleu{tokenizer: parts[1], lowerCase: len(parts) == 3}, metrics[0]
+	return b
 }
 
 type goldenPairs struct {
@@ -82,66 +81,123 @@ type goldenPairs struct {
 		Sacrebleu map[string]goldenBLEU
 		Rouge     map[string][3]float64 `json:"rouge_score"`
 		RougeStem map[string][3]float64 `json:"rouge_score_stem"`
+		LF        map[string]float64
 	}
 	Corpus map[string]struct {
+		Note      string
 		Sacrebleu map[string]goldenBLEU
 		RougeMean map[string]float64 `json:"rouge_score_mean_f"`
+		LFMean    map[string]float64 `json:"lf_mean"`
 	}
 }
 
-func TestPairsConformance_bleu(t *testing.T) {
+// corpora are the pairs of the cases by language. A corpus is scored with the first reference of each case, unless it says otherwise.
+func (g goldenPairs) corpora() map[string][]Pair {
+	out := map[string][]Pair{}
+	for _, c := range g.Cases {
+		refs := c.Refs
+		if strings.HasPrefix(g.Corpus[c.Lang].Note, "single reference") {
+			refs = refs[:1]
+		}
+		out[c.Lang] = append(out[c.Lang], Pair{c.Hyp, refs})
+	}
+	return out
+}
+
+// sacrebleuName is the name in ft of a score of sacrebleu's, whose own name tells chrF's beta.
+func sacrebleuName(name string) string { return strings.Replace(name, "chrf2", "chrf", 1) }
+
+func TestPairsConformance_sacrebleu(t *testing.T) {
 	golden(t, "pairs.json", func(t *testing.T, g goldenPairs) {
 		if len(g.Cases) == 0 || len(g.Corpus) == 0 {
 			t.Fatal("no cases")
 		}
-		t.Log("chrf2, chrf2++, ter and lf are no metrics of ft: passed over")
-		corpora := map[string][]Pair{}
+		n := 0
 		for i, c := range g.Cases {
-			corpora[c.Lang] = append(corpora[c.Lang], Pair{c.Hyp, c.Refs[:1]})
 			t.Run(fmt.Sprintf("%s-%d", c.Lang, i), func(t *testing.T) {
 				for name, want := range c.Sacrebleu {
-					if strings.HasPrefix(name, "bleu:") {
-						b, _ := parseBLEU(t, name)
-						want.check(t, name, countsOf(b.stats([]Pair{{c.Hyp, c.Refs}}).Sums()), true)
-					}
+					n++
+					checkSentence(t, name, Pair{c.Hyp, c.Refs}, want)
 				}
 			})
 		}
+		corpora := g.corpora()
 		for lang, want := range g.Corpus {
 			t.Run("corpus-"+lang, func(t *testing.T) {
 				for name, want := range want.Sacrebleu {
-					if strings.HasPrefix(name, "bleu:") {
-						checkCorpusBLEU(t, name, corpora[lang], want)
-					}
+					n++
+					checkCorpus(t, name, corpora[lang], want)
 				}
 			})
 		}
+		t.Logf("%d scores", n)
 	})
 }
 
-func checkCorpusBLEU(t *testing.T, name string, pairs []Pair, want goldenBLEU) {
+// checkSentence scores one pair as sacrebleu's sentence_score, whose BLEU is of effective orders.
+func checkSentence(t *testing.T, name string, p Pair, want goldenBLEU) {
 	t.Helper()
-	b, m := parseBLEU(t, name)
-	want.check(t, name, countsOf(b.stats(pairs).Sums()), false)
-	scores, err := m.Compute(pairs)
-	if err != nil {
-		t.Fatal(err)
+	if !strings.HasPrefix(name, "bleu:") {
+		if got := evaluate(t, sacrebleuName(name), []Pair{p}).Metrics[sacrebleuName(name)]; !near(got, want.Score, 1e-9) {
+			t.Errorf("%s: %.12f, want %.12f", name, got, want.Score)
+		}
+		return
 	}
-	if s := scores[0]; s.Name != name || !near(s.Value, want.Score, 1e-9) {
-		t.Errorf("%s: %s %.12f, want %.12f", name, s.Name, s.Value, want.Score)
+	b := bleuOf(t, name+":effective_order")
+	want.check(t, name, b, countsOf(b.stats([]Pair{p}).Sums()))
+}
+
+func checkCorpus(t *testing.T, name string, pairs []Pair, want goldenBLEU) {
+	t.Helper()
+	if strings.HasPrefix(name, "bleu:") {
+		b := bleuOf(t, name)
+		want.check(t, name, b, countsOf(b.stats(pairs).Sums()))
+	}
+	r := evaluate(t, sacrebleuName(name), pairs)
+	if got := r.Metrics[sacrebleuName(name)]; !near(got, want.Score, 1e-9) {
+		t.Errorf("%s: %.12f, want %.12f", name, got, want.Score)
 	}
 	// The version differs in its "+ft" at least.
-	got, _, _ := strings.Cut(scores[0].Signature, "|version:")
+	got, _, _ := strings.Cut(r.Signatures[sacrebleuName(name)], "|version:")
 	if w, _, _ := strings.Cut(want.Signature, "|version:"); got != w {
 		t.Errorf("%s: signature %s, want %s", name, got, w)
 	}
 }
 
+func TestPairsConformance_lf(t *testing.T) {
+	golden(t, "pairs.json", func(t *testing.T, g goldenPairs) {
+		corpora, n := map[string][]Pair{}, 0
+		for i, c := range g.Cases {
+			pair := []Pair{{c.Hyp, c.Refs[:1]}}
+			corpora[c.Lang] = append(corpora[c.Lang], pair...)
+			got := evaluate(t, "lf", pair).Metrics
+			for name, want := range c.LF {
+				n++
+				if got["lf:"+name] != want {
+					t.Errorf("%s-%d: %s: %v, want %v", c.Lang, i, name, got["lf:"+name], want)
+				}
+			}
+		}
+		for lang, want := range g.Corpus {
+			got := evaluate(t, "lf", corpora[lang]).Metrics
+			for name, want := range want.LFMean {
+				n++
+				if !near(got["lf:"+name], want, 1e-9) {
+					t.Errorf("%s: %s: %.12f, want %.12f", lang, name, got["lf:"+name], want)
+				}
+			}
+		}
+		if n == 0 {
+			t.Fatal("no scores")
+		}
+		t.Logf("%d scores", n)
+	})
+}
+
 func TestPairsConformance_rouge(t *testing.T) {
 	golden(t, "pairs.json", func(t *testing.T, g goldenPairs) {
-		corpora := map[string][]Pair{}
+		corpora := g.corpora()
 		for i, c := range g.Cases {
-			corpora[c.Lang] = append(corpora[c.Lang], Pair{c.Hyp, c.Refs[:1]})
 			t.Run(fmt.Sprintf("%s-%d", c.Lang, i), func(t *testing.T) {
 				checkRouge(t, newRougeScorer(false, false), Pair{c.Hyp, c.Refs}, c.Rouge)
 				checkRouge(t, newRougeScorer(true, false), Pair{c.Hyp, c.Refs}, c.RougeStem)
@@ -179,7 +235,7 @@ func checkCorpusRouge(t *testing.T, pairs []Pair, want map[string]float64) {
 func checkRouge(t *testing.T, r *rougeScorer, p Pair, want map[string][3]float64) {
 	t.Helper()
 	for i, got := range r.best(p) {
-		name := rougeKinds[i].name
+		name := rougeKinds[i]
 		w, ok := want[name]
 		if !ok {
 			t.Errorf("%s: no reference value", name)
@@ -213,18 +269,9 @@ func TestSacrebleuUnitConformance(t *testing.T) {
 		}
 		for i, c := range g.Cases {
 			t.Run(fmt.Sprintf("case-%d", i), func(t *testing.T) {
-				b := bleu{tokenizer: "13a"}
-				if tok, ok := c.Kw["tokenize"].(string); ok {
-					b.tokenizer = tok
-				}
-				b.lowerCase, _ = c.Kw["lowercase"].(bool)
-				if smooth, ok := c.Kw["smooth_method"]; ok && smooth != "exp" {
-					t.Skipf("smoothing %v: ft has exp only", smooth)
-				}
-				pairs := unitPairs(t, c.Kind, c.Hyp, c.Hyps, c.Refs)
-				effective, _ := c.Kw["effective_order"].(bool)
+				b := bleuOf(t, unitBLEU(c.Kw))
 				c.withoutCounts = c.Counts == nil
-				c.check(t, "score", countsOf(b.stats(pairs).Sums()), effective)
+				c.check(t, "score", b, countsOf(b.stats(unitPairs(t, c.Kind, c.Hyp, c.Hyps, c.Refs)).Sums()))
 			})
 		}
 		for i, c := range g.Tokenize {
@@ -237,6 +284,27 @@ func TestSacrebleuUnitConformance(t *testing.T) {
 			})
 		}
 	})
+}
+
+// unitBLEU is the metric's name for arguments of sacrebleu.
+func unitBLEU(kw map[string]any) string {
+	name := "bleu:13a"
+	if tok, ok := kw["tokenize"].(string); ok {
+		name = "bleu:" + tok
+	}
+	if on, _ := kw["lowercase"].(bool); on {
+		name += ":lc"
+	}
+	if on, _ := kw["effective_order"].(bool); on {
+		name += ":effective_order"
+	}
+	if method, ok := kw["smooth_method"].(string); ok {
+		name += ":smooth=" + method
+	}
+	if v, ok := kw["smooth_value"].(float64); ok {
+		name += fmt.Sprintf(":smooth_value=%v", v)
+	}
+	return name
 }
 
 // unitPairs turns sacrebleu's arguments (for a corpus a list of reference documents) into pairs.
@@ -275,12 +343,7 @@ func TestRougeUnitConformance(t *testing.T) {
 		}
 		for i, c := range cases {
 			t.Run(fmt.Sprintf("%s-%d", c.Metric, i), func(t *testing.T) {
-				k := slices.IndexFunc(rougeKinds, func(k struct {
-					name  string
-					score func(ref, hyp rougeText) overlap
-				}) bool {
-					return k.name == c.Metric
-				})
+				k := slices.Index(rougeKinds, c.Metric)
 				if k < 0 {
 					t.Fatalf("%s is none of ft's variants", c.Metric)
 				}
@@ -338,7 +401,7 @@ func TestBLEUPaperConformance(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			counts := countsOf(bleu{tokenizer: "none"}.stats([]Pair{{c.Hyp, refs}}).Sums())
+			counts := countsOf(bleuOf(t, "bleu:none").stats([]Pair{{c.Hyp, refs}}).Sums())
 			if got := float64(counts.correct[c.N-1]) / float64(counts.total[c.N-1]); !near(got, c.Value, 1e-9) {
 				t.Errorf("precision %d: %g, want %g", i, got, c.Value)
 			}
@@ -348,7 +411,8 @@ func TestBLEUPaperConformance(t *testing.T) {
 			for k, n := range c.RefLens {
 				refs[k] = make([]int32, n)
 			}
-			counts := countBLEU(make([]int32, c.HypLen), refs)
+			count := bleuCounter{counts: newCounts(bleuOrder)}
+			counts := count.pair(make([]int32, c.HypLen), refs)
 			if counts.refLen != c.Closest || !near(counts.brevity(), c.BP, 1e-9) {
 				t.Errorf("brevity %d: length %d, penalty %g; want %d, %g", i, counts.refLen, counts.brevity(), c.Closest, c.BP)
 			}

@@ -29,19 +29,35 @@ type Score struct {
 // kind is a metric before its options are chosen.
 type kind struct {
 	name string
-	// options are the words that may follow the name, each after a colon.
+	// about says what it is, in a line of the help text.
+	about string
+	// options are the words that may follow the name, each after a colon. One such as "order=N" takes a value.
 	options []string
 	// make returns the metric's function for the given options, which are all known and distinct.
 	// suffix is what followed the name, colons included. The function gets at least one pair, each with a reference.
 	make func(suffix string, options []string) (func([]Pair) *Stats, error)
 	// better is the metric's direction.
 	better Better
+	// model is set instead of make where the metric asks the model itself.
+	model func([]Likelihood) *Stats
 }
 
 // kinds is the table of all metrics.
 var kinds = []kind{
-	{name: "bleu", options: append(tokenizerNames(), "lc"), make: newBLEU},
-	{name: "rouge", options: []string{"stem"}, make: newROUGE},
+	{name: "bleu", about: "corpus BLEU as sacrebleu", options: bleuOptions(), make: newBLEU},
+	{name: "rouge", about: "ROUGE-1, -2, -L and -Lsum as rouge_score, mean F", options: []string{"stem"}, make: newROUGE},
+	{name: "chrf", about: "character n-gram F score as sacrebleu", options: chrfOptions("word_order=N"), make: newCHRF("chrf", 0)},
+	{name: "chrf++", about: "chrf with words and word pairs", options: chrfOptions(), make: newCHRF("chrf++", 2)},
+	{name: "ter", about: "translation edit rate as sacrebleu, lower is better", options: []string{"normalized", "no_punct", "asian_support", "case_sensitive"}, make: newTER, better: Lower},
+	{name: "lf", about: "LLaMA-Factory's BLEU-4 by character and ROUGE by jieba's words", make: newLF},
+	{name: "nist", about: "NIST as the E2E challenge's scripts, on its own scale", options: []string{"mteval"}, make: newNIST},
+	{name: "cider", about: "CIDEr as the E2E challenge's scripts, on its own scale", make: newCIDEr},
+	{name: "meteor", about: "METEOR as nltk, exact and stem stages only", make: newMETEOR},
+	{name: "em", about: "exact match after SQuAD's normalisation", make: newEM},
+	{name: "f1", about: "token F1 after SQuAD's normalisation", make: newF1},
+	{name: "distinct", about: "distinct-1 and -2: how little the answers repeat themselves", make: newDistinct, better: Neither},
+	{name: "length", about: "length of the answers in percent of the references'", make: newLength, better: Neither},
+	{name: "ppl", about: "perplexity of the references under the model, on its own scale", better: Lower, model: perplexity},
 }
 
 // Metric is one entry of a metric list. Only Parse makes one.
@@ -50,6 +66,24 @@ type Metric struct {
 	Name   string
 	stats  func([]Pair) *Stats
 	better Better
+	model  func([]Likelihood) *Stats
+}
+
+// NeedsModel reports whether the metric is of what the model finds of the references, not of what it answers.
+func (m Metric) NeedsModel() bool { return m.model != nil }
+
+// ofModel takes from each row what the scores of a metric that needs the model are computed from.
+func (m Metric) ofModel(found []Likelihood) (*Stats, error) {
+	if len(found) == 0 {
+		return nil, m.noModel()
+	}
+	s := m.model(found)
+	s.Better = m.better
+	return s, nil
+}
+
+func (m Metric) noModel() error {
+	return fmt.Errorf("eval: %s needs the model itself, not only its predictions", m.Name)
 }
 
 // Stats takes from pairs what the metric's scores are computed from. Without pairs, or with one that has no reference, it
@@ -62,6 +96,9 @@ func (m Metric) Stats(pairs []Pair) (*Stats, error) {
 		if len(p.References) == 0 {
 			return nil, fmt.Errorf("eval: %s: row %d has no reference", m.Name, i+1)
 		}
+	}
+	if m.NeedsModel() {
+		return nil, m.noModel()
 	}
 	s := m.stats(pairs)
 	s.Better = m.better
@@ -95,7 +132,7 @@ func Parse(list string) ([]Metric, error) {
 		out = append(out, m)
 	}
 	if len(out) == 0 && len(errs) == 0 {
-		errs = append(errs, fmt.Errorf("eval: no metric given (have: %s)", strings.Join(Names(), ", ")))
+		errs = append(errs, fmt.Errorf("eval: no metric given (have: %s)", strings.Join(kindNames(), ", ")))
 	}
 	return out, errors.Join(errs...)
 }
@@ -104,7 +141,7 @@ func parseEntry(entry string) (Metric, error) {
 	name, rest, _ := strings.Cut(entry, ":")
 	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == name })
 	if i < 0 {
-		return Metric{}, fmt.Errorf("unknown metric %q (have: %s)%s", entry, strings.Join(Names(), ", "), meant(name, kindNames()))
+		return Metric{}, fmt.Errorf("unknown metric %q (have: %s)%s", entry, strings.Join(kindNames(), ", "), meant(name, kindNames()))
 	}
 	k := kinds[i]
 	var options []string
@@ -112,12 +149,16 @@ func parseEntry(entry string) (Metric, error) {
 		options = strings.Split(rest, ":")
 	}
 	for i, o := range options {
-		if !slices.Contains(k.options, o) {
+		if !k.takes(o) {
 			return Metric{}, fmt.Errorf("metric %q: unknown option %q (have: %s)%s", entry, o, strings.Join(k.options, ", "), meant(o, k.options))
 		}
-		if slices.Contains(options[:i], o) {
+		key, _, _ := strings.Cut(o, "=")
+		if slices.ContainsFunc(options[:i], func(other string) bool { return other == o || strings.HasPrefix(other, key+"=") }) {
 			return Metric{}, fmt.Errorf("metric %q: option %q twice", entry, o)
 		}
+	}
+	if k.model != nil {
+		return Metric{Name: entry, better: k.better, model: k.model}, nil
 	}
 	stats, err := k.make(strings.TrimPrefix(entry, name), options)
 	if err != nil {
@@ -137,6 +178,14 @@ func BetterOf(score string) Better {
 	return better
 }
 
+// takes reports whether o is one of the options, or one of them with a value.
+func (k kind) takes(o string) bool {
+	key, value, hasValue := strings.Cut(o, "=")
+	return slices.ContainsFunc(k.options, func(have string) bool {
+		return o == have && !hasValue || hasValue && value != "" && strings.HasPrefix(have, key+"=")
+	})
+}
+
 func kindNames() []string {
 	var out []string
 	for _, k := range kinds {
@@ -145,16 +194,17 @@ func kindNames() []string {
 	return out
 }
 
-// Names lists the metrics, each alone and with each of its options.
-func Names() []string {
-	var out []string
+// Help describes the metrics for a help text, a line each: name, what it is, and its options.
+func Help() string {
+	var out strings.Builder
 	for _, k := range kinds {
-		out = append(out, k.name)
-		for _, o := range k.options {
-			out = append(out, k.name+":"+o)
+		fmt.Fprintf(&out, "  %-8s %s", k.name, k.about)
+		if len(k.options) > 0 {
+			fmt.Fprintf(&out, " (:%s)", strings.Join(k.options, " :"))
 		}
+		out.WriteByte('\n')
 	}
-	return out
+	return out.String()
 }
 
 // meant returns the end of an error message that proposes the word of have nearest to word, or

@@ -22,6 +22,8 @@ type Result struct {
 	Compared map[string]Comparison `json:"compared,omitempty"`
 	// Bootstrap is how CI95 and Compared were found.
 	Bootstrap *Bootstrap `json:"bootstrap,omitempty"`
+	// Decoding is how the answers were written; absent where they came from a file.
+	Decoding *Answering `json:"decoding,omitempty"`
 	// Base holds the scores of the untuned model on the same rows, if it was asked too.
 	Base *Result `json:"base,omitempty"`
 	// Tasks are the scores of multiple-choice and log-likelihood tasks by their names.
@@ -34,9 +36,16 @@ type Result struct {
 
 // Evaluate computes all metrics over pairs. Intervals and Against add to the result.
 func Evaluate(metrics []Metric, pairs []Pair) (*Result, error) {
-	r := &Result{N: len(pairs), Metrics: map[string]float64{}, Signatures: map[string]string{}}
+	return EvaluateSamples(metrics, pairs, 1, nil)
+}
+
+// EvaluateSamples is Evaluate for several samples of each row, whose pairs follow each other. A score that is a mean over rows is one over
+// their samples too, and a corpus score such as BLEU is that of the counts of all samples. Intervals know that the samples of one
+// row are not rows of their own. found is for metrics that need the model, one of each row; nil without them.
+func EvaluateSamples(metrics []Metric, pairs []Pair, samples int, found []Likelihood) (*Result, error) {
+	r := &Result{N: len(pairs) / samples, Metrics: map[string]float64{}, Signatures: map[string]string{}}
 	for _, m := range metrics {
-		stats, err := m.Stats(pairs)
+		stats, err := m.ofRows(pairs, samples, found)
 		if err != nil {
 			return nil, err
 		}
@@ -46,6 +55,18 @@ func Evaluate(metrics []Metric, pairs []Pair) (*Result, error) {
 		}
 	}
 	return r, nil
+}
+
+// ofRows is what the metric takes from each row.
+func (m Metric) ofRows(pairs []Pair, samples int, found []Likelihood) (*Stats, error) {
+	if m.NeedsModel() {
+		return m.ofModel(found)
+	}
+	s, err := m.Stats(pairs)
+	if err == nil {
+		s.group(samples)
+	}
+	return s, err
 }
 
 // With is r and what an earlier result of the same answers has of other metrics. One of another number of rows is of other answers: then it is r alone.
@@ -152,7 +173,7 @@ func (r *Result) line(name string) []string {
 
 // ownScale reports whether a score is small and not in percent.
 func ownScale(name string) bool {
-	return strings.HasPrefix(name, "nist") || strings.HasPrefix(name, "cider")
+	return strings.HasPrefix(name, "nist") || strings.HasPrefix(name, "cider") || name == "ppl"
 }
 
 // align pads every cell to its column's width, the first column to the right and the others to the left. A column of words

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // rougeVersion is the release of Google's rouge_score whose rules are followed.
@@ -23,39 +24,36 @@ func newROUGE(suffix string, options []string) (func([]Pair) *Stats, error) {
 		s := newStats(pairs, len(rougeKinds), func() func(Pair, []float64) {
 			r := newRougeScorer(stem, chinese)
 			return func(p Pair, row []float64) {
-				for i, best := range r.best(p) {
-					row[i] = best.f
+				best := r.best(p)
+				for i := range row {
+					row[i] = best[i].f
 				}
 			}
 		})
 		s.Signature, s.Score = newRougeScorer(stem, chinese).signature(pairs), means
-		for _, k := range rougeKinds {
-			s.Names = append(s.Names, k.name+suffix)
+		for _, name := range rougeKinds {
+			s.Names = append(s.Names, name+suffix)
 		}
 		return s
 	}, nil
 }
 
 // rougeKinds are the variants that are computed, in the order of the result.
-var rougeKinds = []struct {
-	name  string
-	score func(ref, hyp rougeText) overlap
-}{
-	{"rouge1", func(ref, hyp rougeText) overlap { return rougeN(ref, hyp, 1) }},
-	{"rouge2", func(ref, hyp rougeText) overlap { return rougeN(ref, hyp, 2) }},
-	{"rougeL", rougeL},
-	{"rougeLsum", rougeLsum},
-}
+var rougeKinds = []string{"rouge1", "rouge2", "rougeL", "rougeLsum"}
 
-// rougeScorer turns texts into tokens.
+// rougeScorer compares texts. It keeps scratch between them.
 type rougeScorer struct {
 	stem, chinese bool
 	stems         map[string]string // of the words seen so far
 	words         vocabulary
+	hyp, ref      rougeText
+	grams         clipper
+	lcs           lcs
+	left          map[int32][2]int
 }
 
 func newRougeScorer(stem, chinese bool) *rougeScorer {
-	return &rougeScorer{stem: stem, chinese: chinese, stems: map[string]string{}, words: vocabulary{}}
+	return &rougeScorer{stem: stem, chinese: chinese, stems: map[string]string{}, words: vocabulary{}, left: map[int32][2]int{}}
 }
 
 func (r *rougeScorer) signature(pairs []Pair) string {
@@ -70,18 +68,36 @@ func (r *rougeScorer) signature(pairs []Pair) string {
 }
 
 // best returns, for each of rougeKinds, the overlap with the reference that gives the highest F.
-func (r *rougeScorer) best(p Pair) []overlap {
-	out := make([]overlap, len(rougeKinds))
-	hyp := r.read(p.Prediction)
+func (r *rougeScorer) best(p Pair) [4]overlap {
+	var out [4]overlap
+	r.read(&r.hyp, p.Prediction)
 	for n, text := range p.References {
-		ref := r.read(text)
-		for i, k := range rougeKinds {
-			if o := k.score(ref, hyp); n == 0 || o.f > out[i].f {
+		r.read(&r.ref, text)
+		for i, o := range r.compare() {
+			if n == 0 || o.f > out[i].f {
 				out[i] = o
 			}
 		}
 	}
 	return out
+}
+
+// compare gives the overlap of hyp with ref for each of rougeKinds.
+func (r *rougeScorer) compare() [4]overlap {
+	hyp, ref := r.hyp.tokens, r.ref.tokens
+	r.grams.reset(len(ref), 2)
+	r.grams.reference(ref, 2)
+	var shared [2]int
+	r.grams.matches(hyp, shared[:])
+	r.lcs.reference(ref)
+	long := newOverlap(r.lcs.length(hyp), len(hyp), len(ref))
+	sum := long
+	if len(r.ref.lines) != 1 || len(r.hyp.lines) != 1 {
+		sum = newOverlap(r.unions(), len(hyp), len(ref))
+	}
+	return [4]overlap{
+		newOverlap(shared[0], len(hyp), len(ref)), newOverlap(shared[1], grams(len(hyp), 2), grams(len(ref), 2)), long, sum,
+	}
 }
 
 // rougeText is a text as numbers: all tokens, and the same by lines that are not empty.
@@ -90,39 +106,49 @@ type rougeText struct {
 	lines  [][]int32
 }
 
-func (r *rougeScorer) read(text string) rougeText {
-	var t rougeText
-	for line := range strings.SplitSeq(text, "\n") {
-		if line == "" {
-			continue
+func (r *rougeScorer) read(t *rougeText, text string) {
+	t.tokens, t.lines = t.tokens[:0], t.lines[:0]
+	ends := make([]int, 0, 16)
+	for line := range strings.SplitSeq(lower(text), "\n") {
+		if line != "" {
+			t.tokens = r.words.append(t.tokens, r.tokenize(line))
+			ends = append(ends, len(t.tokens))
 		}
-		ids := r.words.encode(r.tokenize(line))
-		t.lines = append(t.lines, ids)
-		t.tokens = append(t.tokens, ids...)
 	}
-	return t
+	at := 0
+	for _, end := range ends {
+		t.lines = append(t.lines, t.tokens[at:end])
+		at = end
+	}
 }
 
-// tokenize lower-cases and keeps the runs of a to z and 0 to 9, and for Chinese each letter of a script other
-// than Latin.
+// tokenize keeps the runs of a to z and 0 to 9 of a lower-case line, and for Chinese each letter of a script other than Latin.
 func (r *rougeScorer) tokenize(line string) []string {
-	line = lower(line)
-	var out []string
+	out := make([]string, 0, len(line)/5+1)
 	start := -1 // of the run being read
-	for i, c := range line + " " {
-		if isDigit(c) || c >= 'a' && c <= 'z' {
+	for i := 0; i < len(line); {
+		c, size := rune(line[i]), 1
+		if c >= 'a' && c <= 'z' || isDigit(c) {
 			if start < 0 {
 				start = i
 			}
+			i++
 			continue
 		}
 		if start >= 0 {
 			out = append(out, r.root(line[start:i]))
 			start = -1
 		}
-		if r.chinese && unicode.IsLetter(c) && !unicode.Is(unicode.Latin, c) {
-			out = append(out, string(c))
+		if r.chinese && c >= utf8.RuneSelf {
+			c, size = utf8.DecodeRuneInString(line[i:])
+			if unicode.IsLetter(c) && !unicode.Is(unicode.Latin, c) {
+				out = append(out, line[i:i+size])
+			}
 		}
+		i += size
+	}
+	if start >= 0 {
+		out = append(out, r.root(line[start:]))
 	}
 	return out
 }
@@ -154,46 +180,33 @@ func newOverlap(shared, inHyp, inRef int) overlap {
 	return o
 }
 
-// rougeN counts n-grams, each at most as often as in the text that has it less often.
-func rougeN(ref, hyp rougeText, n int) overlap {
-	inRef, inHyp := map[ngram]int{}, map[ngram]int{}
-	refTotal, hypTotal := countNgrams(ref.tokens, n, inRef), countNgrams(hyp.tokens, n, inHyp)
-	shared := 0
-	for g, count := range inRef {
-		shared += min(count, inHyp[g])
-	}
-	return newOverlap(shared, hypTotal, refTotal)
-}
-
-// rougeL counts the tokens of the longest common subsequence, line breaks ignored.
-func rougeL(ref, hyp rougeText) overlap {
-	return newOverlap(lcsLength(ref.tokens, hyp.tokens), len(hyp.tokens), len(ref.tokens))
-}
-
-// rougeLsum counts for each line of the reference the tokens that are in its longest common subsequence with
+// unions counts for each line of the reference the tokens that are in its longest common subsequence with
 // any line of the prediction (Lin 2004, section 3.2), but no token more often than each text has it.
-func rougeLsum(ref, hyp rougeText) overlap {
-	if len(ref.lines) == 1 && len(hyp.lines) == 1 {
-		return rougeL(ref, hyp)
+func (r *rougeScorer) unions() int {
+	clear(r.left) // by token, how often reference and prediction may still count it
+	for _, t := range r.ref.tokens {
+		n := r.left[t]
+		r.left[t] = [2]int{n[0] + 1, n[1]}
 	}
-	left := map[int32][2]int{}
-	for _, t := range ref.tokens {
-		n := left[t]
-		left[t] = [2]int{n[0] + 1, n[1]}
-	}
-	for _, t := range hyp.tokens {
-		n := left[t]
-		left[t] = [2]int{n[0], n[1] + 1}
+	for _, t := range r.hyp.tokens {
+		if n, ok := r.left[t]; ok {
+			r.left[t] = [2]int{n[0], n[1] + 1}
+		}
 	}
 	shared := 0
-	for _, line := range ref.lines {
-		for i, in := range unionLCS(line, hyp.lines) {
-			n := left[line[i]]
-			if in && n[0] > 0 && n[1] > 0 {
-				left[line[i]] = [2]int{n[0] - 1, n[1] - 1}
+	for _, line := range r.ref.lines {
+		r.lcs.reference(line)
+		in := make([]bool, len(line))
+		for _, hyp := range r.hyp.lines {
+			r.lcs.mark(hyp, in)
+		}
+		for i, t := range line {
+			n := r.left[t]
+			if in[i] && n[0] > 0 && n[1] > 0 {
+				r.left[t] = [2]int{n[0] - 1, n[1] - 1}
 				shared++
 			}
 		}
 	}
-	return newOverlap(shared, len(hyp.tokens), len(ref.tokens))
+	return shared
 }

@@ -37,26 +37,34 @@ const (
 // newStats fills the numbers of all pairs on all CPUs. worker is called once for each of them; the function that it returns
 // adds the numbers of one pair to row, which is zero, and must not depend on the pairs that it saw before.
 func newStats(pairs []Pair, width int, worker func() func(p Pair, row []float64)) *Stats {
-	const grain = 32 // rows that a worker takes at a time
 	s := &Stats{Width: width, Rows: make([]float64, len(pairs)*width)}
+	onAllCPUs(len(pairs), 32, func() func(int) {
+		take := worker()
+		return func(i int) { take(pairs[i], s.Row(i)) }
+	})
+	return s
+}
+
+// onAllCPUs does n tasks, each once. worker is called once for each CPU and returns what does a task, by its number; it takes grain
+// tasks at a time.
+func onAllCPUs(n, grain int, worker func() func(i int)) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), (len(pairs)+grain-1)/grain) {
+	for range min(runtime.GOMAXPROCS(0), (n+grain-1)/grain) {
 		wg.Go(func() {
-			take := worker()
+			do := worker()
 			for {
-				hi := int(next.Add(grain))
-				if hi-grain >= len(pairs) {
+				hi := int(next.Add(int64(grain)))
+				if hi-grain >= n {
 					return
 				}
-				for i := hi - grain; i < min(hi, len(pairs)); i++ {
-					take(pairs[i], s.Rows[i*width:(i+1)*width])
+				for i := hi - grain; i < min(hi, n); i++ {
+					do(i)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	return s
 }
 
 // Len is the number of rows.
@@ -64,6 +72,26 @@ func (s *Stats) Len() int { return len(s.Rows) / s.Width }
 
 // Row is the numbers of row i.
 func (s *Stats) Row(i int) []float64 { return s.Rows[i*s.Width : (i+1)*s.Width] }
+
+// group makes one row of each n that follow each other, the samples of one row. Their numbers are added up, and scores are those of n times
+// as many rows. Scores of all rows together are left as they are.
+func (s *Stats) group(n int) {
+	if n == 1 || s.Whole {
+		return
+	}
+	for i := range s.Len() / n {
+		sum := make([]float64, s.Width)
+		for j := range n {
+			for k, v := range s.Row(i*n + j) {
+				sum[k] += v
+			}
+		}
+		copy(s.Row(i), sum)
+	}
+	s.Rows = s.Rows[:len(s.Rows)/n]
+	score := s.Score
+	s.Score = func(sums []float64, rows int) []float64 { return score(sums, rows*n) }
+}
 
 // Sums adds up all rows, in their order.
 func (s *Stats) Sums() []float64 {

@@ -62,7 +62,7 @@ func BenchmarkGreedy(b *testing.B) {
 		}
 		run := func() {
 			o := generate.Options{MaxNew: fresh, Batch: batch}
-			if err := generate.Greedy(context.Background(), m, prompts, o, func(int, []int32) error { return nil }); err != nil {
+			if err := generate.Answers(context.Background(), m, prompts, o, func(generate.Answer) error { return nil }); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -1,27 +1,46 @@
-// Package generate turns prompts into answers: greedy decoding with a key/value cache, several prompts at a
-// time.
+// Package generate turns prompts into answers: decoding with a key/value cache in pages, several prompts at a time, the most likely token
+// after the other or by draws.
 package generate
 
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
-	"ft/internal/kernels"
 	"ft/nn"
 )
 
 // Model is what decoding needs of a model.Model.
 type Model interface {
-	NewCache() *nn.Cache
+	NewPool() *nn.Pool
 	Extend(caches []*nn.Cache, ids [][]int32, f func(s int, logits []float32)) error
 }
 
-// Options bound a generation.
+// Options bound a generation. The zero value of what is not explained otherwise asks for nothing.
 type Options struct {
 	MaxNew  int     // tokens of an answer
 	Stops   []int32 // ids that end an answer; they are not part of it
 	Context int     // positions that prompt and answer may take together; 0: no bound
 	Batch   int     // sequences decoded at a time
+
+	Sampling Sampling
+	Samples  int      // answers to each prompt; 0: one
+	Keys     []uint64 // of the prompts, for their draws; nil: their indices
+	// Skip names answers that are not wanted; nil: all are.
+	Skip func(prompt, sample int) bool
+
+	// StopTexts end an answer whose text has one of them, wherever the tokens begin and end. Their tokens are in the answer, for
+	// Cut to take off. Decode makes the text, perhaps in parallel.
+	StopTexts []string
+	Decode    func(ids []int32) string
+}
+
+// Answer is what follows a prompt.
+type Answer struct {
+	Prompt int // index
+	Sample int // from 0 on
+	IDs    []int32
 }
 
 // prefillTokens bounds the prompt tokens of one pass, and with them its memory.
@@ -31,53 +50,55 @@ const prefillTokens = 2048
 // of what one over four does, as both read all weights.
 const refillPart = 4
 
-// sequence is one prompt on its way.
+// sequence is one answer on its way.
 type sequence struct {
-	at    int // index of the prompt
-	cache *nn.Cache
-	next  []int32 // tokens to feed: the prompt first, then last
-	last  [1]int32
-	out   []int32
-	room  int // tokens that out may have
-	done  bool
+	answer Answer
+	cache  *nn.Cache
+	next   []int32 // tokens to feed: the prompt first, then last
+	last   [1]int32
+	seen   []int32 // prompt and answer
+	key    uint64
+	room   int // tokens that the answer may have
+	done   bool
+	kin    []*sequence // further samples, which begin with the cache of this one once the prompt is read
 }
 
-// batch is the sequences that are decoded side by side. It uses its lists and the caches of finished sequences again.
+// batch is the sequences that are decoded side by side.
 type batch struct {
+	Options
+	pool   *nn.Pool
 	model  Model
 	stop   map[int32]bool
 	active []*sequence
 	caches []*nn.Cache // of active
 	ids    [][]int32   // to feed to active
-	free   []*nn.Cache
+	next   int         // the first answer that has not begun; those to a prompt follow each other
 }
 
-// Greedy answers every prompt with the most likely token after the other (the lower id on a tie) until a stop, MaxNew tokens or the
-// context's end. It calls done once for each prompt, as answers are finished, with the prompt's index and the answer's ids. Finished
-// sequences make room for the next prompts, some at a time; an answer does not depend on the others.
+// Answers answers every prompt, token by token until a stop, MaxNew tokens or the context's end. It calls done once for each
+// answer, as they are finished. Finished sequences make room for the next prompts, some at a time, which are taken in in the order
+// given; an answer does not depend on the others. The samples of a prompt read it once and share its pages.
 // An error of done, or the end of ctx, stops the work and is returned.
-func Greedy(ctx context.Context, m Model, prompts [][]int32, o Options, done func(i int, ids []int32) error) error {
-	if o.MaxNew < 1 || o.Batch < 1 {
-		return fmt.Errorf("generate: max new tokens %d and batch %d must be at least 1", o.MaxNew, o.Batch)
+func Answers(ctx context.Context, m Model, prompts [][]int32, o Options, done func(a Answer) error) error {
+	o.Samples = max(o.Samples, 1)
+	if err := o.check(prompts); err != nil {
+		return err
 	}
-	for i, p := range prompts {
-		if err := checkPrompt(i, p, o); err != nil {
-			return err
-		}
-	}
-	b := &batch{model: m, stop: map[int32]bool{}}
+	b := &batch{Options: o, pool: m.NewPool(), model: m, stop: map[int32]bool{}}
 	for _, id := range o.Stops {
 		b.stop[id] = true
 	}
-	next := 0
-	for next < len(prompts) || len(b.active) > 0 {
+	for b.next < len(prompts)*o.Samples || len(b.active) > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		next = b.fill(prompts, next, o)
+		if b.fill(prompts); len(b.active) == 0 {
+			break // the rest is not wanted
+		}
 		if err := b.step(); err != nil {
 			return err
 		}
+		b.branch()
 		if err := b.remove(done); err != nil {
 			return err
 		}
@@ -85,54 +106,86 @@ func Greedy(ctx context.Context, m Model, prompts [][]int32, o Options, done fun
 	return nil
 }
 
-// fill starts prompts from next on, once there is room for some, and returns the first that has not started.
-func (b *batch) fill(prompts [][]int32, next int, o Options) int {
-	if len(b.active) > 0 && o.Batch-len(b.active) < max(1, o.Batch/refillPart) {
-		return next
+func (o *Options) check(prompts [][]int32) error {
+	if o.MaxNew < 1 || o.Batch < 1 {
+		return fmt.Errorf("generate: max new tokens %d and batch %d must be at least 1", o.MaxNew, o.Batch)
+	}
+	if o.Keys != nil && len(o.Keys) != len(prompts) {
+		return fmt.Errorf("generate: %d keys for %d prompts", len(o.Keys), len(prompts))
+	}
+	for i, p := range prompts {
+		if err := checkPrompt(i, p, *o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill starts answers once there is room for some.
+func (b *batch) fill(prompts [][]int32) {
+	n := len(b.active)
+	if n > 0 && b.Batch-n < max(1, b.Batch/refillPart) {
+		return
 	}
 	fed := 0
-	for ; next < len(prompts) && len(b.active) < o.Batch; next++ {
-		p := prompts[next]
+	var first *sequence // that reads the prompt
+	for ; b.next < len(prompts)*b.Samples && n < b.Batch; b.next++ {
+		i, sample := b.next/b.Samples, b.next%b.Samples
+		if b.Skip != nil && b.Skip(i, sample) {
+			continue
+		}
+		p := prompts[i]
+		s := &sequence{answer: Answer{Prompt: i, Sample: sample}, key: uint64(i), room: b.room(p)}
+		if b.Keys != nil {
+			s.key = b.Keys[i]
+		}
+		if b.Sampling.penalised() {
+			s.seen = slices.Clone(p)
+		}
+		if n++; first != nil && first.answer.Prompt == i {
+			first.kin = append(first.kin, s)
+			continue
+		}
 		if fed > 0 && fed+len(p) > prefillTokens {
 			break
 		}
 		fed += len(p)
-		b.active = append(b.active, &sequence{at: next, cache: b.cache(), next: p, room: o.room(p)})
+		s.cache, s.next = b.pool.NewCache(), p
+		b.active, first = append(b.active, s), s
 	}
-	return next
 }
 
-// cache is an empty one.
-func (b *batch) cache() *nn.Cache {
-	n := len(b.free)
-	if n == 0 {
-		return b.model.NewCache()
+// branch gives samples whose prompt is read their caches.
+func (b *batch) branch() {
+	for _, s := range b.active {
+		for _, k := range s.kin {
+			k.cache = s.cache.Fork()
+			b.active = append(b.active, k)
+		}
+		s.kin = nil
 	}
-	c := b.free[n-1]
-	b.free = b.free[:n-1]
-	c.Reset()
-	return c
 }
 
 // remove takes finished sequences out and hands their answers to done.
-func (b *batch) remove(done func(i int, ids []int32) error) error {
+func (b *batch) remove(done func(a Answer) error) error {
 	kept := b.active[:0]
 	for _, s := range b.active {
 		if !s.done {
 			kept = append(kept, s)
 			continue
 		}
-		b.free = append(b.free, s.cache)
-		if err := done(s.at, s.out); err != nil {
+		s.cache.Reset()
+		if err := done(s.answer); err != nil {
 			return err
 		}
 	}
+	clear(b.active[len(kept):])
 	b.active = kept
 	return nil
 }
 
 // room is the number of tokens that may follow a prompt.
-func (o Options) room(prompt []int32) int {
+func (o *Options) room(prompt []int32) int {
 	if o.Context > 0 {
 		return min(o.MaxNew, o.Context-len(prompt))
 	}
@@ -155,20 +208,47 @@ func (b *batch) step() error {
 	for _, s := range b.active {
 		b.caches, b.ids = append(b.caches, s.cache), append(b.ids, s.next)
 	}
-	return b.model.Extend(b.caches, b.ids, func(i int, logits []float32) { b.active[i].choose(Argmax(logits), b.stop) })
+	return b.model.Extend(b.caches, b.ids, func(i int, logits []float32) {
+		s := b.active[i]
+		b.choose(s, logits)
+		for _, k := range s.kin {
+			b.choose(k, logits)
+		}
+	})
 }
 
-// choose makes id the next token.
-func (s *sequence) choose(id int32, stop map[int32]bool) {
-	if stop[id] {
+// choose gives a sequence its next token.
+func (b *batch) choose(s *sequence, logits []float32) {
+	out := &s.answer.IDs
+	id := b.Sampling.choose(logits, s.seen, draw{s.key, s.answer.Sample, len(*out)})
+	if b.stop[id] {
 		s.done = true
 		return
 	}
-	s.out = append(s.out, id)
+	*out = append(*out, id)
+	if s.seen != nil {
+		s.seen = append(s.seen, id)
+	}
 	s.last[0] = id
 	s.next = s.last[:]
-	s.done = len(s.out) == s.room
+	s.done = len(*out) == s.room || b.StopTexts != nil && stopAt(b.Decode(*out), b.StopTexts) >= 0
 }
 
-// Argmax is the index of the largest value, the lowest on a tie.
-func Argmax(x []float32) int32 { return int32(kernels.Argmax(x)) }
+// Cut is the text up to the first of the stops in it; all of it if there is none.
+func Cut(text string, stops []string) string {
+	if at := stopAt(text, stops); at >= 0 {
+		return text[:at]
+	}
+	return text
+}
+
+// stopAt is where the first of the stops begins, negative if there is none.
+func stopAt(text string, stops []string) int {
+	first := -1
+	for _, s := range stops {
+		if at := strings.Index(text, s); at >= 0 && (first < 0 || at < first) {
+			first = at
+		}
+	}
+	return first
+}

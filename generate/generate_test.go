@@ -38,7 +38,7 @@ func newFake(script map[int32][]int32) *fake {
 	return &fake{script: script, prompts: map[*nn.Cache][]int32{}}
 }
 
-func (f *fake) NewCache() *nn.Cache { return nn.NewCache(1, 1, kernels.F32) }
+func (f *fake) NewPool() *nn.Pool { return nn.NewPool(1, 1, kernels.F32) }
 
 func (f *fake) Extend(caches []*nn.Cache, ids [][]int32, next func(s int, logits []float32)) error {
 	p := pass{sequences: len(caches)}
@@ -68,9 +68,9 @@ func (f *fake) Extend(caches []*nn.Cache, ids [][]int32, next func(s int, logits
 func greedy(t *testing.T, m generate.Model, prompts [][]int32, o generate.Options) (answers [][]int32, order []int) {
 	t.Helper()
 	answers = make([][]int32, len(prompts))
-	err := generate.Greedy(context.Background(), m, prompts, o, func(i int, ids []int32) error {
-		answers[i] = ids
-		order = append(order, i)
+	err := generate.Answers(context.Background(), m, prompts, o, func(a generate.Answer) error {
+		answers[a.Prompt] = a.IDs
+		order = append(order, a.Prompt)
 		return nil
 	})
 	if err != nil {
@@ -86,7 +86,7 @@ func greedy(t *testing.T, m generate.Model, prompts [][]int32, o generate.Option
 	return answers, order
 }
 
-func TestGreedy_ends(t *testing.T) {
+func TestAnswers_ends(t *testing.T) {
 	script := []int32{3, 4, 5, 6, stop, 3, 4, 5, 6, 7, 8}
 	prompt := []int32{1, 2, 2}
 	for _, c := range []struct {
@@ -121,9 +121,9 @@ func TestGreedy_ends(t *testing.T) {
 	}
 }
 
-// TestGreedy_refills: finished sequences make room, so that less than a quarter of the batch, or no place of a small one, is empty while
+// TestAnswers_refills: finished sequences make room, so that less than a quarter of the batch, or no place of a small one, is empty while
 // there are prompts, and no pass is wasted.
-func TestGreedy_refills(t *testing.T) {
+func TestAnswers_refills(t *testing.T) {
 	script := map[int32][]int32{}
 	var prompts [][]int32
 	tokens := 0
@@ -162,8 +162,8 @@ func TestGreedy_refills(t *testing.T) {
 	}
 }
 
-// TestGreedy_prefill: the prompts that start in one pass have at most 2048 tokens together, or one is longer alone.
-func TestGreedy_prefill(t *testing.T) {
+// TestAnswers_prefill: the prompts that start in one pass have at most 2048 tokens together, or one is longer alone.
+func TestAnswers_prefill(t *testing.T) {
 	lengths := []int{1000, 1000, 48, 1, 3000, 2048, 1, 2047, 1, 1}
 	want := [][]int{{1000, 1000, 48}, {1}, {3000}, {2048}, {1, 2047}, {1, 1}}
 	var prompts [][]int32
@@ -183,8 +183,8 @@ func TestGreedy_prefill(t *testing.T) {
 	}
 }
 
-// TestGreedy_refuses: what cannot be done is said before anything is.
-func TestGreedy_refuses(t *testing.T) {
+// TestAnswers_refuses: what cannot be done is said before anything is.
+func TestAnswers_refuses(t *testing.T) {
 	good := generate.Options{MaxNew: 5, Batch: 1, Context: 4}
 	for want, c := range map[string]struct {
 		prompts [][]int32
@@ -199,7 +199,7 @@ func TestGreedy_refuses(t *testing.T) {
 		if c.change != nil {
 			c.change(&o)
 		}
-		err := generate.Greedy(context.Background(), f, c.prompts, o, func(int, []int32) error { return nil })
+		err := generate.Answers(context.Background(), f, c.prompts, o, func(generate.Answer) error { return nil })
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
@@ -212,8 +212,8 @@ func TestGreedy_refuses(t *testing.T) {
 	}
 }
 
-// TestGreedy_stopped: an error of done, the model's, and the end of the context stop the work.
-func TestGreedy_stopped(t *testing.T) {
+// TestAnswers_stopped: an error of done, the model's, and the end of the context stop the work.
+func TestAnswers_stopped(t *testing.T) {
 	mine := errors.New("mine")
 	prompts := [][]int32{{1}, {2}, {1}, {1}}
 	script := map[int32][]int32{1: {3, 4, stop}, 2: {stop}}
@@ -232,7 +232,7 @@ func TestGreedy_stopped(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		f, calls := newFake(script), 0
 		c.change(f, cancel)
-		err := generate.Greedy(ctx, f, prompts, generate.Options{MaxNew: 5, Stops: []int32{stop}, Batch: 2}, func(int, []int32) error {
+		err := generate.Answers(ctx, f, prompts, generate.Options{MaxNew: 5, Stops: []int32{stop}, Batch: 2}, func(generate.Answer) error {
 			calls++
 			return c.done
 		})

@@ -62,9 +62,9 @@ func recomputed(t *testing.T, m *model.Model, prompt []int32, n int) []int32 {
 	return ids[len(prompt):]
 }
 
-// TestGreedy_model: an answer is the same tokens whether it is recomputed from the start for every token, or decoded alone, in a
+// TestAnswers_model: an answer is the same tokens whether it is recomputed from the start for every token, or decoded alone, in a
 // batch, or in one that others join and leave; a stop shortens it and changes nothing before.
-func TestGreedy_model(t *testing.T) {
+func TestAnswers_model(t *testing.T) {
 	defer kernels.SetThreads(kernels.Threads())
 	for _, bf16 := range []bool{false, true} {
 		m, prompts := tuned(t, bf16)
@@ -104,8 +104,8 @@ func TestGreedy_model(t *testing.T) {
 	}
 }
 
-// TestGreedy_context: the model's last position can be used, and none after it.
-func TestGreedy_context(t *testing.T) {
+// TestAnswers_context: the model's last position can be used, and none after it.
+func TestAnswers_context(t *testing.T) {
 	m, prompts := tuned(t, false)
 	o := generate.Options{MaxNew: 100, Batch: 4, Context: 80}
 	answers, _ := greedy(t, m, [][]int32{prompts[2], prompts[3], prompts[0]}, o)

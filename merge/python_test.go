@@ -81,7 +81,7 @@ func TestTransformers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if chat, err := f.Prompt([]dataset.Message{{Role: "user", Content: text}}); err != nil || got.Chat != chat {
+			if chat, err := f.Prompt([]dataset.Message{{Role: "user", Content: text}}, nil); err != nil || got.Chat != chat {
 				t.Errorf("chat %q, ft lays out %q (%v)", got.Chat, chat, err)
 			}
 			if len(got.Missing) > 0 {

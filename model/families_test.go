@@ -21,7 +21,7 @@ func TestLearnedPositions_conformance(t *testing.T) {
 		if err := m.Logits(ids, nil, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v", err)
 		}
-		c, ignore := m.NewCache(), func(int, []float32) {}
+		c, ignore := m.NewPool().NewCache(), func(int, []float32) {}
 		if err := m.Extend([]*nn.Cache{c}, [][]int32{ids[1:]}, ignore); err != nil {
 			t.Fatal(err)
 		}

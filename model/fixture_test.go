@@ -117,7 +117,7 @@ func logits(t testing.TB, m *model.Model, ids []int32) [][]float32 {
 // greedy feeds the prompt and then n most likely tokens through a cache, and returns these.
 func greedy(t testing.TB, m *model.Model, prompt []int32, n int) []int32 {
 	t.Helper()
-	caches, next := []*nn.Cache{m.NewCache()}, prompt
+	caches, next := []*nn.Cache{m.NewPool().NewCache()}, prompt
 	var out []int32
 	for range n {
 		var best int32

@@ -8,9 +8,9 @@ import (
 	"ft/nn"
 )
 
-// NewCache makes an empty key/value cache for one sequence.
-func (m *Model) NewCache() *nn.Cache {
-	return nn.NewCache(m.Spec.Layers, m.Spec.KVHeads*m.Spec.HeadDim, kernels.CachePrecision(m.Precision(), m.Spec.HeadDim))
+// NewPool makes a pool for the key/value caches of sequences, in the model's present precision.
+func (m *Model) NewPool() *nn.Pool {
+	return nn.NewPool(m.Spec.Layers, m.Spec.KVHeads*m.Spec.HeadDim, kernels.CachePrecision(m.Precision(), m.Spec.HeadDim))
 }
 
 // step is memory that Extend uses again from call to call.

@@ -194,7 +194,7 @@ func TestExtend_allocations(t *testing.T) {
 		}
 	}
 	for i := range caches {
-		caches[i], ids[i] = m.NewCache(), []int32{int32(i)}
+		caches[i], ids[i] = m.NewPool().NewCache(), []int32{int32(i)}
 	}
 	run(steps) // grows the caches beyond what comes
 	for _, c := range caches {
@@ -215,7 +215,7 @@ func extended(t *testing.T, m *model.Model, ids [][]int32, steps [][]int, which 
 	t.Helper()
 	out, caches := make([][][]float32, len(ids)), make([]*nn.Cache, len(ids))
 	for _, s := range which {
-		out[s], caches[s] = make([][]float32, len(ids[s])), m.NewCache()
+		out[s], caches[s] = make([][]float32, len(ids[s])), m.NewPool().NewCache()
 	}
 	for _, step := range steps {
 		var cs []*nn.Cache
@@ -303,10 +303,10 @@ func TestBatch_refused(t *testing.T) {
 	}
 	no := func(int, []float32) { t.Error("logits in spite of an error") }
 	for name, err := range map[string]error{
-		"caches":   m.Extend([]*nn.Cache{m.NewCache()}, nil, no),
-		"nothing":  m.Extend([]*nn.Cache{m.NewCache()}, [][]int32{{}}, no),
-		"id":       m.Extend([]*nn.Cache{m.NewCache()}, [][]int32{{vocab}}, no),
-		"context":  m.Extend([]*nn.Cache{m.NewCache()}, [][]int32{make([]int32, 21)}, no),
+		"caches":   m.Extend([]*nn.Cache{m.NewPool().NewCache()}, nil, no),
+		"nothing":  m.Extend([]*nn.Cache{m.NewPool().NewCache()}, [][]int32{{}}, no),
+		"id":       m.Extend([]*nn.Cache{m.NewPool().NewCache()}, [][]int32{{vocab}}, no),
+		"context":  m.Extend([]*nn.Cache{m.NewPool().NewCache()}, [][]int32{make([]int32, 21)}, no),
 		"position": m.Logits([]int32{1, 2}, []int32{2}, no),
 		"empty":    m.Logits(nil, nil, no),
 	} {

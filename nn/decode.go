@@ -11,16 +11,20 @@ func (s *Stack) Decode(d *op.Decoder, ids []int32, caches []*Cache) []float32 {
 	x := d.Arena.Floats(d.T * s.Embed.op.W.Cols)
 	op.EmbedForward(d.Arena, &s.Embed.op, x, ids)
 	s.place(d.Arena, x, d.Pos)
+	for _, c := range caches {
+		c.reserve(1)
+	}
 	for i, b := range s.Blocks {
 		d.KV = d.KV[:0]
 		for _, c := range caches {
-			d.KV = append(d.KV, c.grow(i, 1))
+			d.KV = append(d.KV, c.layer(i))
 		}
 		d.Block(&b.qkv, &b.attn, b.rope, &b.out, &b.mlp, x)
 	}
 	for _, c := range caches {
 		c.Advance(1)
 	}
+	clear(d.KV) // hold on to nobody's memory
 	return x
 }
 

@@ -30,6 +30,7 @@ type sequences struct {
 
 func newSequences(t *testing.T, s *Stack, lengths ...int) *sequences {
 	q := &sequences{s: s, arena: newArena(t)}
+	pool := NewPool(len(s.Blocks), kvHeads*head, kernels.F32)
 	r := newRandom(77)
 	for _, n := range lengths {
 		ids := make([]int32, n)
@@ -38,7 +39,7 @@ func newSequences(t *testing.T, s *Stack, lengths ...int) *sequences {
 		}
 		q.ids = append(q.ids, ids)
 		q.out = append(q.out, make([]float32, n*dim))
-		q.caches = append(q.caches, NewCache(len(s.Blocks), kvHeads*head, kernels.F32))
+		q.caches = append(q.caches, pool.NewCache())
 	}
 	return q
 }
@@ -169,34 +170,115 @@ func TestDecodeLogits(t *testing.T) {
 	}
 }
 
-// TestCache_grow: rows keep their place while the cache grows, and a reset cache is empty and has the memory of before.
-func TestCache_grow(t *testing.T) {
-	c := NewCache(1, 2, kernels.F32)
-	for n := range 300 {
-		kv := c.grow(0, 1)
-		if len(kv.K) != 2*(n+1) || len(kv.V) != len(kv.K) {
-			t.Fatalf("%d and %d values for %d rows", len(kv.K), len(kv.V), n+1)
+// TestPool: a sequence has as many pages as its positions need, and rows keep their place; pages of a finished one serve the next, and
+// nobody writes into another's.
+func TestPool(t *testing.T) {
+	const layers, width = 2, 3
+	pool := NewPool(layers, width, kernels.F32)
+	fill := func(c *Cache, upTo int, mark float32) {
+		for c.Len() < upTo {
+			c.reserve(1)
+			for l := range layers {
+				kv, v := c.layer(l), mark+float32(10*c.Len()+l)
+				c.put(&kv, c.Len(), []float32{v, v, v}, []float32{-v, -v, -v})
+			}
+			c.Advance(1)
 		}
-		kv.K[2*n], kv.V[2*n+1] = float32(n), float32(-n)
-		c.Advance(1)
-		for i := range n + 1 {
-			if kv.K[2*i] != float32(i) || kv.V[2*i+1] != float32(-i) {
-				t.Fatalf("row %d of %d moved", i, n+1)
+	}
+	check := func(name string, c *Cache, mark func(pos int) float32) {
+		t.Helper()
+		for l := range layers {
+			kv := c.layer(l)
+			for pos := range c.Len() {
+				page, k, v := kv.Row(pos)
+				want := mark(pos) + float32(10*pos+l)
+				if page[k] != want || page[k+width-1] != want || page[v] != -want || page[v+width-1] != -want {
+					t.Fatalf("%s: block %d, position %d of %d: key %v, value %v, want %v", name, l, pos, c.Len(), page[k], page[v], want)
+				}
 			}
 		}
 	}
-	if c.Reset(); c.Len() != 0 {
-		t.Errorf("%d tokens after Reset", c.Len())
+	all := func(mark float32) func(int) float32 { return func(int) float32 { return mark } }
+	used := func(want int) {
+		t.Helper()
+		if pool.Used() != want {
+			t.Fatalf("%d pages in use, want %d", pool.Used(), want)
+		}
 	}
-	if n := testing.AllocsPerRun(5, func() { c.grow(0, 250) }); n != 0 {
-		t.Errorf("%v allocations after Reset", n)
+	a, b := pool.NewCache(), pool.NewCache()
+	fill(a, PageRows, 1000)
+	used(1)
+	fill(b, 1, 2000)
+	used(2)
+	fill(a, 3*PageRows+1, 1000)
+	fill(b, 70, 2000)
+	used(4 + 3)
+	check("a", a, all(1000))
+	check("b", b, all(2000))
+
+	c := b.Fork() // shares two pages of three
+	used(4 + 3 + 1)
+	fill(b, 100, 2000)
+	fill(c, 100, 3000)
+	check("b after the fork", b, all(2000))
+	check("the fork", c, func(pos int) float32 {
+		if pos < 70 {
+			return 2000
+		}
+		return 3000
+	})
+	a.Reset()
+	used(4 + 2)
+	b.Reset()
+	used(4)
+	check("the fork alone", c, func(pos int) float32 {
+		if pos < 70 {
+			return 2000
+		}
+		return 3000
+	})
+	whole := c.Fork()
+	fill(whole, 2*PageRows+40, 3000) // c has 100 rows: nothing to fill
+	c.Reset()
+	whole.Reset()
+	used(0)
+	made := pool.Pages()
+	fill(a, made*PageRows, 4000)
+	if check("a again", a, all(4000)); pool.Pages() != made || pool.PageBytes() != 4*layers*2*PageRows*width {
+		t.Errorf("%d pages were made, %d are enough; %d bytes each", pool.Pages(), made, pool.PageBytes())
+	}
+}
+
+// TestCache_fork: a fork and what it was made of go on as sequences that began alone, bit for bit.
+func TestCache_fork(t *testing.T) {
+	for _, n := range []int{1, PageRows - 1, PageRows, 2*PageRows + 5} {
+		s := newStack(9, 2)
+		q := newSequences(t, s, 90, 90)
+		copy(q.ids[1], q.ids[0][:n])
+		q.extend(t, piece{0, 0, n})
+		q.caches[1] = q.caches[0].Fork()
+		for i := n; i < 90; i++ {
+			q.decode(i, 0, 1)
+		}
+		alone := newSequences(t, s, 90, 90)
+		alone.ids = q.ids
+		alone.extend(t, piece{0, 0, n}, piece{1, 0, n})
+		for i := n; i < 90; i++ {
+			alone.decode(i, 1)
+			alone.decode(i, 0)
+		}
+		for i := range q.out {
+			if !slices.Equal(q.out[i][n*dim:], alone.out[i][n*dim:]) {
+				t.Errorf("forked after %d tokens: sequence %d has other states", n, i)
+			}
+		}
 	}
 }
 
 // TestCache_bf16: rows in BF16 come back rounded, and rows that begin a cache as they are.
 func TestCache_bf16(t *testing.T) {
 	const width = 64
-	c, arena := NewCache(1, width, kernels.BF16), newArena(t)
+	c, arena := NewPool(1, width, kernels.BF16).NewCache(), newArena(t)
 	r := newRandom(5)
 	rows := op.KV{K: r.floats(3*width, 0, 1), V: r.floats(3*width, 0, 1)}
 	first := c.append(0, rows, arena)

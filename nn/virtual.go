@@ -1,9 +1,6 @@
 package nn
 
-import (
-	"ft/internal/kernels"
-	"ft/internal/op"
-)
+import "ft/internal/op"
 
 // SetPrompt puts the rows of p [n,D] in front of every sequence, as the embeddings of n virtual tokens (Lester et al. 2021,
 // arXiv:2104.08691). They take positions from 0 on, the text those that follow; nothing is predicted at them. It replaces what was there.
@@ -79,13 +76,9 @@ func (s *Stack) Begin(caches []*Cache) {
 
 // store puts a prefix into one block's part of an empty cache.
 func (c *Cache) store(layer int, x *op.Prefix) {
-	l := c.grow(layer, x.Rows)
-	width, put := c.words, func(dst, src []float32) { copy(dst, src) }
-	if c.prec == kernels.BF16 {
-		width, put = 2*c.words, kernels.RoundRow
-	}
+	c.reserve(x.Rows)
+	kv := c.layer(layer)
 	for r := range x.Rows {
-		put(l.K[r*c.words:(r+1)*c.words], x.K[r*x.Stride:][:width])
-		put(l.V[r*c.words:(r+1)*c.words], x.V[r*x.Stride:][:width])
+		c.put(&kv, r, x.K[r*x.Stride:], x.V[r*x.Stride:])
 	}
 }

@@ -126,7 +126,7 @@ func TestVirtual_extend(t *testing.T) {
 		all, p := k.behind(s, newArena(t))
 		p.Train = false
 		want := slices.Clone(s.Hidden(p, all.ids))
-		cache := NewCache(len(s.Blocks), kvHeads*head, kernels.F32)
+		cache := NewPool(len(s.Blocks), kvHeads*head, kernels.F32).NewCache()
 		for _, cuts := range [][]int{{73}, {4, 5, 40, 73}} {
 			cache.Reset()
 			if !slices.Equal(extendAll(t, s, cache, all.ids, cuts), want) {
@@ -196,7 +196,7 @@ func TestCache_store(t *testing.T) {
 	x := &op.Prefix{Rows: rows, Stride: 2 * width}
 	all := newRandom(6).floats(rows*x.Stride, 0, 1)
 	x.K, x.V = all, all[width:]
-	c := NewCache(1, width, kernels.BF16)
+	c := NewPool(1, width, kernels.BF16).NewCache()
 	c.store(0, x)
 	c.Advance(rows)
 	got := c.append(0, op.KV{}, newArena(t))

@@ -24,7 +24,8 @@ func TestGenerate(t *testing.T) {
 				m := tiny(t)
 				attach(t, m, c, 3)
 				o := generate.Options{MaxNew: 6, Batch: 2, Context: m.Room()}
-				err := generate.Greedy(context.Background(), m, prompts, o, func(i int, got []int32) error {
+				err := generate.Answers(context.Background(), m, prompts, o, func(a generate.Answer) error {
+					i, got := a.Prompt, a.IDs
 					if want := slowly(t, m, prompts[i], len(got)); !slices.Equal(got, want) || len(got) != o.MaxNew {
 						t.Errorf("prompt %d: %v, by whole passes %v", i, got, want)
 					}
@@ -56,9 +57,9 @@ func TestGenerate_room(t *testing.T) {
 	m := tiny(t)
 	attach(t, m, prompttuning.Prefix{Tokens: 50}, 1)
 	o := generate.Options{MaxNew: 100, Batch: 1, Context: m.Room()}
-	err := generate.Greedy(context.Background(), m, [][]int32{{1, 2, 3, 4}}, o, func(_ int, ids []int32) error {
-		if len(ids) != 64-50-4 {
-			t.Errorf("%d tokens", len(ids))
+	err := generate.Answers(context.Background(), m, [][]int32{{1, 2, 3, 4}}, o, func(a generate.Answer) error {
+		if len(a.IDs) != 64-50-4 {
+			t.Errorf("%d tokens", len(a.IDs))
 		}
 		return nil
 	})

@@ -162,6 +162,20 @@ func TestRun_metric(t *testing.T) {
 	}
 }
 
+// TestRun_lowerMetric: of an error rate the smallest is the best.
+func TestRun_lowerMetric(t *testing.T) {
+	tr := newTrial(4, 3, 2, 1, 0.5, 0.1)
+	scores, calls := []float64{30, 10, 10, 20}, 0
+	tr.Best, tr.Lower = "ter", true
+	tr.Score = func(context.Context) (map[string]float64, error) {
+		calls++
+		return map[string]float64{"ter": scores[calls-1]}, nil
+	}
+	if result := tr.run(t); result.BestStep != 2 || len(tr.kept) != 2 {
+		t.Errorf("kept %v, %+v", tr.kept, result)
+	}
+}
+
 func TestRun_noValidation(t *testing.T) {
 	tr := newTrial(4)
 	tr.Val, tr.Config.Patience = nil, 1

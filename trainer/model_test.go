@@ -43,7 +43,7 @@ func facts(t *testing.T, dropout float64) (*Trainer, *recorder) {
 	for _, f := range testkit.Facts() {
 		rows = append(rows, dataset.Row{ID: f.ID, Messages: []dataset.Message{{Role: "user", Content: f.Question}}, Answer: f.Answer})
 	}
-	samples, err := dataset.Encode(rows, dataset.Default(), format, &dataset.Report{})
+	samples, err := dataset.Samples(dataset.NewTable(rows...).View(), dataset.Default(), format, &dataset.Report{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,7 +101,9 @@ type Result struct {
 	BaseLoss, BestLoss float64
 	BestStep           int
 	Tokens             int // trained on, without padding
-	Seconds            float64
+	// Fill is the part of all passes' micro_tokens that was in use; a pass of one longer sample is full. 0 without packing.
+	Fill    float64
+	Seconds float64
 }
 
 // TotalSteps is the number of optimizer steps of a run over n samples.
@@ -140,6 +142,8 @@ type loop struct {
 	waited  int         // evaluations without a better score
 	based   bool        // the base was measured
 	result  Result
+
+	used, room int // positions in use in all passes, and what they had room for
 }
 
 // Run trains until all steps are done, no better score comes for Patience evaluations, or ctx ends. The parameters are then the
@@ -344,10 +348,18 @@ func (l *loop) passes(step int, samples []dataset.Sample, labels int) (float64, 
 }
 
 func (l *loop) pack(samples []dataset.Sample) []dataset.Batch {
-	if l.Pack {
-		return dataset.Passes(samples, l.Config.MicroTokens, l.Model.Virtual())
+	if !l.Pack {
+		return dataset.Passes(samples, 1, 0)
 	}
-	return dataset.Passes(samples, 1, 0)
+	ahead := l.Model.Virtual()
+	batches := dataset.Passes(samples, l.Config.MicroTokens, ahead)
+	for _, b := range batches {
+		n := b.Tokens() + ahead*len(b.Keys)
+		l.used += n
+		l.room += max(n, l.Config.MicroTokens)
+	}
+	l.result.Fill = float64(l.used) / float64(l.room)
+	return batches
 }
 
 // epochAt is how many times the training rows were gone over after a step.

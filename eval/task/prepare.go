@@ -76,7 +76,7 @@ const maxErrors = 10
 func (d *Definition) rows(split string) ([]*row, error) {
 	var rows []*row
 	for _, name := range d.Data[split] {
-		objects, err := dataset.Objects(d.locate(name), os.ReadFile)
+		objects, err := dataset.Objects(d.locate(name), dataset.Source{})
 		if err != nil {
 			return nil, fmt.Errorf("task: %s: %w", d.File, err)
 		}

@@ -9,64 +9,76 @@ import (
 )
 
 // TestAttend_float64: scores are off by (d+3)·2^-24 of their terms' sizes, below 1e-5 here, and so are, relatively, the weights;
-// with the exponential's 5e-7 and the sum over the keys, an output is within 5e-5 of the largest value.
+// with the exponential's 5e-7 and the sum over the keys, an output is within 5e-5 of the largest value. In BF16 that holds for rounded
+// queries, keys and values. Neither pages nor other heads change a bit.
 func TestAttend_float64(t *testing.T) {
-	forEachBackend(t, func(t *testing.T, r *rand.Rand) {
-		for _, d := range []int{1, 6, 16, 40, 64, 80, 128} {
-			for _, seen := range []int{1, 2, 5, 33, 300} {
-				n, step := 1+r.IntN(6), d*2+r.IntN(3)
-				q, k, v := randoms(r, n*d), randoms(r, seen*step), randoms(r, seen*step)
-				out, intact := guarded(make([]float32, n*d))
-				scale := float32(2 / math.Sqrt(float64(d)))
-				Attend(out, q, n, d, k, v, step, seen, scale, 0, make([]float32, n*seen))
-				for h := range n {
-					want := attendReference(q[h*d:(h+1)*d], k, v, step, seen, scale)
-					for i, w := range want {
-						if err := math.Abs(w - float64(out[h*d+i])); !(err <= 5e-5) {
-							t.Fatalf("d=%d, %d keys: out[%d,%d] = %v, want %v", d, seen, h, i, out[h*d+i], w)
-						}
-					}
-					alone := make([]float32, d)
-					Attend(alone, q[h*d:(h+1)*d], 1, d, k, v, step, seen, scale, 0, make([]float32, seen))
-					sameBits(t, "head alone", alone, out[h*d:(h+1)*d])
-				}
-				if !intact() {
-					t.Fatalf("d=%d, %d keys: wrote past the end", d, seen)
+	for _, prec := range []Precision{F32, BF16} {
+		dims := []int{1, 6, 16, 40, 64, 80, 128}
+		if prec == BF16 {
+			dims = []int{32, 64, 96, 128}
+		}
+		forEachBackend(t, func(t *testing.T, r *rand.Rand) {
+			for _, d := range dims {
+				for _, end := range []int{1, 2, 5, 33, 300} {
+					testAttend(t, r, prec, d, end)
 				}
 			}
-		}
-	})
+		})
+	}
 }
 
-// TestAttendHalves: the bounds of TestAttend_float64 hold for rounded queries, keys and values.
-func TestAttendHalves(t *testing.T) {
-	forEachBackend(t, func(t *testing.T, r *rand.Rand) {
-		for _, d := range []int{32, 64, 96, 128} {
-			for _, seen := range []int{1, 2, 5, 33, 300} {
-				n, step := 1+r.IntN(9), d/2+r.IntN(30)
-				q, _ := roundedRows(r, n, d, d/2)
-				k, keys := roundedRows(r, seen, d, step)
-				v, values := roundedRows(r, seen, d, step)
-				out, intact := guarded(make([]float32, n*d))
-				scale := float32(2 / math.Sqrt(float64(d)))
-				q = q[:n*d]
-				AttendHalves(out, q, n, d, keys, values, step, seen, scale, 0, make([]float32, n*seen))
-				for h := range n {
-					for i, w := range attendReference(q[h*d:(h+1)*d], k, v, d, seen, scale) {
-						if err := math.Abs(w - float64(out[h*d+i])); !(err <= 5e-5) {
-							t.Fatalf("d=%d, %d keys: out[%d,%d] = %v, want %v", d, seen, h, i, out[h*d+i], w)
-						}
-					}
-					alone := make([]float32, d)
-					AttendHalves(alone, q[h*d:(h+1)*d], 1, d, keys, values, step, seen, scale, 0, make([]float32, seen))
-					sameBits(t, "head alone", alone, out[h*d:(h+1)*d])
-				}
-				if !intact() {
-					t.Fatalf("d=%d, %d keys: wrote past the end", d, seen)
+func testAttend(t *testing.T, r *rand.Rand, prec Precision, d, end int) {
+	n, first := 1+r.IntN(9), r.IntN(end)
+	words := d >> prec
+	step := words + r.IntN(30)
+	q, k, v := randoms(r, n*d), randoms(r, end*step), randoms(r, end*step)
+	keys, values := k, v // as attendReference reads them
+	if prec == BF16 {
+		q, _ = roundedRows(r, n, d, d/2)
+		keys, k = roundedRows(r, end, d, step)
+		values, v = roundedRows(r, end, d, step)
+	}
+	wide := len(keys) / end
+	scale := float32(2 / math.Sqrt(float64(d)))
+	var whole []float32
+	for _, rows := range []int{end, 1, 3, 32} {
+		kv := paged(k, v, rows, step, prec)
+		out, intact := guarded(make([]float32, n*d))
+		Attend(out, q, n, d, kv, first, end, scale, 0, make([]float32, n*(end-first)))
+		if rows == end {
+			whole = out
+		}
+		sameBits(t, fmt.Sprintf("pages of %d", rows), out, whole)
+		for h := range n {
+			for i, w := range attendReference(q[h*d:(h+1)*d], keys[first*wide:], values[first*wide:], wide, end-first, scale) {
+				if err := math.Abs(w - float64(out[h*d+i])); !(err <= 5e-5) {
+					t.Fatalf("d=%d, keys %d to %d in pages of %d: out[%d,%d] = %v, want %v", d, first, end, rows, h, i, out[h*d+i], w)
 				}
 			}
+			alone := make([]float32, d)
+			Attend(alone, q[h*d:(h+1)*d], 1, d, kv, first, end, scale, 0, make([]float32, end-first))
+			sameBits(t, "head alone", alone, out[h*d:(h+1)*d])
 		}
-	})
+		if !intact() {
+			t.Fatalf("d=%d, %d keys: wrote past the end", d, end)
+		}
+	}
+}
+
+// paged cuts keys and values, rows of step words, into pages that begin with something else.
+func paged(k, v []float32, rows, step int, prec Precision) *Paged {
+	const head = 5
+	kv := &Paged{Rows: rows, K: head, V: head + rows*step, Step: step, Prec: prec}
+	for at := 0; at < len(k); at += rows * step {
+		page := make([]float32, head+2*rows*step)
+		for i := range page {
+			page[i] = float32(math.NaN())
+		}
+		copy(page[kv.K:kv.V], k[at:])
+		copy(page[kv.V:], v[at:])
+		kv.Pages = append(kv.Pages, page)
+	}
+	return kv
 }
 
 // roundedRows is random rows of d values that bfloat16 has, and the same in words, rows step apart.
@@ -154,11 +166,11 @@ func BenchmarkAttend(b *testing.B) {
 	for _, seen := range []int{64, 1024} {
 		const n, d, step = 3, 64, 192
 		q, k, v := randoms(r, n*d), randoms(r, seen*step), randoms(r, seen*step)
-		out, scores := make([]float32, n*d), make([]float32, n*seen)
+		out, scores, kv := make([]float32, n*d), make([]float32, n*seen), paged(k, v, 32, step, F32)
 		b.Run(fmt.Sprint(seen), func(b *testing.B) {
 			b.SetBytes(int64(8 * seen * d))
 			for b.Loop() {
-				Attend(out, q, n, d, k, v, step, seen, 0.125, 0, scores)
+				Attend(out, q, n, d, kv, 0, seen, 0.125, 0, scores)
 			}
 		})
 	}

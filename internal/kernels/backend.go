@@ -24,7 +24,8 @@ type backend struct {
 	roundRow func(dst, src []float32)
 	// dots computes dst[i·dstStep+r] = x_i·w_r for n rows x_i and m rows w_r of length k, xStep and wStep apart.
 	dots func(dst []float32, dstStep int, x []float32, xStep, n int, w []float32, wStep, m, k int)
-	// mix computes dst_i = sum over r of p[i·pStep+r]·v_r for n rows dst_i of length d, dstStep apart, and m rows v_r, vStep apart.
+	// mix computes dst_i += sum over r of p[i·pStep+r]·v_r for n rows dst_i of length d, dstStep apart, and m rows v_r, vStep apart:
+	// one chain over r in ascending order, so that rows may come in several calls.
 	mix func(dst []float32, dstStep int, p []float32, pStep, n int, v []float32, vStep, m, d int)
 	// dotsBF16 and mixBF16 are the same for weights and values in bfloat16, and dotsBF16 for such x too, two values in a word, which xStep,
 	// wStep and vStep count; k and d are multiples of 32. Both are nil where they are not faster.

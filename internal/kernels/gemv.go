@@ -146,7 +146,6 @@ func dotsGeneric(dst []float32, dstStep int, x []float32, xStep, n int, w []floa
 func mixGeneric(dst []float32, dstStep int, p []float32, pStep, n int, v []float32, vStep, m, d int) {
 	for i := range n {
 		out := dst[i*dstStep : i*dstStep+d]
-		clear(out)
 		for r, a := range p[i*pStep : i*pStep+m] {
 			axpyGeneric(out, a, v[r*vStep:r*vStep+d])
 		}

@@ -165,7 +165,7 @@ func rowsQ6_KAVX2(dst *float32, dstStep int, x *float32, xStep int, w *byte, wSt
 //go:noescape
 func rowsF32x2AVX2(dst *float32, dstStep int, x *float32, xStep int, w *byte, wStep, rows, k int)
 
-// The mix functions compute dst_i = sum of p[i·pStep+r]·v_r over rows v_r, for 1 to 4 sums; columns is a multiple of 16.
+// The mix functions compute dst_i += sum of p[i·pStep+r]·v_r over rows v_r, for 1 to 4 sums; columns is a multiple of 16.
 
 //go:noescape
 func mix1AVX512(dst *float32, dstStep int, p *float32, pStep int, v *float32, vStep, rows, columns int)

@@ -26,7 +26,7 @@ func (s Scorer) Score(ctx context.Context, requests []task.Request, step func(n 
 	for i, q := range requests {
 		r.tokens[i] = make([]token, len(q.Continuation))
 	}
-	err := s.Model.WithPrecision(kernels.F32, func() error { return r.run(ctx, step) })
+	err := s.Model.WithPrecision(kernels.F32, func() error { r.pool = s.Model.NewPool(); return r.run(ctx, step) })
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ type scoring struct {
 	model    *model.Model
 	requests []task.Request
 	tokens   [][]token // of each request's continuation
-	free     []*nn.Cache
+	pool     *nn.Pool
 }
 
 func (r *scoring) run(ctx context.Context, step func(n int)) error {
@@ -110,7 +110,7 @@ func fitting(groups []*group, tokens func(*group) int) int {
 func (r *scoring) batch(groups []*group) error {
 	longest := 0
 	for _, g := range groups {
-		g.cache = r.fresh()
+		g.cache = r.pool.NewCache()
 		longest = max(longest, len(g.requests))
 	}
 	if err := r.contexts(groups); err != nil {
@@ -132,21 +132,9 @@ func (r *scoring) batch(groups []*group) error {
 		}
 	}
 	for _, g := range groups {
-		r.free = append(r.free, g.cache)
+		g.cache.Reset()
 	}
 	return nil
-}
-
-// fresh is an empty cache.
-func (r *scoring) fresh() *nn.Cache {
-	n := len(r.free)
-	if n == 0 {
-		return r.model.NewCache()
-	}
-	c := r.free[n-1]
-	r.free = r.free[:n-1]
-	c.Reset()
-	return c
 }
 
 // contexts feeds all contexts. The logits behind a context score the first token of each of its continuations.

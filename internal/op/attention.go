@@ -20,11 +20,8 @@ type Attention struct {
 // DefaultScale is 1/√headDim.
 func DefaultScale(headDim int) float32 { return float32(1 / math.Sqrt(float64(headDim))) }
 
-// KV is one sequence's keys and values after RoPE, [rows, K·HeadDim] each. The decode step takes them in BF16 too, two values in a word.
-type KV struct {
-	K, V []float32
-	Prec kernels.Precision
-}
+// KV is one sequence's keys and values after RoPE, [rows, K·HeadDim] each.
+type KV struct{ K, V []float32 }
 
 // AttentionState is what the forward pass leaves for the backward pass.
 type AttentionState struct {
@@ -77,7 +74,7 @@ func (a *Attention) Rotate(p *Pass, rope *Rope, q, k []float32) {
 }
 
 // AttentionExtend computes out [T,H·HeadDim] for sequences that began earlier. kv[s] holds the keys and values of
-// sequence s in F32, a prefix's first, as many rows as its last position in the pass plus one; they and q are turned by RoPE already.
+// sequence s, a prefix's first, as many rows as its last position in the pass plus one; they and q are turned by RoPE already.
 func AttentionExtend(p *Pass, a *Attention, out kernels.Act, q []float32, kv []KV) {
 	g := newAttend(p, a, out, q)
 	defer attends.Put(g)

@@ -13,7 +13,7 @@ type Decoder struct {
 	T     int
 	Pos   []int32           // [T] positions of the tokens
 	Prec  kernels.Precision // of products with frozen weights; slots are float32
-	KV    []KV              // [T] the block's keys and values, the last row the token's own, which Block writes
+	KV    []kernels.Paged   // [T] the block's keys and values, rows [K·HeadDim]; Block writes the token's own
 	Arena *kernels.Arena
 
 	products []kernels.RowProduct
@@ -193,29 +193,29 @@ type decodeAttention struct {
 
 func (s *decodeAttention) Task(i int) {
 	t, h := i/s.KVHeads, i%s.KVHeads
-	n, hd, width := s.Heads/s.KVHeads, s.HeadDim, s.KVHeads*s.HeadDim
+	n, hd := s.Heads/s.KVHeads, s.HeadDim
 	pos, kv := s.d.Pos[t:t+1], s.d.KV[t]
-	seen := int(pos[0]) + 1
+	end := int(pos[0]) + 1
 	q, k, v := s.q[i*n*hd:(i+1)*n*hd], s.k[i*hd:(i+1)*hd], s.v[i*hd:(i+1)*hd]
 	if s.cos != nil {
 		kernels.RoPE(q, 1, n, hd, n*hd, pos, s.cos, s.sin, false)
 		kernels.RoPE(k, 1, 1, hd, hd, pos, s.cos, s.sin, false)
 	}
-	attend, store, words := kernels.Attend, copyRow, hd
+	store, words := copyRow, hd
 	if kv.Prec == kernels.BF16 {
-		attend, store, words, width = kernels.AttendHalves, kernels.RoundRow, hd/2, width/2
+		store, words = kernels.RoundRow, hd/2
 	}
-	own := (seen-1)*width + h*words
-	store(kv.K[own:own+words], k)
-	store(kv.V[own:own+words], v)
+	kv.K, kv.V = kv.K+h*words, kv.V+h*words
+	page, atK, atV := kv.Row(end - 1)
+	store(page[atK:atK+words], k)
+	store(page[atV:atV+words], v)
 	first := 0
 	if s.Window > 0 {
-		first = max(0, seen-s.Window)
+		first = max(0, end-s.Window)
 	}
-	at, seen := first*width+h*words, seen-first
 	scores := scoreRows.Get()
-	*scores = kernels.Grow(*scores, n*seen)
-	attend(s.out[i*n*hd:(i+1)*n*hd], q, n, hd, kv.K[at:], kv.V[at:], width, seen, s.Scale, s.SoftCap, *scores)
+	*scores = kernels.Grow(*scores, n*(end-first))
+	kernels.Attend(s.out[i*n*hd:(i+1)*n*hd], q, n, hd, &kv, first, end, s.Scale, s.SoftCap, *scores)
 	scoreRows.Put(scores)
 }
 

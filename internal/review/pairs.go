@@ -108,6 +108,9 @@ func readAnswers(path string) ([]run.Prediction, error) {
 		if err := json.Unmarshal(line, &p); err != nil {
 			return nil, fmt.Errorf("review: %s:%d: %w", path, n, err)
 		}
+		if p.Sample != nil && *p.Sample > 0 {
+			continue // of several answers the first is judged
+		}
 		if i, ok := at[p.ID]; ok {
 			list[i] = p
 			continue

@@ -19,6 +19,9 @@ type Prediction struct {
 	Prompt     string `json:"prompt"`
 	Prediction string `json:"prediction"`
 	Reference  string `json:"reference"`
+	Sample     *int   `json:"sample,omitempty"`   // which of several answers to the row; nil if it has one
+	Decoding   any    `json:"decoding,omitempty"` // how the answer was written, if not greedily
+	Key        string `json:"key,omitempty"`      // identifies all that the answer depends on
 }
 
 // Append opens a row file of the run (LogFile, PredictionsFile) to go on with it, and makes it if need be.

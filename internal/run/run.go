@@ -9,6 +9,7 @@ package run
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,6 +72,22 @@ func Create(root, name string, started time.Time) (*Run, error) {
 	return r, nil
 }
 
+// Folder makes a folder for runs that belong together, as Create names one, and returns its path.
+func Folder(root, name string, started time.Time) (string, error) {
+	if err := CheckName(name); err != nil {
+		return "", err
+	}
+	err := os.MkdirAll(root, 0o777)
+	dir := ""
+	if err == nil {
+		dir, err = makeFresh(root, name+"-"+started.Format(stamp))
+	}
+	if err != nil {
+		return "", fmt.Errorf("run: %w", err)
+	}
+	return dir, nil
+}
+
 // makeFresh makes the first of root/base, root/base-2, … that is not there. Mkdir decides, so two
 // processes never get the same one.
 func makeFresh(root, base string) (string, error) {
@@ -124,6 +141,22 @@ func (r *Run) WriteJSON(name string, v any) error {
 		return fmt.Errorf("run: %s: %w", r.Path(name), err)
 	}
 	return r.WriteFile(name, data)
+}
+
+// Write puts a file into the run as write gives it.
+func (r *Run) Write(name string, write func(io.Writer) error) error {
+	f, err := atomicfile.Create(r.Path(name))
+	if err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	defer f.Abort()
+	if err := write(f); err != nil {
+		return fmt.Errorf("run: %s: %w", r.Path(name), err)
+	}
+	if err := f.Commit(); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	return nil
 }
 
 // WriteFile puts a file into the run.

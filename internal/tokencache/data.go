@@ -3,6 +3,7 @@ package tokencache
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -18,40 +19,23 @@ type Data struct {
 	Tokens     int  // of all training samples
 	Rows       Rows // of each part, before tokenizing
 	Report     *dataset.Report
-	Split      []byte // the split as a manifest (dataset.Manifest)
 
 	val, test answered
-	mapping   *weights.Mapping // nil for data made from rows
-	path      string           // of the file
-	bulk      int64            // where what Whole checks begins
-	sum       uint32           // its checksum
+	head      head
+	bytes     []byte           // all of the file
+	index     int64            // where in it the index begins
+	mapping   *weights.Mapping // nil for data in memory
+	file      *os.File         // what is mapped
+	temporary string           // the file's name if it goes with Close
 }
 
 // Rows counts the rows of the parts.
 type Rows struct{ Train, Val, Test int }
 
-// answered are the rows of a part that a model answers: themselves, or as JSON, one a line.
+// answered are the rows of a part that a model answers, as JSON, one a line.
 type answered struct {
-	rows []dataset.Row
 	json []byte
 	n    int
-}
-
-// FromRows makes Data of rows that are split and tokenized.
-func FromRows(parts dataset.Parts, train, val []dataset.Sample, report *dataset.Report) (*Data, error) {
-	var split bytes.Buffer
-	if err := parts.Manifest().Write(&split); err != nil {
-		return nil, err
-	}
-	tokens := 0
-	for i := range train {
-		tokens += len(train[i].IDs)
-	}
-	return &Data{
-		Train: dataset.List(train), Val: dataset.List(val), Tokens: tokens, Report: report, Split: split.Bytes(),
-		Rows: Rows{len(parts.Train), len(parts.Val), len(parts.Test)},
-		val:  answered{rows: parts.Val, n: len(parts.Val)}, test: answered{rows: parts.Test, n: len(parts.Test)},
-	}, nil
 }
 
 // ValRows returns the first rows of the validation part; all for a limit of 0.
@@ -60,23 +44,27 @@ func (d *Data) ValRows(limit int) ([]dataset.Row, error) { return d.val.first(li
 // TestRows returns the first rows of the test part; all for a limit of 0.
 func (d *Data) TestRows(limit int) ([]dataset.Row, error) { return d.test.first(limit) }
 
-// Whole reports whether tokens, split and rows are as they were stored. It may run beside other work: it reads the file instead of touching
-// the mapping, whose page faults would hold up everything else.
+// WriteSplit writes the split as a manifest (dataset.Parts.WriteManifest).
+func (d *Data) WriteSplit(w io.Writer) error {
+	at := int64(tableSize) + int64(d.head.lengths[tokenSection]) + int64(pad(d.head.lengths[tokenSection]))
+	_, err := io.Copy(w, d.section(at, at+int64(d.head.lengths[splitSection])))
+	return err
+}
+
+// section reads bytes from and up to to of the file. It reads the file instead of touching the mapping: page faults would hold up everything else, and pages
+// count as memory in use.
+func (d *Data) section(from, to int64) io.Reader {
+	if d.file != nil {
+		return struct{ io.Reader }{io.NewSectionReader(d.file, from, to-from)}
+	}
+	return bytes.NewReader(d.bytes[from:to])
+}
+
+// Whole reports whether tokens, split and rows are as they were stored. It may run beside other work.
 func (d *Data) Whole() bool {
-	if d.mapping == nil {
-		return true
-	}
-	f, err := os.Open(d.path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	if _, err := f.Seek(d.bulk, io.SeekStart); err != nil {
-		return false
-	}
 	h := crc32.New(castagnoli)
-	_, err = io.CopyBuffer(h, struct{ io.Reader }{f}, make([]byte, 1<<18))
-	return err == nil && h.Sum32() == d.sum
+	_, err := io.CopyBuffer(h, d.section(tableSize, d.index), make([]byte, 1<<18))
+	return err == nil && h.Sum32() == d.head.bulk
 }
 
 // Close releases the mapped file; samples must not be used any more.
@@ -84,16 +72,17 @@ func (d *Data) Close() error {
 	if d.mapping == nil {
 		return nil
 	}
-	return d.mapping.Close()
+	err := errors.Join(d.mapping.Close(), d.file.Close())
+	if d.temporary != "" {
+		err = errors.Join(err, os.Remove(d.temporary))
+	}
+	return err
 }
 
 func (a *answered) first(limit int) ([]dataset.Row, error) {
 	n := a.n
 	if limit > 0 {
 		n = min(n, limit)
-	}
-	if a.json == nil {
-		return a.rows[:n], nil
 	}
 	rows := make([]dataset.Row, n)
 	text := a.json
@@ -105,20 +94,4 @@ func (a *answered) first(limit int) ([]dataset.Row, error) {
 		}
 	}
 	return rows, nil
-}
-
-// lines are all rows as JSON.
-func (a *answered) lines() ([]byte, error) {
-	if a.json != nil {
-		return a.json, nil
-	}
-	b := []byte{} // not nil: an empty part is no missing one
-	for i := range a.rows {
-		line, err := json.Marshal(&a.rows[i])
-		if err != nil {
-			return nil, err
-		}
-		b = append(append(b, line...), '\n')
-	}
-	return b, nil
 }

@@ -1,24 +1,24 @@
 package tokencache
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"hash/crc32"
 	"io"
-	"slices"
+	"os"
 	"unsafe"
 
 	"ft/dataset"
 	"ft/weights"
 )
 
-// A file is a header, the lengths of the sections, and the sections, one behind the other, each padded to 8 bytes: meta (JSON), ids of the samples (text), a record for each
-// sample, token ids and labels of all samples (int32), the split, rows of val and of test (JSON lines). All numbers are little-endian.
+// A file is a header, the lengths of the sections, and the sections, one behind the other, each padded to 8 bytes: of each sample its token ids and then its labels (int32), the
+// split, rows of val and of test (JSON lines), meta (JSON), ids of the samples (text), a record for each sample. What grows with the text comes first, so that it
+// is written as it is made. All numbers are little-endian.
 const (
-	layout     = 1 // goes up when anything about the file changes
+	layout     = 2 // goes up when anything about the file changes
 	magic      = "ft data\n"
 	headerSize = 8 + 32 + 8 + 4 + 4 // magic, key, bytes of the file, checksum of lengths and of meta to records, checksum of the rest
 	recordSize = 8 + 8 + 4 + 4      // key, end in tokens, end in the text of ids, prompt
@@ -26,18 +26,17 @@ const (
 
 // sections of a file.
 const (
-	metaSection = iota
-	idSection
-	recordSection
-	tokenSection
-	labelSection
+	tokenSection = iota
 	splitSection
 	valSection
 	testSection
+	metaSection
+	idSection
+	recordSection
 	sections
 )
 
-// meta is the first section.
+// meta is what the file says of all samples and rows.
 type meta struct {
 	Train, Val int // samples
 	Tokens     int // of train
@@ -56,73 +55,76 @@ var (
 // tableSize is the number of bytes of header and table of sections.
 const tableSize = headerSize + 8*sections
 
-// write writes the file.
+// head is the begin of a file, up to its first section.
+type head struct {
+	key         [32]byte
+	total       uint64
+	index, bulk uint32 // checksums
+	lengths     [sections]uint64
+}
+
+func (h *head) bytes() []byte {
+	b := append([]byte(magic), h.key[:]...)
+	b = binary.LittleEndian.AppendUint64(b, h.total)
+	b = binary.LittleEndian.AppendUint32(b, h.index)
+	b = binary.LittleEndian.AppendUint32(b, h.bulk)
+	return append(b, h.table()...)
+}
+
+func (h *head) table() []byte {
+	var b []byte
+	for _, n := range h.lengths {
+		b = binary.LittleEndian.AppendUint64(b, n)
+	}
+	return b
+}
+
+// readHead reads the begin of a file; false if it is none.
+func readHead(file []byte) (h head, ok bool) {
+	if len(file) < tableSize || string(file[:len(magic)]) != magic {
+		return h, false
+	}
+	b := file[len(magic):]
+	b = b[copy(h.key[:], b):]
+	h.total, h.index, h.bulk = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint32(b[12:])
+	for i := range h.lengths {
+		h.lengths[i] = binary.LittleEndian.Uint64(file[headerSize+8*i:])
+	}
+	return h, true
+}
+
+// pad is the number of bytes from n to the next multiple of 8.
+func pad(n uint64) int { return int(-n & 7) }
+
+// write writes the data as the file of a key.
 func (d *Data) write(w io.Writer, k Key) error {
 	if !littleEndian {
 		return errEndian
 	}
-	s, err := d.sections()
-	if err != nil {
+	h := d.head
+	h.key = k.hash
+	if _, err := w.Write(h.bytes()); err != nil {
 		return err
 	}
-	head := append([]byte(magic), k.hash[:]...)
-	total := uint64(tableSize)
-	for _, b := range s {
-		total += uint64(len(b) + pad(len(b)))
-	}
-	head = binary.LittleEndian.AppendUint64(head, total)
-	var table []byte
-	for _, b := range s {
-		table = binary.LittleEndian.AppendUint64(table, uint64(len(b)))
-	}
-	index, bulk := crc32.Checksum(table, castagnoli), uint32(0)
-	for i, b := range s {
-		sum := &index
-		if i >= tokenSection {
-			sum = &bulk
-		}
-		*sum = crc32.Update(*sum, castagnoli, b)
-		*sum = crc32.Update(*sum, castagnoli, make([]byte, pad(len(b))))
-	}
-	head = binary.LittleEndian.AppendUint32(head, index)
-	head = binary.LittleEndian.AppendUint32(head, bulk)
-	out := bufio.NewWriterSize(w, 1<<20)
-	out.Write(head)
-	out.Write(table)
-	for _, b := range s {
-		out.Write(b)
-		out.Write(make([]byte, pad(len(b))))
-	}
-	return out.Flush() // has the first error of all writes
-}
-
-// pad is the number of bytes from n to the next multiple of 8.
-func pad(n int) int { return -n & 7 }
-
-// sections are the file's content.
-func (d *Data) sections() (s [sections][]byte, err error) {
-	if s[metaSection], err = json.Marshal(meta{d.Train.Len(), d.Val.Len(), d.Tokens, d.Rows, d.Report}); err != nil {
-		return s, err
-	}
-	for _, sample := range slices.Concat(dataset.All(d.Train), dataset.All(d.Val)) {
-		s[idSection] = append(s[idSection], sample.ID...)
-		s[tokenSection] = append(s[tokenSection], asBytes(sample.IDs)...)
-		s[labelSection] = append(s[labelSection], asBytes(sample.Labels)...)
-		r := binary.LittleEndian.AppendUint64(s[recordSection], sample.Key)
-		r = binary.LittleEndian.AppendUint64(r, uint64(len(s[tokenSection])/4))
-		r = binary.LittleEndian.AppendUint32(r, uint32(len(s[idSection])))
-		s[recordSection] = binary.LittleEndian.AppendUint32(r, uint32(sample.Prompt))
-	}
-	s[splitSection] = d.Split
-	if s[valSection], err = d.val.lines(); err != nil {
-		return s, err
-	}
-	s[testSection], err = d.test.lines()
-	return s, err
+	_, err := io.Copy(w, d.section(tableSize, int64(h.total)))
+	return err
 }
 
 // openData maps a file and checks it against its key and the checksum of its index.
 func openData(path string, k Key) (*Data, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	d, err := mapData(f, path, k.hash)
+	if err != nil {
+		f.Close()
+	}
+	return d, err
+}
+
+// mapData maps an open file, which Data closes.
+func mapData(f *os.File, path string, key [32]byte) (*Data, error) {
 	if !littleEndian {
 		return nil, errEndian
 	}
@@ -130,46 +132,43 @@ func openData(path string, k Key) (*Data, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := readData(m.Bytes, k)
+	d, err := readData(m.Bytes, key)
 	if err != nil {
 		m.Close()
 		return nil, err
 	}
-	d.mapping, d.path = m, path
+	d.mapping, d.file = m, f
 	return d, nil
 }
 
-func readData(file []byte, k Key) (*Data, error) {
-	if len(file) < tableSize || string(file[:len(magic)]) != magic || !bytes.Equal(file[len(magic):len(magic)+32], k.hash[:]) {
-		return nil, errForeign
-	}
-	head := file[len(magic)+32:]
-	if binary.LittleEndian.Uint64(head) != uint64(len(file)) {
+// readData makes Data of a file's bytes.
+func readData(file []byte, key [32]byte) (*Data, error) {
+	h, ok := readHead(file)
+	if !ok || !bytes.Equal(h.key[:], key[:]) || h.total != uint64(len(file)) {
 		return nil, errForeign
 	}
 	var s [sections][]byte
-	var start [sections + 1]uint64
-	start[0] = tableSize
-	for i := range s {
-		n := binary.LittleEndian.Uint64(file[headerSize+8*i:])
-		at := start[i]
-		if n > uint64(len(file))-at {
+	at := uint64(tableSize)
+	var index uint64 // where the index begins
+	for i, n := range h.lengths {
+		if i == metaSection {
+			index = at
+		}
+		if n > h.total-at || uint64(pad(n)) > h.total-at-n {
 			return nil, errForeign
 		}
 		s[i] = file[at : at+n : at+n]
-		if start[i+1] = at + n + uint64(pad(int(n))); start[i+1] > uint64(len(file)) {
-			return nil, errForeign
-		}
+		at += n + uint64(pad(n))
 	}
-	bulk := start[tokenSection]
-	if crc32.Checksum(file[headerSize:bulk], castagnoli) != binary.LittleEndian.Uint32(head[8:]) {
+	sum := crc32.Update(crc32.Checksum(h.table(), castagnoli), castagnoli, file[index:])
+	if at != h.total || sum != h.index {
 		return nil, errForeign
 	}
 	d, err := toData(s)
 	if err != nil {
 		return nil, err
 	}
-	d.bulk, d.sum = int64(bulk), binary.LittleEndian.Uint32(head[12:])
+	d.bytes, d.head, d.index = file, h, int64(index)
 	return d, nil
 }
 
@@ -184,8 +183,8 @@ func toData(s [sections][]byte) (*Data, error) {
 		return nil, errForeign
 	}
 	return &Data{
-		Train: all.part(0, m.Train), Val: all.part(m.Train, all.Len()), Tokens: m.Tokens, Rows: m.Rows, Report: m.Report, Split: s[splitSection],
-		val: answered{json: s[valSection], n: m.Rows.Val}, test: answered{json: s[testSection], n: m.Rows.Test},
+		Train: all.part(0, m.Train), Val: all.part(m.Train, all.Len()), Tokens: m.Tokens, Rows: m.Rows, Report: m.Report,
+		val: answered{s[valSection], m.Rows.Val}, test: answered{s[testSection], m.Rows.Test},
 	}, nil
 }
 

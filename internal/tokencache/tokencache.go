@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -33,6 +34,8 @@ const (
 	dataExt = ".data"
 	sumExt  = ".sum"
 	unused  = 30 * 24 * time.Hour // after which a file is removed
+
+	abandoned = 2 * 24 * time.Hour // after which that is done to one which a crash left half-made
 )
 
 // Key identifies prepared data.
@@ -50,6 +53,10 @@ func (k Key) file(c *Cache) string {
 // hashed before and has kept size, times and identity is taken from the cache; Confirm is for those who hash it again.
 func (c *Cache) Key(d dataset.Config, text [sha256.Size]byte) (Key, error) {
 	k := Key{Sums: map[string]string{}}
+	var err error
+	if d.Files, _, err = dataset.Resolve(d.Files); err != nil {
+		return Key{}, err
+	}
 	paths := d.Files
 	if d.Split.Manifest != "" {
 		paths = append(paths[:len(paths):len(paths)], d.Split.Manifest)
@@ -107,6 +114,9 @@ func (c *Cache) Store(k Key, d *Data) error {
 		return err
 	}
 	c.sweep()
+	if d.temporary != "" && runtime.GOOS != "windows" { // where a file that is open can be renamed
+		return d.adopt(k.file(c), k)
+	}
 	f, err := atomicfile.Create(k.file(c))
 	if err != nil {
 		return err
@@ -118,6 +128,23 @@ func (c *Cache) Store(k Key, d *Data) error {
 	return f.Commit()
 }
 
+// adopt gives the file that the data was built in the name of a key's.
+func (d *Data) adopt(path string, k Key) error {
+	h := d.head
+	h.key = k.hash
+	if _, err := d.file.WriteAt(h.bytes(), 0); err != nil {
+		return err
+	}
+	if err := d.file.Sync(); err != nil {
+		return err
+	}
+	if err := os.Rename(d.temporary, path); err != nil {
+		return err
+	}
+	d.temporary = ""
+	return nil
+}
+
 // sweep removes old files of ours.
 func (c *Cache) sweep() {
 	entries, err := os.ReadDir(c.dir)
@@ -125,9 +152,14 @@ func (c *Cache) sweep() {
 		return
 	}
 	for _, e := range entries {
-		ours := strings.HasSuffix(e.Name(), dataExt) || strings.HasSuffix(e.Name(), sumExt) ||
-			strings.HasPrefix(e.Name(), ".") && strings.HasSuffix(e.Name(), ".tmp") // left by a crash
-		if info, err := e.Info(); ours && err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > unused {
+		age := unused
+		switch name := e.Name(); {
+		case strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".tmp"):
+			age = abandoned
+		case !strings.HasSuffix(name, dataExt) && !strings.HasSuffix(name, sumExt):
+			continue // not ours
+		}
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > age {
 			os.Remove(filepath.Join(c.dir, e.Name()))
 		}
 	}

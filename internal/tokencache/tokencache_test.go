@@ -51,7 +51,10 @@ func key(t *testing.T, c *Cache, d dataset.Config) Key {
 }
 
 // made is Data of n samples a part, the first of them empty in all that can be empty.
-func made(t *testing.T, n int) *Data {
+func made(t *testing.T, n int) *Data { return built(t, n, "") }
+
+// built is made by a Builder that may write files in dir.
+func built(t *testing.T, n int, dir string) *Data {
 	t.Helper()
 	sample := func(id string, i int) dataset.Sample {
 		s := dataset.Sample{ID: id, Key: uint64(i)<<60 + uint64(i), Prompt: i}
@@ -69,19 +72,33 @@ func made(t *testing.T, n int) *Data {
 			Messages: []dataset.Message{{Role: "system", Content: ""}, {Role: "user", Content: strings.Repeat("医", i)}},
 		}
 	}
-	var parts dataset.Parts
+	var rows [3][]dataset.Row
 	var train, val []dataset.Sample
 	for i := range n {
-		parts.Train = append(parts.Train, row(fmt.Sprint("t", i), i))
-		parts.Val = append(parts.Val, row(fmt.Sprint("v", i), i))
-		parts.Test = append(parts.Test, row(fmt.Sprint("e", i), i), row(fmt.Sprint("f", i), i))
+		rows[0] = append(rows[0], row(fmt.Sprint("t", i), i))
+		rows[1] = append(rows[1], row(fmt.Sprint("v", i), i))
+		rows[2] = append(rows[2], row(fmt.Sprint("e", i), i), row(fmt.Sprint("f", i), i))
 		train = append(train, sample(strings.Repeat("é", i), i))
 		val = append(val, sample(fmt.Sprint("v", i), n-i))
 	}
 	report := &dataset.Report{
 		Rows: 4 * n, Kept: 3, Dropped: map[string]int{"too_long": 1}, Notes: map[string]int{}, IDs: map[string][]string{"too_long": {"x"}},
 	}
-	d, err := FromRows(parts, train, val, report)
+	view := func(rows []dataset.Row) dataset.View { return dataset.NewTable(rows...).View() }
+	parts := dataset.Parts{Train: view(rows[0]), Val: view(rows[1]), Test: view(rows[2])}
+	b := NewBuilder(dir)
+	defer b.Close()
+	for _, s := range train {
+		if err := b.Train(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range val {
+		if err := b.Val(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := b.Data(parts, report)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,13 +109,17 @@ func made(t *testing.T, n int) *Data {
 func same(t *testing.T, got, want *Data) {
 	t.Helper()
 	read := func(d *Data) map[string]any {
+		var split strings.Builder
+		if err := d.WriteSplit(&split); err != nil {
+			t.Fatal(err)
+		}
 		val, err := d.ValRows(0)
 		test, err2 := d.TestRows(2)
 		if err := errors.Join(err, err2); err != nil {
 			t.Fatal(err)
 		}
 		all := map[string]any{
-			"val rows": val, "test rows": test, "tokens": d.Tokens, "rows": d.Rows, "report": d.Report, "split": string(d.Split),
+			"val rows": val, "test rows": test, "tokens": d.Tokens, "rows": d.Rows, "report": d.Report, "split": split.String(),
 		}
 		for name, set := range map[string]dataset.Set{"train": d.Train, "val": d.Val} {
 			for i := range set.Len() {

@@ -9,10 +9,10 @@ import (
 // view is samples in a mapped file, as a dataset.Set. Nothing is made of a sample before it is asked for, so a large file opens like a small
 // one.
 type view struct {
-	records        []byte
-	text           []byte // ids of samples, one behind the other
-	tokens, labels []int32
-	lo, hi         int // the samples of the file that are this set's
+	records []byte
+	text    []byte  // ids of samples, one behind the other
+	tokens  []int32 // of each sample, and then its labels
+	lo, hi  int     // the samples of the file that are this set's
 }
 
 // record is what the file says of a sample: where it ends, the one before it being where it begins.
@@ -25,7 +25,7 @@ type record struct {
 
 // newView makes a view of all samples; false if the records do not fit the rest.
 func newView(s [sections][]byte) (*view, bool) {
-	v := &view{records: s[recordSection], text: s[idSection], tokens: asInts(s[tokenSection]), labels: asInts(s[labelSection])}
+	v := &view{records: s[recordSection], text: s[idSection], tokens: asInts(s[tokenSection])}
 	v.hi = len(v.records) / recordSize
 	var last record
 	for i := range v.hi {
@@ -35,7 +35,7 @@ func newView(s [sections][]byte) (*view, bool) {
 		}
 		last = r
 	}
-	return v, last.end == uint64(len(v.tokens)) && last.end == uint64(len(v.labels)) && int(last.textEnd) == len(v.text)
+	return v, 2*last.end == uint64(len(v.tokens)) && int(last.textEnd) == len(v.text)
 }
 
 // part is samples lo to hi of the file.
@@ -67,8 +67,9 @@ func (v *view) At(i int) dataset.Sample {
 		from = v.record(i - 1)
 	}
 	r := v.record(i)
+	middle := from.end + r.end
 	return dataset.Sample{
 		ID: string(v.text[from.textEnd:r.textEnd]), Key: r.key, Prompt: int(r.prompt),
-		IDs: v.tokens[from.end:r.end:r.end], Labels: v.labels[from.end:r.end:r.end],
+		IDs: v.tokens[2*from.end : middle : middle], Labels: v.tokens[middle : 2*r.end : 2*r.end],
 	}
 }

@@ -305,9 +305,9 @@ func (c *goldenCase) probe(t *testing.T, m *model.Model) {
 		testkit.Near(t, "logits", got[i], f.Logits[i], 1e-4, 0)
 	}
 	o := generate.Options{MaxNew: len(f.Greedy), Batch: 1}
-	err := generate.Greedy(t.Context(), m, [][]int32{f.IDs}, o, func(_ int, ids []int32) error {
-		if !slices.Equal(ids, f.Greedy) {
-			t.Errorf("goes on with %v, the reference with %v", ids, f.Greedy)
+	err := generate.Answers(t.Context(), m, [][]int32{f.IDs}, o, func(a generate.Answer) error {
+		if !slices.Equal(a.IDs, f.Greedy) {
+			t.Errorf("goes on with %v, the reference with %v", a.IDs, f.Greedy)
 		}
 		return nil
 	})

@@ -2,8 +2,9 @@ package main
 
 import "fmt"
 
-// mix writes weighted sums of rows: dst[i] = sum over rows r of p[i,r]·v[r], for a fixed number of sums and a multiple
-// of 16 columns. An element is one chain over the rows in ascending order. With half, v is bfloat16.
+// mix adds weighted sums of rows: dst[i] += sum over rows r of p[i,r]·v[r], for a fixed number of sums and a multiple
+// of 16 columns. An element is one chain over the rows in ascending order that begins with what dst holds, so rows may come in
+// several calls. With half, v is bfloat16.
 func mix(f *file, v isa, sums int, half bool) {
 	name := fmt.Sprintf("mix%d%s", sums, v.name)
 	if half {
@@ -41,9 +42,7 @@ func mixColumns(f *file, v isa, bases []string, vectors int, half bool) {
 	f.line("columns%d:", vectors)
 	f.op("SUBQ $%d, DX", columns)
 	f.op("JLT  end%d", vectors)
-	for i := range len(bases) * vectors {
-		v.zero(f, i)
-	}
+	mixSums(f, bases, vectors, func(i, at int) { f.op("VMOVUPS %d(AX), %s", at, v.r(i)) }, v)
 	f.op("MOVQ R8, AX")
 	f.op("XORL CX, CX")
 	f.line("row%d:", vectors)
@@ -74,18 +73,23 @@ func mixColumns(f *file, v isa, bases []string, vectors int, half bool) {
 	f.op("INCQ CX")
 	f.op("CMPQ CX, rows+48(FP)")
 	f.op("JB   row%d", vectors)
-	f.op("MOVQ DI, AX")
-	for r := range bases {
-		for i := range vectors {
-			f.op("VMOVUPS %s, %d(AX)", v.r(r*vectors+i), i*v.bytes)
-		}
-		f.op("LEAQ (AX)(R10*4), AX")
-	}
+	mixSums(f, bases, vectors, func(i, at int) { f.op("VMOVUPS %s, %d(AX)", v.r(i), at) }, v)
 	f.op("ADDQ $%d, DI", vectors*v.bytes)
 	f.op("ADDQ $%d, R8", vectors*bytes)
 	f.op("JMP  columns%d", vectors)
 	f.line("end%d:", vectors)
 	f.op("ADDQ $%d, DX", columns)
+}
+
+// mixSums calls move for each vector of the sums, with its register and its offset from AX.
+func mixSums(f *file, bases []string, vectors int, move func(i, at int), v isa) {
+	f.op("MOVQ DI, AX")
+	for r := range bases {
+		for i := range vectors {
+			move(r*vectors+i, i*v.bytes)
+		}
+		f.op("LEAQ (AX)(R10*4), AX")
+	}
 }
 
 // gain writes the end of a norm, dst = (x·r)·gain, rounded after each product.

@@ -1,0 +1,291 @@
+package near
+
+import (
+	"cmp"
+	"math"
+	"math/bits"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// Pair is two texts, by their indices, A before B, and their similarity.
+type Pair struct {
+	A, B       int32
+	Similarity float64
+}
+
+// Limits of the search.
+const (
+	bands     = 40
+	recall    = 0.999 // wanted of pairs at the threshold
+	keyMemory = 64 << 20
+	// sketch is the number of MinHashes, a byte of each, by which candidates are judged before they are compared.
+	sketch = 64
+	// keptSets is the number of texts up to which sets of features are kept, and keptFeatures how many in all.
+	keptSets, keptFeatures = 100_000, 8 << 20
+	// window is how many of the texts behind it in a bucket one is compared with. Where more texts than that are alike,
+	// chains of pairs connect them.
+	window = 64
+	// candidates are compared in batches of so many.
+	batch = 1 << 19
+)
+
+// rowsPerBand is how many MinHashes make a band: the most with which a pair at the threshold still shares one of the bands with
+// probability recall.
+func rowsPerBand(threshold float64) int {
+	r := 1
+	for ; r < 8; r++ {
+		if 1-math.Pow(1-math.Pow(threshold, float64(r+1)), bands) < recall {
+			break
+		}
+	}
+	return r
+}
+
+// Pairs finds the pairs of n texts whose similarity is at least threshold, sorted by A and B. features appends those of text i to a
+// slice; it is called from several goroutines, and several times for a text. A text without features is in no pair.
+//
+// Candidates come from MinHash with locality-sensitive hashing (Broder 1997; Indyk and Motwani 1998): texts that agree in one of
+// 40 bands of MinHashes. All of a text's MinHashes are made with one pass over its features (one-permutation hashing with
+// optimal densification, Shrivastava 2017, arXiv:1703.04664). Candidates that 64 other MinHashes find far below the threshold (by four standard
+// deviations) are passed over; all others are compared exactly, so that what is returned is as
+// similar as it says. Of the pairs at the threshold 1 in 1,000 is expected to be missed, of more similar ones fewer. The bands are gone through
+// in as many passes as keep their keys within 64 MiB.
+func Pairs(n int, threshold float64, features func(i int, to []uint64) ([]uint64, error)) ([]Pair, error) {
+	s := &search{n: n, threshold: threshold, rows: rowsPerBand(threshold), features: features, sketches: make([]uint8, n*sketch)}
+	s.least = int(sketch * (threshold - 4*math.Sqrt(threshold*(1-threshold)/sketch)))
+	if n <= keptSets {
+		s.sets = make([]atomic.Pointer[[]uint64], n)
+	}
+	perPass := min(bands, max(1, keyMemory/(4*max(n, 1))))
+	for lo := 0; lo < bands; lo += perPass {
+		if err := s.pass(lo, min(bands, lo+perPass)); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(s.found, func(a, b Pair) int { return cmp.Or(cmp.Compare(a.A, b.A), cmp.Compare(a.B, b.B)) })
+	return slices.Compact(s.found), nil
+}
+
+type search struct {
+	n         int
+	threshold float64
+	rows      int // MinHashes a band
+	features  func(i int, to []uint64) ([]uint64, error)
+	found     []Pair
+
+	sketches []uint8 // [n, sketch]
+	least    int     // equal bytes of sketches of candidates that are compared
+	sets     []atomic.Pointer[[]uint64]
+	kept     atomic.Int64 // features in sets
+}
+
+// pass compares the texts that agree in one of the bands lo to hi.
+func (s *search) pass(lo, hi int) error {
+	width := hi - lo
+	keys := make([]uint32, s.n*width) // [n, width]; 0: no features
+	err := parallel(s.n, 64, func(from, to int) error {
+		m := newMinHashes(bands*s.rows + sketch)
+		var f []uint64
+		for i := from; i < to; i++ {
+			var err error
+			if f, err = s.features(i, f[:0]); err != nil {
+				return err
+			}
+			if len(f) == 0 {
+				continue
+			}
+			m.of(f)
+			for j, v := range m.all[bands*s.rows:] {
+				s.sketches[i*sketch+j] = uint8(mix(v))
+			}
+			for b := range width {
+				keys[i*width+b] = m.band(lo+b, s.rows)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var todo [][2]int32
+	order := make([]uint64, 0, s.n)
+	for b := range width {
+		order = order[:0]
+		for i := range s.n {
+			if k := keys[i*width+b]; k != 0 {
+				order = append(order, uint64(k)<<32|uint64(i))
+			}
+		}
+		slices.Sort(order)
+		for x := range order {
+			for y := x + 1; y < len(order) && y <= x+window && order[y]>>32 == order[x]>>32; y++ {
+				i, j := int(uint32(order[x])), int(uint32(order[y]))
+				if shared(keys[i*width:i*width+b], keys[j*width:j*width+b]) {
+					continue // compared already
+				}
+				if !s.promising(i, j) {
+					continue
+				}
+				if todo = append(todo, [2]int32{int32(i), int32(j)}); len(todo) == batch {
+					if err := s.compare(todo); err != nil {
+						return err
+					}
+					todo = todo[:0]
+				}
+			}
+		}
+		forget(order, keys, width, b)
+	}
+	return s.compare(todo)
+}
+
+// forget takes a band's key from texts in buckets that are larger than the window: not all pairs of them were compared.
+func forget(order []uint64, keys []uint32, width, b int) {
+	for from := 0; from < len(order); {
+		to := from
+		for to < len(order) && order[to]>>32 == order[from]>>32 {
+			to++
+		}
+		if to-from > window+1 {
+			for _, o := range order[from:to] {
+				keys[int(uint32(o))*width+b] = 0
+			}
+		}
+		from = to
+	}
+}
+
+// shared reports whether two texts agree in one of these bands.
+func shared(a, b []uint32) bool {
+	for i := range a {
+		if a[i] == b[i] && a[i] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// compare keeps those of the candidates that are similar.
+func (s *search) compare(todo [][2]int32) error {
+	similarity := make([]float64, len(todo))
+	err := parallel(len(todo), 256, func(from, to int) error {
+		var a, b []uint64
+		var spareA, spareB []uint64
+		last := int32(-1)
+		for x := from; x < to; x++ {
+			var err error
+			if i := todo[x][0]; i != last {
+				if a, err = s.set(int(i), &spareA); err != nil {
+					return err
+				}
+				last = i
+			}
+			if b, err = s.set(int(todo[x][1]), &spareB); err != nil {
+				return err
+			}
+			similarity[x] = jaccard(a, b, s.threshold)
+		}
+		return nil
+	})
+	for x, v := range similarity {
+		if v >= s.threshold {
+			s.found = append(s.found, Pair{todo[x][0], todo[x][1], v})
+		}
+	}
+	return err
+}
+
+// promising reports whether the sketches of two texts allow that they are similar.
+func (s *search) promising(i, j int) bool {
+	a, b := s.sketches[i*sketch:(i+1)*sketch], s.sketches[j*sketch:(j+1)*sketch]
+	equal := 0
+	for k := range a {
+		if a[k] == b[k] {
+			equal++
+		}
+	}
+	return equal >= s.least
+}
+
+// set is the set of a text's features, kept while there is room, else in spare.
+func (s *search) set(i int, spare *[]uint64) ([]uint64, error) {
+	if s.sets != nil {
+		if kept := s.sets[i].Load(); kept != nil {
+			return *kept, nil
+		}
+	}
+	f, err := s.features(i, (*spare)[:0])
+	if err != nil {
+		return nil, err
+	}
+	*spare = f
+	f = Set(f)
+	if s.sets != nil && s.kept.Add(int64(len(f))) <= keptFeatures {
+		own := slices.Clone(f)
+		s.sets[i].Store(&own)
+	}
+	return f, nil
+}
+
+// minHashes are the MinHashes of one text.
+type minHashes struct{ own, all []uint64 }
+
+const emptyBin = math.MaxUint64
+
+func newMinHashes(n int) *minHashes { return &minHashes{make([]uint64, n), make([]uint64, n)} }
+
+// of computes the MinHashes of a text: bin i is the least of the features that fall into it; a bin that stays empty takes the value
+// of another one, which a hash of its number chooses, so that two texts choose alike.
+func (m *minHashes) of(features []uint64) {
+	n := uint64(len(m.own))
+	for i := range m.own {
+		m.own[i] = emptyBin
+	}
+	for _, f := range features {
+		bin, value := bits.Mul64(mix(f+increment), n)
+		m.own[bin] = min(m.own[bin], value)
+	}
+	for i, v := range m.own {
+		for try := uint64(1); v == emptyBin; try++ {
+			other, _ := bits.Mul64(mix(uint64(i)*increment+try), n)
+			v = m.own[other]
+		}
+		m.all[i] = v
+	}
+}
+
+// band is a hash of the MinHashes of a band, never 0.
+func (m *minHashes) band(b, rows int) uint32 {
+	h := uint64(b)
+	for _, v := range m.all[b*rows : (b+1)*rows] {
+		h = mix(h*fnvPrime + v)
+	}
+	return max(1, uint32(h))
+}
+
+// parallel shares out 0 to n among all CPUs, grain at a time. It returns one of the errors.
+func parallel(n, grain int, do func(from, to int) error) error {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	var once sync.Once
+	var first error
+	for range min(runtime.GOMAXPROCS(0), (n+grain-1)/grain) {
+		wg.Go(func() {
+			for {
+				to := int(next.Add(int64(grain)))
+				if to-grain >= n {
+					return
+				}
+				if err := do(to-grain, min(to, n)); err != nil {
+					once.Do(func() { first = err })
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return first
+}
