@@ -2,7 +2,9 @@ package cmd
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sort"
@@ -90,7 +92,6 @@ type evaluation struct {
 	// baseAnswers is a file of answers that the base may have given to the rows already; empty for none.
 	baseAnswers string
 	again       bool // do not use answers that are there
-	fresh       bool // an answer was generated
 	partial     bool // rows are only some of those that the run's files are for
 }
 
@@ -116,7 +117,7 @@ func (e *evaluation) run(ctx context.Context, side side, k *kept) (*eval.Result,
 	for i, r := range e.rows {
 		for s := range samples {
 			text, ok := k.text(place{i, s})
-			pairs[i*samples+s] = eval.Pair{Prediction: text, References: []string{r.Answer}}
+			pairs[i*samples+s] = eval.Pair{Prediction: text, References: []string{r.Reference()}}
 			if !ok {
 				missing[place{i, s}] = true
 			}
@@ -152,7 +153,6 @@ func (e *evaluation) fill(ctx context.Context, side side, missing map[place]bool
 	if len(missing) == 0 {
 		return nil
 	}
-	e.fresh = true
 	return e.as(side, func() error {
 		progress := ui.NewProgress(e.streams, all, side.label)
 		defer progress.Done()
@@ -219,17 +219,34 @@ func (e *evaluation) sideBySide(ctx context.Context, r *run.Run, prefix string) 
 	return nil, err
 }
 
-// conclude compares the two sides and writes what came out.
+// conclude compares the two sides and writes what came out, beside what the run has of other metrics of the same answers.
 func (e *evaluation) conclude(r *run.Run, prefix string, tuned, base *eval.Result) error {
 	if err := tuned.Against(base, e.bootstrap); err != nil || e.partial {
 		return err
 	}
-	if !e.fresh { // scores of other metrics that are written already are of the same answers
-		old, err := readMetrics(r, prefix)
+	written := tuned // what is printed has the metrics that were asked for
+	if !e.again {
+		old, err := readScores(r.Path(prefix + run.MetricsFile))
 		if err != nil {
 			return err
 		}
-		return r.WriteJSON(prefix+run.MetricsFile, tuned.With(old))
+		written = tuned.With(old)
 	}
-	return r.WriteJSON(prefix+run.MetricsFile, tuned)
+	return r.WriteJSON(prefix+run.MetricsFile, written)
+}
+
+// readScores reads scores that were written before; nil if there are none.
+func readScores(path string) (*eval.Result, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var r eval.Result
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &r, nil
 }

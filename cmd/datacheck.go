@@ -88,7 +88,11 @@ func (o *checkFlags) run(s *ui.Streams) error {
 		return err
 	}
 	if l := check.Leaks; l.Rows > 0 && !l.Accepted {
-		return fmt.Errorf("%d rows of val and test leak: a run would stop", l.Rows)
+		what := "rows of val and test leak"
+		if l.Rows == 1 {
+			what = "row of val and test leaks"
+		}
+		return fmt.Errorf("%d %s: a run would stop", l.Rows, what)
 	}
 	return nil
 }
@@ -171,8 +175,7 @@ type dataCheck struct {
 }
 
 type configCheck struct {
-	files []string
-	base  string
+	base string
 }
 
 type checkParts struct {
@@ -182,9 +185,12 @@ type checkParts struct {
 }
 
 type checkPart struct {
-	Rows      int              `json:"rows"`
-	Questions int              `json:"questions"`        // that differ by more than white space
-	Tokens    *dataset.Lengths `json:"tokens,omitempty"` // of the samples, as training sees them
+	Rows      int `json:"rows"`
+	Questions int `json:"questions"` // that differ by more than white space
+	// Of val and test: the rows whose question, or whose group field, train has too.
+	SharedQuestions int              `json:"shared_questions,omitempty"`
+	SharedGroups    int              `json:"shared_groups,omitempty"`
+	Tokens          *dataset.Lengths `json:"tokens,omitempty"` // of the samples, as training sees them
 }
 
 // reasons are those of which there are rows.
@@ -199,15 +205,16 @@ func (check *dataCheck) reasons() []string {
 
 // checkData goes the way of the rows up to the first training step.
 func checkData(c *configs.Config, d *data, streams ui.Streams) (*dataCheck, error) {
-	check := &dataCheck{Report: d.report, config: configCheck{c.Data.Files, c.Base}}
+	check := &dataCheck{Report: d.report, config: configCheck{c.Base}}
 	shared, err := d.parts.Shared()
 	if err != nil {
 		return nil, err
 	}
 	for i, p := range []*checkPart{&check.Parts.Train, &check.Parts.Val, &check.Parts.Test} {
-		p.Rows, p.Questions = shared.Rows[i], shared.Questions[i]
+		p.Rows, p.Questions, p.SharedQuestions, p.SharedGroups = shared.Rows[i], shared.Questions[i], shared.SameQuestion[i], shared.SameGroup[i]
+		check.SharedQuestions += p.SharedQuestions
+		check.SharedGroups += p.SharedGroups
 	}
-	check.SharedQuestions, check.SharedGroups = shared.SameQuestion, shared.SameGroup
 	if err := dataset.CheckLeaks(d.parts, c.Data.Split, d.report); err != nil && !errors.Is(err, dataset.ErrLeaks) {
 		return nil, err
 	}

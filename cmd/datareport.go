@@ -12,7 +12,12 @@ import (
 // print is one screen for a person.
 func (check *dataCheck) print(s *ui.Streams) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "files     %s\n", strings.Join(check.config.files, ", "))
+	for _, line := range fileLines(check.Report) {
+		fmt.Fprintf(&b, "file      %s\n", line)
+	}
+	for _, line := range badLines(check.Report) {
+		fmt.Fprintf(&b, "          %s\n", line)
+	}
 	fmt.Fprintf(&b, "rows      %s in the files, %s used\n", ui.Count(check.Rows), ui.Count(check.Kept))
 	for _, line := range notes(&dataset.Report{Notes: check.Dropped, IDs: check.IDs}) {
 		fmt.Fprintf(&b, "left out  %s\n", line)
@@ -28,7 +33,8 @@ func (check *dataCheck) print(s *ui.Streams) error {
 	}
 	fmt.Fprintf(&b, "questions of val and test that train has too: %s\n", ui.Count(check.SharedQuestions))
 	if check.SharedGroups > 0 {
-		fmt.Fprintf(&b, "rows of val and test whose group train has too: %s\n", ui.Count(check.SharedGroups))
+		fmt.Fprintf(&b, "rows of val and test whose group train has too: %s (val %s, test %s)\n", ui.Count(check.SharedGroups),
+			ui.Count(check.Parts.Val.SharedGroups), ui.Count(check.Parts.Test.SharedGroups))
 	}
 	b.WriteByte('\n')
 	if _, err := io.WriteString(s.Out, ui.Escape(b.String())); err != nil {
@@ -77,7 +83,7 @@ func leakLines(l *dataset.Leaks) []string {
 	if l.Rows == 0 {
 		lines = append(lines, "none: no part asks what another one asks")
 	} else {
-		lines = append(lines, fmt.Sprintf("%s rows of val and test ask what a part before them asks too: %s", ui.Count(l.Rows), l.Kinds()))
+		lines = append(lines, l.Sentence()+": "+l.Kinds())
 	}
 	for i, p := range l.Pairs {
 		if i == most {
@@ -104,7 +110,7 @@ func leakLines(l *dataset.Leaks) []string {
 
 // leaksAccepted is a line about leaks that a run goes on with.
 func leaksAccepted(l *dataset.Leaks) string {
-	return fmt.Sprintf("leaks accepted: %s rows of val and test ask what a part before them asks too (%s)", ui.Count(l.Rows), l.Kinds())
+	return fmt.Sprintf("leaks accepted: %s (%s)", l.Sentence(), l.Kinds())
 }
 
 // printDetails prints rows with what they say.

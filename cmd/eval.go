@@ -25,6 +25,8 @@ run has already, by the same model and settings to the same prompt, are scored a
 on where it stopped; --again generates them anew. With other settings than the run's config (--temperature, --max-new, …) answers and
 scores go into a folder of their own, RUN/evaluations/….
 
+The run's page, report.html, is made again. The run keeps the scores of metrics that were asked for before.
+
 With --predictions, score a JSONL file of {"prediction", "references"} rows without any model.
 With --base, --adapter and --data, score any adapter on any data file.
 
@@ -186,6 +188,26 @@ func (o *evalFlags) scoreFile() (*eval.Result, error) {
 	return result, err
 }
 
+// asked are the first rows that ask something; all for a limit of 0.
+func asked(view dataset.View, limit int) ([]dataset.Row, error) {
+	var rows []dataset.Row
+	for r, err := range view.All() {
+		if err != nil {
+			return nil, err
+		}
+		if limit > 0 && len(rows) == limit {
+			break
+		}
+		if !r.Plain {
+			rows = append(rows, r)
+		}
+	}
+	if len(rows) == 0 {
+		return nil, errors.New("the rows are plain texts, which ask nothing: nothing to answer and score")
+	}
+	return rows, nil
+}
+
 // scoreData answers the rows of a file with a base and an adapter, or with a base alone.
 func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, error) {
 	metrics, err := o.metricList(eval.Default().Metrics)
@@ -203,9 +225,9 @@ func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, 
 	if err != nil {
 		return nil, err
 	}
-	rows, err := kept.First(o.limit).Rows()
+	rows, err := asked(kept, o.limit)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", o.data, err)
 	}
 	how := eval.Default().Answering()
 	if how.Decoding, err = o.decoding.over(how.Decoding); err != nil {
@@ -262,7 +284,7 @@ func (o *evalFlags) scoreRun(ctx context.Context, args []string, s ui.Streams) (
 			writeReport(r, s)
 		}
 	}()
-	before, err := readMetrics(r, "")
+	before, err := readMetrics(r)
 	if err != nil {
 		return nil, err
 	}
@@ -319,12 +341,12 @@ func (o *evalFlags) ofRun(r *run.Run, s ui.Streams) (e *evaluation, prefix strin
 	if o.limitGiven {
 		limit = o.limit
 	}
-	rows, err := part.First(limit).Rows()
-	if err != nil {
-		return nil, "", err
-	}
-	if len(rows) == 0 {
+	if part.Len() == 0 {
 		return nil, "", fmt.Errorf("%s: the run has no %s part", r.Dir, o.split)
+	}
+	rows, err := asked(part, limit)
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: %w", r.Dir, err)
 	}
 	e = &evaluation{
 		open: func() (*session, error) { return openSession("", r.Dir) },

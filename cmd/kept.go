@@ -34,7 +34,7 @@ func (e *evaluation) keep(r *run.Run, name, stamp string) (*kept, error) {
 	k := &kept{of: e, run: r, name: name, texts: map[string]string{}}
 	for _, row := range e.rows {
 		for s := range e.how.Samples {
-			key, err := digest(stamp, row.ID, row.Messages, s)
+			key, err := digest(stamp, row.ID, row.Messages, string(row.Tools), s)
 			if err != nil {
 				return nil, err
 			}
@@ -98,7 +98,7 @@ func (k *kept) key(p place) string { return k.keys[p.row*k.of.how.Samples+p.samp
 // prediction is an answer's row.
 func (k *kept) prediction(p place, text string) run.Prediction {
 	r, how := k.of.rows[p.row], k.of.how
-	out := run.Prediction{ID: r.ID, Prompt: r.Question(), Prediction: text, Reference: r.Answer, Key: k.key(p)}
+	out := run.Prediction{ID: r.ID, Prompt: r.Question(), Prediction: text, Reference: r.Reference(), Key: k.key(p)}
 	if how.Samples > 1 {
 		out.Sample = &p.sample
 	}

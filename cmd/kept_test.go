@@ -147,7 +147,7 @@ func TestEval_others(t *testing.T) {
 	ft(t, 0, "eval", "-q", r.Dir)
 	same(t, "after some", filesOf(t, r, ""), whole)
 
-	config := strings.Replace(readFile(t, r.Path(run.ConfigFile)), "system: \"\"", "system: Answer in one word.", 1)
+	config := strings.Replace(readFile(t, r.Path(run.ConfigFile)), "\n  system: \"\"", "\n  system: Answer in one word.", 1)
 	if err := os.WriteFile(r.Path(run.ConfigFile), []byte(config), 0o666); err != nil {
 		t.Fatal(err)
 	}

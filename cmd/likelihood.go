@@ -39,12 +39,12 @@ func (s *session) likelihoods(ctx context.Context, rows []dataset.Row, system st
 	samples, order := make([]dataset.Sample, len(rows)), make([]int, 0, len(rows))
 	unused := &dataset.Report{Dropped: map[string]int{}, Notes: map[string]int{}, IDs: map[string][]string{}}
 	for i, r := range rows {
-		err := dataset.Encode(dataset.NewTable(r).View(), c, s.format, unused, func(one dataset.Sample) error {
-			samples[i], order = one, append(order, i)
-			return nil
-		})
+		one, err := dataset.Samples(dataset.NewTable(r).View(), c, s.format, unused)
 		if err != nil {
 			return nil, err
+		}
+		if len(one) == 1 {
+			samples[i], order = one[0], append(order, i)
 		}
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return len(samples[a].IDs) - len(samples[b].IDs) })

@@ -191,35 +191,38 @@ type data struct {
 	rows   dataset.View // clean, before the split
 	parts  dataset.Parts
 	report *dataset.Report
+	spared func() // ends the sparing of memory
 }
 
 // close gives back what the rows hold; the parts must not be used any more.
-func (d *data) close() { d.table.Close() }
+func (d *data) close() {
+	if d.table != nil {
+		d.table.Close()
+	}
+	d.spared()
+}
 
 // rowSource is where the rows of a config come from.
 func rowSource() dataset.Source { return dataset.Source{Scratch: cacheDir()} }
 
 // loadData reads, cleans and splits the rows of a config. The caller closes what it returns.
 func loadData(c dataset.Config, from dataset.Source) (d *data, err error) {
-	table, report, err := dataset.Load(c, from)
-	if err != nil {
-		return nil, err
-	}
+	d = &data{spared: sparing()}
 	defer func() {
 		if err != nil {
-			table.Close()
+			d.close()
+			d = nil
 		}
 	}()
-	rows, err := dataset.Clean(table.View(), c.Clean, report)
-	if err != nil {
-		return nil, err
+	if d.table, d.report, err = dataset.Load(c, from); err != nil {
+		return d, err
 	}
-	if rows.Len() == 0 {
-		return nil, fmt.Errorf("dataset: no row is left after cleaning (%s)", dropped(report))
+	if d.rows, err = dataset.Clean(d.table.View(), c.Clean, d.report); err != nil {
+		return d, err
 	}
-	parts, err := dataset.Split(rows, c.Split, from, report)
-	if err != nil {
-		return nil, err
+	if d.rows.Len() == 0 {
+		return d, fmt.Errorf("dataset: no row is left after cleaning (%s)", dropped(d.report))
 	}
-	return &data{table, rows, parts, report}, nil
+	d.parts, err = dataset.Split(d.rows, c.Split, from, d.report)
+	return d, err
 }

@@ -98,8 +98,16 @@ func (p *prepared) readData() error {
 	} else if err := p.makeData(); err != nil {
 		return err
 	}
-	if best := p.config.Eval.Best; best != "loss" && p.data.Val.Len() == 0 {
-		return usageError{fmt.Errorf("eval.best: %s needs a validation part to choose by, and there is none", best)}
+	best := p.config.Eval.Best
+	if best == "loss" {
+		return nil
+	}
+	rows, err := p.data.ValRows(1)
+	if err != nil {
+		return err
+	}
+	if len(rows) == 0 {
+		return usageError{fmt.Errorf("eval.best: %s needs a validation part with questions to choose by, and there is none", best)}
 	}
 	return nil
 }
@@ -127,7 +135,7 @@ func (p *prepared) summary(s ui.Streams) {
 	s.Note("method   %s: %s trainable parameters in %s", c.Method.Kind, ui.Count(trainable(p.session.adapter)), where)
 	p.tellMemory(s)
 	s.Note("data     %d rows: train %d, val %d, test %d; %s", d.Report.Rows, d.Train.Len(), d.Val.Len(), d.Rows.Test, dropped(d.Report))
-	for _, n := range notes(d.Report) {
+	for _, n := range append(badLines(d.Report), notes(d.Report)...) {
 		s.Note("         %s", n)
 	}
 	for _, t := range p.extras.tasks {

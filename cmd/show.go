@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -19,6 +20,7 @@ type showFlags struct {
 	part        string
 	n, from     int
 	json        bool
+	tokens      bool
 	begin, stop string // around what counts in the loss
 }
 
@@ -28,7 +30,8 @@ func newDataShowCmd(s *ui.Streams) *cobra.Command {
 		Use:   "show (--config FILE.yaml | FILE …)",
 		Short: "Show samples as the model will see them: text, mask, ids, labels",
 		Long: `Show samples of a part as the model will see them: the text as the template lays it out, the tokens that count in the loss
-in colour on a terminal and in ⟦ ⟧ elsewhere, token ids, and labels (-100 does not count).`,
+in colour on a terminal and in ⟦ ⟧ elsewhere, token ids, and labels (-100 does not count). --tokens shows each token above its id: a blank is
+·, a line end ↵, and a part of a character �.`,
 		Example: `  ft data show --config configs/med.yaml
   ft data show rows.jsonl --base model.gguf -n 1
   ft data show --config med.yaml --part val --from 10 -n 1 --json`,
@@ -56,7 +59,9 @@ in colour on a terminal and in ⟦ ⟧ elsewhere, token ids, and labels (-100 do
 	f.StringVar(&o.part, "part", "train", "train, val or test")
 	f.IntVarP(&o.n, "number", "n", 3, "how many samples")
 	f.IntVar(&o.from, "from", 0, "index of the first sample")
+	f.BoolVar(&o.tokens, "tokens", false, "each token above its id")
 	f.BoolVar(&o.json, "json", false, "one JSON object a sample on stdout")
+	c.MarkFlagsMutuallyExclusive("tokens", "json")
 	return c
 }
 
@@ -85,13 +90,15 @@ func (o *showFlags) run(s *ui.Streams) error {
 	var samples []dataset.Sample // those to show
 	all := 0
 	err = dataset.Encode(rows, c.Data, session.format, d.report, func(s dataset.Sample) error {
-		if all >= o.from && all-o.from < o.n {
+		if all++; all > o.from {
 			samples = append(samples, s)
 		}
-		all++
+		if len(samples) == o.n {
+			return errEnough
+		}
 		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errEnough) {
 		return err
 	}
 	if all == 0 {
@@ -102,10 +109,13 @@ func (o *showFlags) run(s *ui.Streams) error {
 	}
 	write := lineWriter(s.Out)
 	for i, sample := range samples {
-		if o.json {
-			err = write(o.shown(&sample, session.base.Tokenizer))
-		} else {
-			_, err = fmt.Fprint(s.Out, o.picture(&sample, o.from+i, all, session.base.Tokenizer))
+		switch t := session.base.Tokenizer; {
+		case o.json:
+			err = write(o.shown(&sample, t))
+		case o.tokens:
+			_, err = fmt.Fprint(s.Out, o.title(&sample, o.from+i, rows.Len())+o.cells(&sample, t, ui.Columns(s.Out)))
+		default:
+			_, err = fmt.Fprint(s.Out, o.title(&sample, o.from+i, rows.Len())+o.picture(&sample, t))
 		}
 		if err != nil {
 			return err
@@ -132,11 +142,18 @@ func (o *showFlags) shown(s *dataset.Sample, t *tokenizer.Tokenizer) shownSample
 	}
 }
 
-// picture is a sample for a person.
-func (o *showFlags) picture(s *dataset.Sample, i, n int, t *tokenizer.Tokenizer) string {
+// title is a line about sample i of a part of so many rows.
+func (o *showFlags) title(s *dataset.Sample, i, rows int) string {
+	return fmt.Sprintf("%s %d of %d rows: %s, %d tokens, %d of them in the loss\n", o.part, i, rows, ui.EscapeLine(s.ID), len(s.IDs), s.LabelTokens())
+}
+
+// counts reports whether token i counts in the loss.
+func counts(s *dataset.Sample, i int) bool { return i > 0 && s.Labels[i] != dataset.Ignore }
+
+// picture is a sample's text for a person, and its ids and labels.
+func (o *showFlags) picture(s *dataset.Sample, t *tokenizer.Tokenizer) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %d of %d: %s, %d tokens, %d of them in the loss\n", o.part, i, n, ui.EscapeLine(s.ID), len(s.IDs), s.LabelTokens())
-	counts := func(i int) bool { return i > 0 && s.Labels[i] != dataset.Ignore }
+	counts := func(i int) bool { return counts(s, i) }
 	for from := 0; from < len(s.IDs); {
 		to := from + 1
 		for to < len(s.IDs) && counts(to) == counts(from) {

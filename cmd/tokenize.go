@@ -201,8 +201,8 @@ func (p *tokenizing) encode(text string) error {
 	return err
 }
 
-// counts are what --count tells.
-type counts struct {
+// tokenCount is what --count tells.
+type tokenCount struct {
 	Texts     int     `json:"texts"`
 	Bytes     int     `json:"bytes"`
 	Tokens    int     `json:"tokens"`
@@ -213,7 +213,7 @@ type counts struct {
 
 // tell tokenizes the texts of --count.
 func (p *tokenizing) tell() error {
-	c := counts{Texts: len(p.counted)}
+	c := tokenCount{Texts: len(p.counted)}
 	all := make([][]int32, len(p.counted))
 	begin := time.Now()
 	for i, text := range p.counted {

@@ -34,9 +34,9 @@ func newTrainCmd(s *ui.Streams) *cobra.Command {
 tuned model. The kinds are: ` + strings.Join(kinds, ", ") + `.
 
 Everything of a run lies in one directory under runs/: the resolved config, the split, the log, TensorBoard's events, the
-answers and the scores, and what was trained: in adapter/ an adapter in Hugging Face PEFT's format, or in model/, where
-the method changes the base itself (full, freeze, bitfit), a whole model. Ctrl-C finishes the step, saves and ends with
-code 130.
+answers and the scores, a page that shows them (report.html), and what was trained: in adapter/ an adapter in Hugging Face
+PEFT's format, or in model/, where the method changes the base itself (full, freeze, bitfit), a whole model. Ctrl-C finishes
+the step, saves and ends with code 130.
 
 What a model says about medicine is for testing software, not medical advice.`,
 		Example: `  ft train --config configs/full.yaml --set base=model.gguf --set data.files=qa.jsonl
@@ -229,7 +229,7 @@ func (t *training) scoreSample(ctx context.Context) (map[string]float64, error) 
 	quiet.Quiet = true
 	e := t.evaluation(quiet)
 	var err error
-	if e.rows, err = t.data.ValRows(t.config.Eval.Sample); err != nil {
+	if e.rows, err = t.data.ValRows(t.config.Eval.Sample); err != nil || len(e.rows) == 0 {
 		return nil, err
 	}
 	r, err := e.run(ctx, side{}, nil)
@@ -284,6 +284,10 @@ func (t *training) answerTest(ctx context.Context) (*eval.Result, error) {
 	var err error
 	if e.rows, err = t.data.TestRows(t.config.Eval.Limit); err != nil {
 		return nil, err
+	}
+	if len(e.rows) == 0 {
+		t.streams.Note("the test part is plain text, which asks nothing: nothing to answer and score")
+		return &eval.Result{Metrics: map[string]float64{}}, nil
 	}
 	if t.answers != "" {
 		e.baseAnswers = filepath.Join(t.answers, basePredictionsFile)

@@ -245,7 +245,7 @@ train.lr: 3
 		`med.yaml:9: method.patterns[1].rank: given twice, first on line 9`,
 		`med.yaml:10: method.patterns[2]: expected {match, rank}, got "x"`,
 		`med.yaml:12: data.files: expected a list, got "a.jsonl": write [a.jsonl]`,
-		`med.yaml:13: data.split: expected a section (train, val, test, seed, group, manifest), got "7:2:1"`,
+		`med.yaml:13: data.split: expected a section (train, val, test, seed, group, manifest, stratify, folds, fold, leaks), got "7:2:1"`,
 		`med.yaml:14: data.max_tokens: must be at least 2 (a token and the one it predicts), got 1`,
 		`med.yaml:16: train.lr: expected a finite number, got .inf`,
 		`med.yaml:17: train.batch: expected a whole number, got 1.5`,

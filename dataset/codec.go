@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"strings"
 )
 
 // codec writes rows as bytes or reads them again, one function for both. A row is the length of its numbers, its numbers (varints, lengths
@@ -50,9 +51,9 @@ func (c *codec) row(r *Row) {
 	c.number(&r.Line)
 	c.flag(&r.Plain)
 	c.flag(&r.turnsAfter)
-	c.string(&r.ID)
-	c.string(&r.Group)
-	c.string(&r.Stratum)
+	c.name(&r.ID)
+	c.name(&r.Group)
+	c.name(&r.Stratum)
 	c.string(&r.Answer)
 	c.raw(&r.Tools)
 	c.fields(&r.Fields)
@@ -116,6 +117,13 @@ func (c *codec) string(s *string) {
 	}
 	if c.bad = c.bad || n < 0 || n > len(c.left); !c.bad {
 		*s, c.left = c.left[:n], c.left[n:]
+	}
+}
+
+// name is a string that may be kept longer than its row, and must not keep the row's other texts with it.
+func (c *codec) name(s *string) {
+	if c.string(s); c.decode {
+		*s = strings.Clone(*s)
 	}
 }
 

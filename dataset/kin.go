@@ -16,7 +16,7 @@ const (
 	wordsToCompare = 12  // shorter questions are never near
 	wordsToLeak    = 20  // shorter ones are too short to tell a slip from another subject
 	leastAlike     = 0.7 // Jaccard index below which nothing is looked at
-	alike          = 0.8 // from which two long questions are near, whatever differs
+	surelyAlike    = 0.8 // from which two long questions are near, whatever differs
 	fewWords       = 2   // differ at most: near from leastAlike on
 	timesAChange   = 3   // pairs that differ by the same change make it one of meaning
 )
@@ -70,16 +70,18 @@ func findKin(rows View) (*kin, error) {
 			k.same[i] = class[0]
 		}
 	}
-	var first, long []int32
+	var several, long []int32
 	for i := range k.same {
 		if k.same[i] == int32(i) {
-			first = append(first, int32(i))
+			if folded[i].sentences != 0 {
+				several = append(several, int32(i))
+			}
 			if folded[i].weight >= wordsToCompare {
 				long = append(long, int32(i))
 			}
 		}
 	}
-	k.reordered(first, func(i int32) uint64 { return folded[i].sentences })
+	k.reordered(several, func(i int32) uint64 { return folded[i].sentences })
 	k.reordered(long, func(i int32) uint64 { return folded[i].bag })
 	err = k.near(rows, long, folded)
 	slices.SortFunc(k.links, func(a, b link) int {
@@ -149,7 +151,7 @@ func (k *kin) near(rows View, long []int32, folded []foldedKey) error {
 		return err
 	}
 	found := make([]comparison, len(pairs))
-	times := map[uint64]int{}
+	times, alike := map[uint64]int{}, map[int32]int{}
 	for i, p := range pairs {
 		a, err := text(int(p.A))
 		if err != nil {
@@ -161,6 +163,14 @@ func (k *kin) near(rows View, long []int32, folded []foldedKey) error {
 		}
 		found[i] = compareTexts(a, b)
 		times[found[i].change]++
+		alike[p.A]++
+		alike[p.B]++
+	}
+	values := changes{} // between questions that are one template with other values
+	for i, p := range pairs {
+		if c := found[i]; c.meaning && times[c.change] >= timesAChange && alike[p.A]+alike[p.B] > 2 {
+			values.add(p.A, p.B)
+		}
 	}
 	for i, p := range pairs {
 		a, b := long[p.A], long[p.B]
@@ -170,14 +180,39 @@ func (k *kin) near(rows View, long []int32, folded []foldedKey) error {
 		case c.words == 0:
 			l.kind = reorderedQuestion
 			k.links = append(k.links, l)
-		case min(folded[a].weight, folded[b].weight) < wordsToLeak || c.labels || c.meaning && times[c.change] >= timesAChange ||
-			p.Similarity < alike && c.words > 2*fewWords:
+		case min(folded[a].weight, folded[b].weight) < wordsToLeak || c.labels || values.lead(p.A, p.B) ||
+			p.Similarity < surelyAlike && c.words > 2*fewWords:
 			k.similar = append(k.similar, l)
 		default:
 			k.links = append(k.links, l)
 		}
 	}
 	return nil
+}
+
+// changes are the neighbours of texts.
+type changes map[int32]map[int32]bool
+
+func (c changes) add(a, b int32) {
+	for _, end := range [][2]int32{{a, b}, {b, a}} {
+		if c[end[0]] == nil {
+			c[end[0]] = map[int32]bool{}
+		}
+		c[end[0]][end[1]] = true
+	}
+}
+
+// lead reports whether one change or two lead from a to b.
+func (c changes) lead(a, b int32) bool {
+	if c[a][b] {
+		return true
+	}
+	for between := range c[a] {
+		if c[b][between] {
+			return true
+		}
+	}
+	return false
 }
 
 // comparison is how two texts differ.

@@ -256,7 +256,7 @@ func (s *leakSearch) answers() error {
 func (l *Leaks) Error() string {
 	const most = 5
 	var b strings.Builder
-	fmt.Fprintf(&b, "dataset: %d rows of val and test ask what another part asks too (%s), so that a score on them says little", l.Rows, l.Kinds())
+	fmt.Fprintf(&b, "dataset: %s what another part asks too (%s), so that a score on %s says little", l.who("asks", "ask"), l.Kinds(), l.choose("it", "them"))
 	for i, p := range l.Pairs {
 		if i == most {
 			fmt.Fprintf(&b, "\n  and %d more; ft data check shows them", l.Rows-most)
@@ -266,6 +266,22 @@ func (l *Leaks) Error() string {
 	}
 	b.WriteString("\nset data.split.group=near to keep such rows in one part, or data.split.leaks=accept to go on all the same")
 	return b.String()
+}
+
+// Sentence says how many rows leak.
+func (l *Leaks) Sentence() string {
+	return fmt.Sprintf("%s what a part before %s asks too", l.who("asks", "ask"), l.choose("it", "them"))
+}
+
+func (l *Leaks) who(one, many string) string {
+	return fmt.Sprintf("%d %s of val and test %s", l.Rows, l.choose("row", "rows"), l.choose(one, many))
+}
+
+func (l *Leaks) choose(one, many string) string {
+	if l.Rows == 1 {
+		return one
+	}
+	return many
 }
 
 // Unwrap is ErrLeaks.

@@ -185,8 +185,10 @@ func TestLoad_turnsBehindTheAnswer(t *testing.T) {
 	}
 }
 
+// good is a row.
+const good = `{"question":"q","answer":"a"}` + "\n"
+
 func TestLoad_badFiles(t *testing.T) {
-	const good = `{"question":"q","answer":"a"}` + "\n"
 	for _, c := range []struct {
 		title, name, content string
 		want                 []string // all in the message

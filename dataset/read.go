@@ -62,6 +62,11 @@ func (r *reading) read() error {
 	if err != nil && err != errStop {
 		r.errs = append(r.errs, err)
 	}
+	if len(r.errs) > 0 && r.info.Compression != "" { // a damaged file may first show as bad rows
+		if _, err := io.Copy(io.Discard, content); err != nil {
+			return err
+		}
+	}
 	return errors.Join(r.errs...)
 }
 

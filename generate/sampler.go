@@ -53,9 +53,10 @@ func (s *Sampling) uniform(d draw) float64 {
 type chooser struct {
 	logits  []float32
 	ids     []int32 // that may be drawn, ascending
-	weights []float64
+	weights []float32
 	most    []float32 // heap of the largest logits
 	order   []int     // indices of ids
+	masses  [1 << 12]float64
 }
 
 var choosers stash.Stash[chooser]
@@ -73,16 +74,12 @@ func (s *Sampling) choose(logits []float32, seen []int32, d draw) int32 {
 		return best
 	}
 	c.keep(s, logits, logits[best])
-	sum := 0.0
-	for _, w := range c.weights {
-		sum += w
-	}
-	u := s.uniform(d) * sum
+	u := s.uniform(d) * c.total()
 	for i, w := range c.weights {
-		if u < w {
+		if u < float64(w) {
 			return c.ids[i]
 		}
-		u -= w
+		u -= float64(w)
 	}
 	return best // rounding, or logits that are no numbers
 }
@@ -111,21 +108,23 @@ func (c *chooser) keep(s *Sampling, logits []float32, best float32) {
 	if s.TopK > 0 && s.TopK < len(logits) {
 		least = c.kth(logits, s.TopK)
 	}
+	scale := float32(1 / s.Temperature)
 	for id, v := range logits {
 		if v >= least {
-			c.ids, c.weights = append(c.ids, int32(id)), append(c.weights, math.Exp(float64(v-best)/s.Temperature))
+			c.ids, c.weights = append(c.ids, int32(id)), append(c.weights, (v-best)*scale)
 		}
 	}
+	kernels.Exp(c.weights)
 	if s.TopP > 0 && s.TopP < 1 {
 		c.nucleus(s.TopP)
 	}
 	if s.MinP > 0 {
-		c.filter(func(_ int32, w float64) bool { return w >= s.MinP })
+		c.filter(func(_ int32, w float32) bool { return float64(w) >= s.MinP })
 	}
 }
 
 // filter keeps the tokens for which ok is true.
-func (c *chooser) filter(ok func(id int32, w float64) bool) {
+func (c *chooser) filter(ok func(id int32, w float32) bool) {
 	n := 0
 	for i, id := range c.ids {
 		if w := c.weights[i]; ok(id, w) {
@@ -136,38 +135,49 @@ func (c *chooser) filter(ok func(id int32, w float64) bool) {
 	c.ids, c.weights = c.ids[:n], c.weights[:n]
 }
 
-// nucleus keeps the likeliest tokens that have the share p of all weights together. Of equally likely ones lower ids are kept first; in
-// transformers that is the sort's choice.
-func (c *chooser) nucleus(p float64) {
-	total := 0.0
+// total is the sum of all weights.
+func (c *chooser) total() float64 {
+	sum := 0.0
 	for _, w := range c.weights {
-		total += w
+		sum += float64(w)
 	}
-	// What is below the (1-p)/n-th part of all does not reach a share of 1-p together, so it goes unsorted.
-	floor := (1 - p) * total / float64(len(c.weights))
+	return sum
+}
+
+// class is a number that grows with a weight: its exponent and the first bits of its mantissa.
+func class(w float32) int { return int(math.Float32bits(w)>>19) & (1<<12 - 1) }
+
+// nucleus keeps the likeliest tokens that have the share p of all weights together. Of equally likely ones lower ids are kept first; in
+// transformers that is the sort's choice. Only the class of weights in which the nucleus ends is sorted.
+func (c *chooser) nucleus(p float64) {
+	clear(c.masses[:])
+	for _, w := range c.weights {
+		c.masses[class(w)] += float64(w)
+	}
+	wanted, sum, last := p*c.total(), 0.0, len(c.masses)-1
+	for ; last >= 0 && sum+c.masses[last] < wanted; last-- {
+		sum += c.masses[last]
+	}
 	order := c.order[:0]
 	for i, w := range c.weights {
-		if w >= floor {
+		if class(w) == last {
 			order = append(order, i)
 		}
 	}
 	c.order = order
 	slices.SortFunc(order, func(a, b int) int {
-		if d := cmp.Compare(c.weights[b], c.weights[a]); d != 0 {
-			return d
-		}
-		return a - b
+		return cmp.Or(cmp.Compare(c.weights[b], c.weights[a]), a-b)
 	})
-	n, sum := 0, 0.0
-	for n < len(order) && (n == 0 || sum < p*total) {
-		sum += c.weights[order[n]]
+	n := 0
+	for n < len(order) && sum < wanted {
+		sum += float64(c.weights[order[n]])
 		n++
 	}
 	if n == 0 {
-		return // weights that are no numbers
+		return // all of them, or weights that are no numbers
 	}
-	last, lastWeight := c.ids[order[n-1]], c.weights[order[n-1]]
-	c.filter(func(id int32, w float64) bool { return w > lastWeight || w == lastWeight && id <= last })
+	id, least := c.ids[order[n-1]], c.weights[order[n-1]]
+	c.filter(func(i int32, w float32) bool { return w > least || w == least && i <= id })
 }
 
 // kth is the k-th largest of x.

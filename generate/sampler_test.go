@@ -76,13 +76,9 @@ func distribution(s *Sampling, logits []float32, seen []int32) []float64 {
 	var c chooser
 	x := c.penalise(s, logits, seen)
 	c.keep(s, x, slices.Max(x))
-	sum := 0.0
-	for _, w := range c.weights {
-		sum += w
-	}
-	out := make([]float64, len(logits))
+	out, sum := make([]float64, len(logits)), c.total()
 	for i, id := range c.ids {
-		out[id] = c.weights[i] / sum
+		out[id] = float64(c.weights[i]) / sum
 	}
 	return out
 }

@@ -40,6 +40,9 @@ func CrossEntropyRow(logits []float32, label int, scale float32) (loss float64) 
 	return top - at + math.Log(sum)
 }
 
+// Exp replaces x by its exponentials, to 1e-6 of each.
+func Exp(x []float32) { active.Load().vec.expSum(x, x, 0) }
+
 // Argmax is the index of the largest value, the lowest on a tie, of at least one. With a NaN in x it is any index.
 func Argmax(x []float32) int {
 	const piece = 512

@@ -38,10 +38,10 @@ type answered struct {
 	n    int
 }
 
-// ValRows returns the first rows of the validation part; all for a limit of 0.
+// ValRows returns the first rows of the validation part that ask something; all for a limit of 0.
 func (d *Data) ValRows(limit int) ([]dataset.Row, error) { return d.val.first(limit) }
 
-// TestRows returns the first rows of the test part; all for a limit of 0.
+// TestRows returns the first rows of the test part that ask something; all for a limit of 0.
 func (d *Data) TestRows(limit int) ([]dataset.Row, error) { return d.test.first(limit) }
 
 // WriteSplit writes the split as a manifest (dataset.Parts.WriteManifest).
@@ -79,18 +79,22 @@ func (d *Data) Close() error {
 	return err
 }
 
+// first returns the first rows that ask something; all for a limit of 0.
 func (a *answered) first(limit int) ([]dataset.Row, error) {
-	n := a.n
-	if limit > 0 {
-		n = min(n, limit)
-	}
-	rows := make([]dataset.Row, n)
+	var rows []dataset.Row
 	text := a.json
-	for i := range rows {
+	for i := range a.n {
+		if limit > 0 && len(rows) == limit {
+			break
+		}
 		var line []byte
 		line, text, _ = bytes.Cut(text, []byte("\n"))
-		if err := json.Unmarshal(line, &rows[i]); err != nil {
+		var r dataset.Row
+		if err := json.Unmarshal(line, &r); err != nil {
 			return nil, fmt.Errorf("tokencache: row %d: %w", i, err)
+		}
+		if !r.Plain {
+			rows = append(rows, r)
 		}
 	}
 	return rows, nil
