@@ -2,7 +2,9 @@ package cmd
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sort"
@@ -217,14 +219,34 @@ func (e *evaluation) sideBySide(ctx context.Context, r *run.Run, prefix string) 
 	return nil, err
 }
 
-// conclude compares the two sides and writes what came out, beside the scores of other metrics that the run has of the same answers.
+// conclude compares the two sides and writes what came out, beside what the run has of other metrics of the same answers.
 func (e *evaluation) conclude(r *run.Run, prefix string, tuned, base *eval.Result) error {
 	if err := tuned.Against(base, e.bootstrap); err != nil || e.partial {
 		return err
 	}
-	old, err := readMetrics(r, prefix+run.MetricsFile)
-	if err != nil {
-		return err
+	written := tuned // what is printed has the metrics that were asked for
+	if !e.again {
+		old, err := readScores(r.Path(prefix + run.MetricsFile))
+		if err != nil {
+			return err
+		}
+		written = tuned.With(old)
 	}
-	return r.WriteJSON(prefix+run.MetricsFile, tuned.With(old)) // what is printed has the metrics that were asked for
+	return r.WriteJSON(prefix+run.MetricsFile, written)
+}
+
+// readScores reads scores that were written before; nil if there are none.
+func readScores(path string) (*eval.Result, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var r eval.Result
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &r, nil
 }

@@ -106,7 +106,7 @@ func (p *prepared) makeData() error {
 	if err := encodeParts(d, p.config.Data, p.session.format, metered(&train, b.Train), metered(&val, b.Val)); err != nil {
 		return err
 	}
-	d.report.Lengths = map[string]dataset.Lengths{"train": train.Lengths(), "val": val.Lengths()}
+	d.report.Lengths = map[string]dataset.Lengths{"train": train.Histogram(), "val": val.Histogram()}
 	span = span.Then(profile.Data)
 	if p.data != nil { // damaged
 		p.data.Close()

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"ft/configs"
-	"ft/internal/chart"
 	"ft/internal/compare"
 	"ft/internal/kernels"
 	"ft/internal/run"
@@ -129,13 +128,13 @@ func curves(r *run.Run, row *compare.Row) error {
 			return fmt.Errorf("%s: %w", r.Path(run.LogFile), err)
 		}
 		if l.Loss != nil {
-			row.Train = append(row.Train, chart.Point{X: l.Step, Y: *l.Loss})
+			row.Train = append(row.Train, compare.Point{X: l.Step, Y: *l.Loss})
 			if l.PerSecond > 0 {
 				seconds += l.Tokens / l.PerSecond
 			}
 		}
 		if l.EvalLoss != nil {
-			row.Val = append(row.Val, chart.Point{X: l.Step, Y: *l.EvalLoss})
+			row.Val = append(row.Val, compare.Point{X: l.Step, Y: *l.EvalLoss})
 		}
 	}
 	row.Seconds = &seconds

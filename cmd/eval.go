@@ -25,6 +25,8 @@ run has already, by the same model and settings to the same prompt, are scored a
 on where it stopped; --again generates them anew. With other settings than the run's config (--temperature, --max-new, …) answers and
 scores go into a folder of their own, RUN/evaluations/….
 
+The run's page, report.html, is made again. The run keeps the scores of metrics that were asked for before.
+
 With --predictions, score a JSONL file of {"prediction", "references"} rows without any model.
 With --base, --adapter and --data, score any adapter on any data file.
 
@@ -282,7 +284,7 @@ func (o *evalFlags) scoreRun(ctx context.Context, args []string, s ui.Streams) (
 			writeReport(r, s)
 		}
 	}()
-	before, err := readMetrics(r, run.MetricsFile)
+	before, err := readMetrics(r)
 	if err != nil {
 		return nil, err
 	}

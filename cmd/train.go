@@ -34,9 +34,9 @@ func newTrainCmd(s *ui.Streams) *cobra.Command {
 tuned model. The kinds are: ` + strings.Join(kinds, ", ") + `.
 
 Everything of a run lies in one directory under runs/: the resolved config, the split, the log, TensorBoard's events, the
-answers and the scores, and what was trained: in adapter/ an adapter in Hugging Face PEFT's format, or in model/, where
-the method changes the base itself (full, freeze, bitfit), a whole model. Ctrl-C finishes the step, saves and ends with
-code 130.
+answers and the scores, a page that shows them (report.html), and what was trained: in adapter/ an adapter in Hugging Face
+PEFT's format, or in model/, where the method changes the base itself (full, freeze, bitfit), a whole model. Ctrl-C finishes
+the step, saves and ends with code 130.
 
 What a model says about medicine is for testing software, not medical advice.`,
 		Example: `  ft train --config configs/full.yaml --set base=model.gguf --set data.files=qa.jsonl

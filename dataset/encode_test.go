@@ -247,16 +247,25 @@ func TestMeter(t *testing.T) {
 		for _, s := range samples {
 			m.Add(s)
 		}
-		return m.Lengths()
+		l := m.Lengths()
+		if l.Bins != nil {
+			t.Error("bins that were not asked for")
+		}
+		l.Bins = m.Histogram().Bins
+		return l
 	}
 	want := Lengths{Samples: 200, Tokens: 20100, Labels: 19900, Min: 1, Mean: 100.5, P50: 100, P90: 180, P99: 198, Max: 200}
+	for n := range 20 {
+		want.Bins = append(want.Bins, Bin{From: 10 * n, To: 10 * (n + 1), Count: 10})
+	}
+	want.Bins[0].Count, want.Bins[19] = 9, Bin{From: 190, Count: 11} // the last one has no end
 	if d := cmp.Diff(want, measure(samples)); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff(Lengths{Samples: 1, Tokens: 3, Labels: 2, Min: 3, Mean: 3, P50: 3, P90: 3, P99: 3, Max: 3}, measure(samples[197:198])); d != "" {
+	if d := cmp.Diff(Lengths{Samples: 1, Tokens: 3, Labels: 2, Min: 3, Mean: 3, P50: 3, P90: 3, P99: 3, Max: 3, Bins: []Bin{{From: 3, To: 4, Count: 1}}}, measure(samples[197:198])); d != "" {
 		t.Error(d)
 	}
-	if got := measure(nil); got != (Lengths{}) {
+	if got := measure(nil); got.Samples != 0 || got.Bins != nil {
 		t.Errorf("no samples: %+v", got)
 	}
 }

@@ -29,7 +29,12 @@ type Lengths struct {
 	P90     int     `json:"p90"`
 	P99     int     `json:"p99"`
 	Max     int     `json:"max"`
+	// Bins are a histogram, as Distribute makes it; nil where it was not asked for.
+	Bins []Bin `json:"histogram,omitempty"`
 }
+
+// lengthBins is about the number of Lengths.Bins.
+const lengthBins = 24
 
 // Meter measures samples one by one. The zero value has seen none.
 type Meter struct {
@@ -58,5 +63,14 @@ func (m *Meter) Lengths() Lengths {
 	rank := func(percent int) int { return int(m.sizes[(n*percent+99)/100-1]) }
 	l.Mean = float64(l.Tokens) / float64(n)
 	l.Min, l.P50, l.P90, l.P99, l.Max = int(m.sizes[0]), rank(50), rank(90), rank(99), rank(100)
+	return l
+}
+
+// Histogram are the Lengths with Bins.
+func (m *Meter) Histogram() Lengths {
+	l := m.Lengths()
+	if l.Samples > 0 {
+		l.Bins = Distribute(m.sizes, lengthBins).Bins
+	}
 	return l
 }

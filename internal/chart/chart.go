@@ -9,6 +9,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"ft/internal/ui"
 )
 
 // Point is a value at a place of the horizontal axis. Values that are no numbers, or infinite, are gaps.
@@ -85,7 +87,7 @@ func (c Chart) HTML() template.HTML {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, `<figure class="chart" data-chart="%s"><figcaption>%s</figcaption>`, escape(c.values(f)), escape(c.Title))
+	fmt.Fprintf(&b, `<figure class="chart" data-chart="%s"><figcaption>%s</figcaption>`, template.HTMLEscapeString(c.values(f)), escape(c.Title))
 	fmt.Fprintf(&b, `<div class="plot"><svg viewBox="0 0 %d %d" role="img" aria-label="%s">`, width, height, escape(c.describe()))
 	c.axes(&b, f)
 	c.draw(&b, f)
@@ -98,7 +100,8 @@ func (c Chart) HTML() template.HTML {
 	return template.HTML(b.String())
 }
 
-func escape(s string) string { return template.HTMLEscapeString(s) }
+// escape makes text safe for HTML, and what would steer the text around it visible.
+func escape(s string) string { return template.HTMLEscapeString(ui.EscapeLine(s)) }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
@@ -213,11 +216,11 @@ func (c Chart) values(f frame) string {
 		Names []string   `json:"names,omitempty"` // of the bins
 		Bin   float64    `json:"bin,omitempty"`   // their width
 	}{
-		Title: c.Title, One: c.One, Box: [4]float64{left, width - right, top, height - foot},
+		Title: ui.EscapeLine(c.Title), One: c.One, Box: [4]float64{left, width - right, top, height - foot},
 		Range: [3]float64{f.x1, f.low, f.high}, Size: [2]float64{width, height},
 	}
 	for _, l := range c.Lines {
-		out := line{Name: l.Name, Colour: l.Colour}
+		out := line{Name: ui.EscapeLine(l.Name), Colour: l.Colour}
 		for _, p := range l.Points {
 			out.X, out.Y = append(out.X, round(p.X, 9)), append(out.Y, round(p.Y, 5))
 		}

@@ -232,6 +232,26 @@ func TestHistogram(t *testing.T) {
 	}
 }
 
+// TestBins: counted values stay in their ranges, and ranges that make no sense are not drawn.
+func TestBins(t *testing.T) {
+	c := Bins("a", "tokens", "samples", Group{Name: "x"}, []Bin{{20, 30, 5}, {30, 40, 0}, {40, 0, 2}})
+	if len(c.Lines) != 1 || !slices.Equal(c.Lines[0].Points, []Point{{0, 0}, {10, 0}, {20, 5}, {30, 0}, {40, 2}}) {
+		t.Fatalf("%+v", c)
+	}
+	if names := c.bins.names(); names[2] != "20 to 29 tokens" || names[4] != "40 or more tokens" {
+		t.Errorf("names %q", names)
+	}
+	wellFormed(t, string(c.HTML()))
+	if one := Bins("a", "tokens", "samples", Group{Name: "x"}, []Bin{{7, 0, 3}}); len(one.Lines) != 1 || one.Lines[0].Points[7].Y != 3 {
+		t.Errorf("one range without an end: %+v", one)
+	}
+	for _, bad := range [][]Bin{nil, {{-5, 5, 1}}, {{0, 10, 1}, {5, 15, 1}}, {{0, 10, 1}, {10, 30, 1}, {30, 40, 1}}, {{0, 1, 1}, {1 << 40, 0, 1}}, {{10, 20, 1}, {0, 10, 1}}} {
+		if c := Bins("a", "tokens", "samples", Group{}, bad); len(c.Lines) != 0 {
+			t.Errorf("%v is drawn as %v", bad, c.Lines[0].Points)
+		}
+	}
+}
+
 // TestNewPage: the policy names the hashes of exactly what the page has, and nothing else may run or load.
 func TestNewPage(t *testing.T) {
 	p := NewPage("p{}")

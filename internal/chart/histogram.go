@@ -64,6 +64,35 @@ func Histogram(title, unit, rows string, groups []Group) Chart {
 	return c
 }
 
+// Bin is the number of values from From up to, but without, To; To is 0 for a range without an end.
+type Bin struct{ From, To, Count int }
+
+// Bins is a histogram of values that were counted before, in ranges of one width that follow each other. Ranges that do not are not drawn.
+func Bins(title, unit, rows string, g Group, counted []Bin) Chart {
+	c := Chart{Title: title, Axis: unit, One: rows, FromZero: true}
+	if len(counted) == 0 {
+		return c
+	}
+	last := counted[len(counted)-1]
+	size := max(1, counted[0].To-counted[0].From)
+	b := &bins{last.From/size + 1, float64(size), last.To == 0, unit}
+	if last.From < 0 || b.n > 1000 {
+		return c
+	}
+	counts := make([]Point, b.n)
+	for i := range counts {
+		counts[i].X = float64(i * size)
+	}
+	for i, bin := range counted {
+		if bin.From < 0 || bin.From%size != 0 || bin.From > last.From || bin.To != bin.From+size && i < len(counted)-1 {
+			return c
+		}
+		counts[bin.From/size].Y = float64(bin.Count)
+	}
+	c.bins, c.Lines = b, []Line{{Name: g.Name, Colour: g.Colour, Style: g.Style, Points: counts}}
+	return c
+}
+
 // name is the range that begins at x.
 func (b *bins) name(x float64) string {
 	i := int(math.Round(x / b.width))

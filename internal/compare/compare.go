@@ -48,10 +48,13 @@ type Row struct {
 	// Size is that of the tensor files which the run left: an adapter's, or those of a whole model.
 	Size *int64 `json:"adapter_bytes,omitempty"`
 
-	Settings string        `json:"-"` // the run's config
-	Train    []chart.Point `json:"-"` // loss by step
-	Val      []chart.Point `json:"-"`
+	Settings string  `json:"-"` // the run's config
+	Train    []Point `json:"-"` // loss by step
+	Val      []Point `json:"-"`
 }
+
+// Point is a loss behind a step.
+type Point = chart.Point
 
 // metrics are the names of all scores, sorted.
 func (r *Report) metrics() []string {

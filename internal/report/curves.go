@@ -80,25 +80,25 @@ func (v *view) scoreCharts(h *history, add func(chart.Chart)) {
 		}
 		n := len(percent.Lines)
 		style := []chart.Style{chart.Solid, chart.Dash, chart.Dots}[n/chart.Colours%3]
-		line := chart.Line{Name: ui.EscapeLine(name), Colour: n % chart.Colours, Style: style, Points: thin(points), Markers: len(points) <= 100}
-		if inPercent(name) {
+		line := chart.Line{Name: name, Colour: n % chart.Colours, Style: style, Points: thin(points), Markers: len(points) <= 100}
+		if !alone(name) {
 			percent.Lines = append(percent.Lines, line)
 			continue
 		}
 		line.Colour, line.Style = 0, chart.Solid
-		add(chart.Chart{Title: line.Name + " of validation rows", FromZero: true, Lines: []chart.Line{line}})
+		add(chart.Chart{Title: name + " of validation rows", FromZero: true, Lines: []chart.Line{line}})
 	}
 	add(percent)
 }
 
-// inPercent tells whether a score is in percent, as all are but a few.
-func inPercent(name string) bool {
-	for _, other := range []string{"nist", "cider", "ppl", "length"} {
-		if strings.HasPrefix(name, other) {
-			return false
-		}
-	}
-	return true
+// alone tells whether a score has a chart of its own: it is not in percent, or may be far above 100.
+func alone(name string) bool {
+	return small(name) || strings.HasPrefix(name, "ppl") || strings.HasPrefix(name, "length")
+}
+
+// small tells whether a score has a scale of its own, on which two digits behind the point say little.
+func small(name string) bool {
+	return strings.HasPrefix(name, "nist") || strings.HasPrefix(name, "cider")
 }
 
 func thin(points []chart.Point) []chart.Point {

@@ -54,7 +54,10 @@ func whole(t *testing.T) string {
 		run.SplitFile: `{"train":["a","b","c"],"val":["d"],"test":["e"],"hash":{}}`,
 		run.DataFile: `{"rows":12,"kept":9,"dropped":{"missing_answer":3},"notes":{"near_duplicate":7},"ids":{"missing_answer":["x1","x2","x3"],
 			"near_duplicate":["n1","n2","n3","n4","n5","n6","n7"]},
-			"leaks":{"rows":2,"same":1,"near":1,"accepted":true,"pairs":[{"kind":"near","similarity":0.9,"row":{"part":"test","id":"t9","question":"Was ist?"},
+			"of":{"near_duplicate":["o1"]},"languages":{"en":8,"zh":4},"files":[{"name":"rows/med.jsonl.gz","format":"jsonl","encoding":"utf-8","compression":"gzip","rows":12,"bad":1}],
+			"parts":{"train":{"rows":2,"samples":5},"val":{"rows":1,"samples":1}},"skipped":["notes.md: no data"],"bad_rows":["med.jsonl:7: no JSON"],
+			"lengths":{"train":{"samples":3,"mean":40.25,"p50":41,"p90":60,"p99":61,"max":99,"histogram":[{"from":20,"to":40,"count":1},{"from":40,"to":0,"count":2}]},"test":{"samples":0}},
+			"leaks":{"rows":2,"same":1,"near":1,"accepted":true,"similar":3,"shared_answers":1,"pairs":[{"kind":"near","similarity":0.9,"row":{"part":"test","id":"t9","question":"Was ist?"},
 			"repeats":{"part":"train","id":"t1","question":"Was ist das?"}}]}}`,
 		run.LogFile: log.String(),
 		run.MetricsFile: `{"n":30,"metrics":{"bleu":25.04,"ter":80,"rougeL":41.5,"nist":3.25},"signatures":{"bleu":"nrefs:1|tok:13a"},
@@ -123,10 +126,11 @@ func TestHTML(t *testing.T) {
 		"bleu 2.61 25.04 +22.43 ▲ better, p < 0.01 2.50 to 2.75 24.10 to 26.20", "ter 75.00 80.00 +5.00 ▼ worse, p = 0.02 – –", "nist – 3.2500 – – – –",
 		"rougeL – 41.50 – no difference shown (p = 0.30)", "1,000 bootstrap resamples, seed 42", `max_new_tokens 96, stop ["<end>"], temperature 0`, "nrefs:1|tok:13a",
 		"med_terms acc 50 2 50.00 ± 1.25 52.50 ± 1.50 +2.50 ▲ better, p = 0.04", "1,234 tokens of prose.txt", "token_perplexity 11.00 12.50 +1.50 –",
-		"Smoothed: the mean of 121 steps.", "1000 points at most", "base: 3.5", "weights kept: step 2000", "2000 1.2500 20.00 2.5000 7.0000 30.00", "0 (the base) 3.5000 - - - -",
+		"Smoothed: the mean of 121 steps.", "1000 points at most", "base: 3.5", "weights kept: step 2000", "2000 1.2500 20.00 2.5000 7.00 30.00", "0 (the base) 3.5000 - - - -",
 		"Best rows r19 tuned 97.4 base 0.0 question 19", "Worst rows r0 tuned 0.0 base 97.4 question 0 Answer The model answered nothing.",
 		"The base's answer is closer to the reference in 20 of 30 rows.",
-		"rows in the files 12", "rows used 9", "missing answer 3 x1, x2, x3", "near duplicate 7 n1, n2, n3, n4, n5, …", "train part 3", "val part 1",
+		"rows in the files 12", "rows used 9", "missing answer 3 x1, x2, x3", "near duplicate 7 n1 (of o1), n2, n3, n4, n5, …", "languages en 8, zh 4", "rows/med.jsonl.gz 12 1 jsonl, utf-8, gzip", "notes.md: no data", "med.jsonl:7: no JSON",
+		"train 3 40.2 41 60 61 99", "3 rows like one of a part before but for a number or a name, 1 row with the answer to another question", "train part 2 of 3 rows used, 5 samples val part 1 row test part 1 row",
 		"2 rows of val and test repeat one of a part before: 1 same, 0 reordered, 1 near (accepted by split.leaks)", "test t9 near 0.90 Was ist? train t1 Was ist das?",
 		"started 2026-11-27 12:00:00 +02:00 took 30m05s time, train 2m05s machine linux/amd64, 8 CPUs, 4 threads, kernels avx2 program ft v1, go1.26", "peak 1.0 GiB", "seed, train 7",
 		"rows/med.jsonl 2.0 KiB abcdef", "method: {kind: lora}", "It is not medical advice.",
@@ -146,8 +150,8 @@ func TestHTML(t *testing.T) {
 	if again := render(t, dir); again != text {
 		t.Error("the same files give two pages")
 	}
-	if n := strings.Count(text, "<figure"); n != 8 {
-		t.Errorf("%d charts, want loss, scores, nist, ppl, rate, norm, speed and lengths", n)
+	if n := strings.Count(text, "<figure"); n != 9 {
+		t.Errorf("%d charts, want loss, scores, nist, ppl, rate, norm, speed, and lengths of two kinds", n)
 	}
 	if len(text) > 400<<10 {
 		t.Errorf("the page has %d bytes", len(text))

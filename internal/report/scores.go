@@ -143,7 +143,11 @@ func headScore(c settings, r *eval.Result) string {
 			return name
 		}
 	}
-	return slices.Sorted(maps.Keys(r.Metrics))[0]
+	names := slices.Sorted(maps.Keys(r.Metrics))
+	if i := slices.IndexFunc(names, func(name string) bool { return eval.BetterOf(name) != eval.Neither }); i >= 0 {
+		return names[i]
+	}
+	return names[0]
 }
 
 // label is a score's name as people write it.
@@ -165,17 +169,17 @@ func label(name string) string {
 
 // brief is a score for a sentence, score one for a table.
 func brief(name string, v float64) string {
-	if inPercent(name) {
-		return fmt.Sprintf("%.1f", v)
+	if small(name) {
+		return fmt.Sprintf("%.3f", v)
 	}
-	return fmt.Sprintf("%.3f", v)
+	return fmt.Sprintf("%.1f", v)
 }
 
 func score(name string, v float64) string {
-	if inPercent(name) {
-		return fmt.Sprintf("%.2f", v)
+	if small(name) {
+		return fmt.Sprintf("%.4f", v)
 	}
-	return fmt.Sprintf("%.4f", v)
+	return fmt.Sprintf("%.2f", v)
 }
 
 // scores is the table of scores, and what else metrics.json says of the evaluation.
