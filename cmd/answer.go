@@ -217,7 +217,7 @@ func (e *evaluation) sideBySide(ctx context.Context, r *run.Run, prefix string) 
 	return nil, err
 }
 
-// conclude compares the two sides and writes what came out, beside the scores of other metrics that the run has of the same answers.
+// conclude compares the two sides and writes what came out, beside what the run has of other metrics of the same answers.
 func (e *evaluation) conclude(r *run.Run, prefix string, tuned, base *eval.Result) error {
 	if err := tuned.Against(base, e.bootstrap); err != nil || e.partial {
 		return err
@@ -231,4 +231,20 @@ func (e *evaluation) conclude(r *run.Run, prefix string, tuned, base *eval.Resul
 		written = tuned.With(old)
 	}
 	return r.WriteJSON(prefix+run.MetricsFile, written)
+}
+
+// readScores reads scores that were written before; nil if there are none.
+func readScores(path string) (*eval.Result, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var r eval.Result
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &r, nil
 }

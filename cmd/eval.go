@@ -284,7 +284,7 @@ func (o *evalFlags) scoreRun(ctx context.Context, args []string, s ui.Streams) (
 			writeReport(r, s)
 		}
 	}()
-	before, err := readMetrics(r, run.MetricsFile)
+	before, err := readMetrics(r)
 	if err != nil {
 		return nil, err
 	}

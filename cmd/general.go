@@ -6,15 +6,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"ft/dataset"
 	"ft/eval"
 	"ft/eval/task"
+	"ft/internal/textenc"
 )
 
 // generalText is a text whose perplexity before and after tuning tells what a model has forgotten.
@@ -23,24 +23,24 @@ type generalText struct {
 	texts []string
 }
 
-// rowFiles are the extensions of files that hold rows, not one text.
-var rowFiles = []string{".json", ".jsonl", ".csv"}
-
 // loadGeneral reads a text file, or a file of rows: each row's text field is a text of its own, or else its question and its answer,
 // a line between them.
 func loadGeneral(file string) (*generalText, error) {
 	g := &generalText{file: file}
-	if slices.Contains(rowFiles, strings.ToLower(filepath.Ext(file))) {
+	if dataset.HoldsRows(file) {
 		return g, g.readRows()
 	}
-	data, err := os.ReadFile(file)
+	f, err := os.Open(file)
 	if err != nil {
 		return g, fmt.Errorf("general text: %w", err)
 	}
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	defer f.Close()
+	data, err := io.ReadAll(textenc.NewReader(f))
 	switch {
+	case err != nil:
+		return g, fmt.Errorf("general text: %s: %w", file, err)
 	case !utf8.Valid(data):
-		return g, fmt.Errorf("general text: %s: expected UTF-8 text", file)
+		return g, fmt.Errorf("general text: %s: it holds bytes that are no text in the file's encoding", file)
 	case len(bytes.TrimSpace(data)) == 0:
 		return g, fmt.Errorf("general text: %s is empty", file)
 	}
@@ -56,12 +56,12 @@ func (g *generalText) readRows() error {
 	if _, ok := objects[0].Fields["text"]; !ok {
 		c := dataset.Default()
 		c.Files = []string{g.file}
-		rows, _, err := dataset.Load(c, rowSource())
+		table, _, err := dataset.Load(c, rowSource())
 		if err != nil {
 			return fmt.Errorf("general text: expected rows with text, or with questions and answers: %w", err)
 		}
-		defer rows.Close()
-		for r, err := range rows.View().All() {
+		defer table.Close()
+		for r, err := range table.View().All() {
 			if err != nil {
 				return err
 			}

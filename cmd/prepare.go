@@ -138,11 +138,11 @@ func (p *prepared) summary(s ui.Streams) {
 	for _, n := range append(badLines(d.Report), notes(d.Report)...) {
 		s.Note("         %s", n)
 	}
-	if l := d.Report.Leaks; l != nil && l.Rows > 0 {
-		s.Warn("%s", leaksAccepted(l))
-	}
 	for _, t := range p.extras.tasks {
 		s.Note("task     %s: %d rows, %s", t.Name, t.Len(), t.OutputType)
+	}
+	if l := d.Report.Leaks; l != nil && l.Rows > 0 {
+		s.Warn("%s", leaksAccepted(l))
 	}
 	s.Note("training %d steps of %d samples, about %s tokens an epoch", c.Train.TotalSteps(d.Train.Len()), c.Train.Batch, ui.Count(d.Tokens))
 	if p.session.base.Model.Virtual() > 0 && c.Train.LR < lowForPrompts {

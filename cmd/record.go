@@ -32,8 +32,7 @@ func (t *training) record(args []string) error {
 
 // follow writes the split and the data report, and hashes the run's files while it trains; noteInputs has the outcome.
 func (t *training) follow() {
-	paths := inputPaths(t.data.Report, t.config.Data)
-	paths = append(paths, t.extras.files()...)
+	paths := append(inputPaths(t.data.Report, t.config.Data), t.extras.files()...)
 	t.inputs = make(chan inputs, 1)
 	data, base := t.data, t.session.base.Files
 	t.background.Go(func() {

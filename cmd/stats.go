@@ -189,10 +189,10 @@ func (d *dataStats) print(s *ui.Streams) error {
 		return err
 	}
 	rows := [][]string{lengthCells("characters of questions", d.Question), lengthCells("characters of answers", d.Answer)}
-	charts := []histogram{{"characters of questions", d.Question}, {"characters of answers", d.Answer}}
+	charts := []chart{{"characters of questions", d.Question}, {"characters of answers", d.Answer}}
 	if t := d.Tokens; t != nil {
 		rows = append(rows, lengthCells("tokens of prompts", t.Prompt), lengthCells("tokens of answers", t.Answer), lengthCells("tokens of samples", t.Sample))
-		charts = []histogram{{"tokens of prompts", t.Prompt}, {"tokens of answers", t.Answer}, {"tokens of samples, prompt and answer", t.Sample}}
+		charts = []chart{{"tokens of prompts", t.Prompt}, {"tokens of answers", t.Answer}, {"tokens of samples, prompt and answer", t.Sample}}
 	}
 	if err := ui.Table(s.Out, []string{"", "shortest", "mean", "median", "90 %", "99 %", "longest", "in all"}, rows); err != nil {
 		return err
@@ -214,13 +214,13 @@ func lengthCells(name string, d dataset.Distribution) []string {
 	return []string{name, ui.Count(d.Min), fmt.Sprintf("%.1f", d.Mean), ui.Count(d.P50), ui.Count(d.P90), ui.Count(d.P99), ui.Count(d.Max), ui.Count(d.Sum)}
 }
 
-// histogram is a histogram with a title.
-type histogram struct {
+// chart is a histogram with a title.
+type chart struct {
 	title string
 	of    dataset.Distribution
 }
 
-func (c histogram) print(w io.Writer) error {
+func (c chart) print(w io.Writer) error {
 	if c.of.Count == 0 {
 		return nil
 	}

@@ -2,10 +2,8 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -279,7 +277,7 @@ func keepExtras(r *run.Run, before, result *eval.Result) error {
 	if len(before.Tasks)+len(result.Tasks) == 0 && before.General == nil && result.General == nil {
 		return nil
 	}
-	kept, err := readMetrics(r, run.MetricsFile)
+	kept, err := readMetrics(r)
 	if err != nil {
 		return err
 	}
@@ -292,18 +290,11 @@ func keepExtras(r *run.Run, before, result *eval.Result) error {
 	return r.WriteJSON(run.MetricsFile, kept)
 }
 
-// readMetrics reads a file of scores in a run; an empty result if there is none.
-func readMetrics(r *run.Run, name string) (*eval.Result, error) {
-	out := &eval.Result{Metrics: map[string]float64{}}
-	data, err := os.ReadFile(r.Path(name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return out, nil
+// readMetrics reads a run's metrics.json; an empty result if there is none.
+func readMetrics(r *run.Run) (*eval.Result, error) {
+	out, err := readScores(r.Path(run.MetricsFile))
+	if err == nil && out == nil {
+		out = &eval.Result{Metrics: map[string]float64{}}
 	}
-	if err == nil {
-		err = json.Unmarshal(data, out)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", r.Path(name), err)
-	}
-	return out, nil
+	return out, err
 }

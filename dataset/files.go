@@ -29,6 +29,12 @@ func extension(name string) (format, compression string) {
 	return extensions[ext], compression
 }
 
+// HoldsRows reports whether a file's name says that rows are in it, not plain text.
+func HoldsRows(name string) bool {
+	format, _ := extension(name)
+	return format != "" && format != "text"
+}
+
 // Resolve returns the files that names mean, and what of them is left alone, each as `file: why`. A name is a file; a folder, meaning all files below it with an
 // extension of a format that is read; or a pattern of path.Match, in which ** is any number of folders. Files of a folder or pattern come in the order of
 // their paths, without hidden ones and without those of hidden folders. A folder's .txt files are taken only if it has no others, for

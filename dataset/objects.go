@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Object is one object of a JSON file, or one line of a CSV file by its header, in no particular shape.
+// Object is one object of a JSON file, one line of a CSV file by its header, or one row of a parquet file, in no particular shape.
 type Object struct {
 	File   string // as given
 	Line   int    // 1 is the first; where the object starts
@@ -16,21 +16,20 @@ type Object struct {
 // At is the object's place, file:line.
 func (o Object) At() string { return fmt.Sprintf("%s:%d", o.File, o.Line) }
 
-// Objects reads the objects of a file of rows in order, whatever fields they have. Errors name file:line, up to ten of them.
+// Objects reads the objects of a file of any format that Load reads, in order, whatever fields they have, into memory. Errors name
+// file:line, up to ten of them.
 func Objects(name string, from Source) ([]Object, error) {
 	var out []Object
-	r := reading{name: name, base: baseName(name), config: Default(), from: from, report: newReport(0), info: FileInfo{Name: name}}
-	r.each = func(rec record) error {
-		o := Object{File: name, Line: rec.line, Fields: make(map[string]json.RawMessage, len(rec.fields)), CSV: r.info.Format == "csv" || r.info.Format == "tsv"}
-		for k, v := range rec.fields {
-			raw, ok := v.(json.RawMessage)
-			if !ok {
-				var err error
-				if raw, err = json.Marshal(v); err != nil {
-					return r.bad(rec.line, err)
-				}
+	r := reading{name: name, base: baseName(name), from: from, report: newReport(0), info: FileInfo{Name: name}}
+	r.each = func(line int, fields map[string]any) error {
+		o := Object{File: name, Line: line, Fields: make(map[string]json.RawMessage, len(fields)), CSV: r.info.Format == "csv" || r.info.Format == "tsv"}
+		for k, v := range fields {
+			switch v := v.(type) {
+			case json.RawMessage:
+				o.Fields[k] = v
+			case string:
+				o.Fields[k], _ = json.Marshal(v) // a string always is one
 			}
-			o.Fields[k] = raw
 		}
 		out = append(out, o)
 		return nil

@@ -33,9 +33,9 @@ type reading struct {
 	report     *Report
 	info       FileInfo
 	file       io.ReadCloser
-	since      *bounded           // what was read since the last row
-	errs       []error            // bad rows, where they stop the reading
-	each       func(record) error // takes records, whatever their shape, instead of the table; or nil
+	since      *bounded                                    // what was read since the last row
+	errs       []error                                     // bad rows, where they stop the reading
+	each       func(line int, fields map[string]any) error // what is done with a record instead of making a row of it; nil: nothing else
 }
 
 // errStop ends a reading whose errors say why.
@@ -176,11 +176,11 @@ func (b *bounded) Read(p []byte) (int, error) {
 
 // take hands a record on. It returns errStop when the file's errors are enough.
 func (r *reading) take(line int, fields map[string]any) error {
-	rec := record{file: r.name, line: line, fields: fields}
 	if r.each != nil {
 		r.passed()
-		return r.each(rec)
+		return r.each(line, fields)
 	}
+	rec := record{file: r.name, line: line, fields: fields}
 	row, err := rec.row(r.base, r.config)
 	if err == nil && r.info.Format == "parquet" { // the others are checked as a whole
 		err = row.broken()

@@ -58,18 +58,6 @@ func EvaluateSamples(metrics []Metric, pairs []Pair, samples int, found []Likeli
 	return r, nil
 }
 
-// ofRows is what the metric takes from each row.
-func (m Metric) ofRows(pairs []Pair, samples int, found []Likelihood) (*Stats, error) {
-	if m.NeedsModel() {
-		return m.ofModel(found)
-	}
-	s, err := m.Stats(pairs)
-	if err == nil {
-		s.group(samples)
-	}
-	return s, err
-}
-
 // With is r and what an earlier result of the same answers has of other metrics. One of another number of rows, or that were
 // written otherwise, is of other answers: then it is r alone.
 func (r *Result) With(old *Result) *Result {
@@ -96,6 +84,18 @@ func joined[V any](a, b map[string]V) map[string]V {
 	out := maps.Clone(a)
 	maps.Copy(out, b)
 	return out
+}
+
+// ofRows is what the metric takes from each row.
+func (m Metric) ofRows(pairs []Pair, samples int, found []Likelihood) (*Stats, error) {
+	if m.NeedsModel() {
+		return m.ofModel(found)
+	}
+	s, err := m.Stats(pairs)
+	if err == nil {
+		s.group(samples)
+	}
+	return s, err
 }
 
 // FewRows is the number of rows below which the table warns of its intervals.

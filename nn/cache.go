@@ -70,32 +70,34 @@ func (c *Cache) Len() int { return c.n }
 func (c *Cache) Advance(n int) { c.n += n }
 
 // Reset empties the cache for another sequence and gives its pages back.
-func (c *Cache) Reset() { c.Truncate(0) }
-
-// Truncate forgets what is behind the first n tokens, to go on from there another way, and gives its pages back.
-func (c *Cache) Truncate(n int) {
-	kept := (n + PageRows - 1) / PageRows
-	for i := len(c.table) - 1; i >= kept; i-- {
-		c.giveBack(i)
+func (c *Cache) Reset() {
+	for _, id := range c.table {
+		if c.pool.users[id]--; c.pool.users[id] == 0 {
+			c.pool.free = append(c.pool.free, id)
+		}
 	}
-	c.n = n
-	if n%PageRows == 0 || c.pool.users[c.table[kept-1]] == 1 {
-		return
-	}
-	shared := c.pages[kept-1] // a fork has it too
-	c.giveBack(kept - 1)
-	c.reserve(0)
-	copy(c.pages[kept-1], shared)
+	clear(c.pages)
+	c.table, c.pages, c.n = c.table[:0], c.pages[:0], 0
 }
 
-// giveBack takes page i, the last, out of the table.
-func (c *Cache) giveBack(i int) {
-	id := c.table[i]
-	if c.pool.users[id]--; c.pool.users[id] == 0 {
-		c.pool.free = append(c.pool.free, id)
+// Truncate forgets what is behind the first n tokens, to go on from there another way, and gives pages back. A page that
+// another cache shares is copied before it is written to.
+func (c *Cache) Truncate(n int) {
+	keep := (n + PageRows - 1) / PageRows
+	for _, id := range c.table[keep:] {
+		if c.pool.users[id]--; c.pool.users[id] == 0 {
+			c.pool.free = append(c.pool.free, id)
+		}
 	}
-	c.pages[i] = nil
-	c.table, c.pages = c.table[:i], c.pages[:i]
+	clear(c.pages[keep:])
+	c.table, c.pages, c.n = c.table[:keep], c.pages[:keep], n
+	if last := keep - 1; n%PageRows > 0 && c.pool.users[c.table[last]] > 1 {
+		shared := c.pages[last]
+		c.pool.users[c.table[last]]--
+		c.table[last] = c.pool.take()
+		c.pages[last] = c.pool.pages[c.table[last]]
+		copy(c.pages[last], shared)
+	}
 }
 
 // Fork makes a cache of the same contents. The two share the pages that are full, which never change, and have the last one each.

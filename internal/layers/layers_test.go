@@ -25,7 +25,7 @@ var order = [][]string{
 	{"internal/quant", "internal/jieba", "internal/atomicfile", "internal/suggest", "internal/keyed", "internal/plainjson", "internal/profile", "internal/stash", "internal/mecab", "internal/textenc", "internal/near", "internal/mend"},
 	{"internal/kernels", "weights", "tokenizer", "dataset", "internal/ui", "internal/run", "internal/tfevents"},
 	{"internal/op", "internal/linalg", "optim", "internal/tokencache", "weights/safetensors", "weights/gguf", "tokenizer/chat", "eval", "internal/chart"},
-	{"nn", "internal/compare", "internal/report", "eval/task", "internal/review"},
+	{"nn", "eval/task", "internal/compare", "internal/report", "internal/review"},
 	{"model"},
 	{"model/family", "peft", "generate", "internal/likelihood"},
 	{"base", "trainer"}, // and the methods

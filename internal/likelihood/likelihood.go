@@ -22,11 +22,11 @@ type Scorer struct{ Model *model.Model }
 
 // Score is task.Scorer's.
 func (s Scorer) Score(ctx context.Context, requests []task.Request, step func(n int)) ([]task.Likelihood, error) {
-	r := &scoring{model: s.Model, pool: s.Model.NewPool(), requests: requests, tokens: make([][]token, len(requests))}
+	r := &scoring{model: s.Model, requests: requests, tokens: make([][]token, len(requests))}
 	for i, q := range requests {
 		r.tokens[i] = make([]token, len(q.Continuation))
 	}
-	err := s.Model.WithPrecision(kernels.F32, func() error { return r.run(ctx, step) })
+	err := s.Model.WithPrecision(kernels.F32, func() error { r.pool = s.Model.NewPool(); return r.run(ctx, step) })
 	if err != nil {
 		return nil, err
 	}

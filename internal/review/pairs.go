@@ -109,7 +109,7 @@ func readAnswers(path string) ([]run.Prediction, error) {
 			return nil, fmt.Errorf("review: %s:%d: %w", path, n, err)
 		}
 		if p.Sample != nil && *p.Sample > 0 {
-			continue // of several answers to a row the first is judged
+			continue // of several answers the first is judged
 		}
 		if i, ok := at[p.ID]; ok {
 			list[i] = p

@@ -25,12 +25,12 @@ const (
 	ConfigFile      = "config.yaml"
 	InfoFile        = "run.json"
 	SplitFile       = "split.json"
-	DataFile        = "data.json" // what was in the data, and what was left out
 	LogFile         = "log.jsonl"
 	PredictionsFile = "predictions.jsonl"
 	// BasePredictionsFile holds the base's answers, beside the tuned model's.
 	BasePredictionsFile = "predictions-base.jsonl"
 	MetricsFile         = "metrics.json"
+	DataFile            = "data.json" // what was in the data, and what was left out
 	ReportFile          = "report.html"
 	AdapterDir          = "adapter"
 	ModelDir            = "model" // of a method that makes a whole model
