@@ -2,7 +2,9 @@ package cmd
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sort"
@@ -224,7 +226,7 @@ func (e *evaluation) conclude(r *run.Run, prefix string, tuned, base *eval.Resul
 	}
 	written := tuned // what is printed has the metrics that were asked for
 	if !e.again {
-		old, err := readMetrics(r, prefix+run.MetricsFile)
+		old, err := readScores(r.Path(prefix + run.MetricsFile))
 		if err != nil {
 			return err
 		}
