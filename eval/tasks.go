@@ -107,7 +107,7 @@ func (g *General) line() string {
 
 // short is a number in three digits or more.
 func short(v float64) string {
-	if v >= 1000 {
+	if v >= 1000 && v < 1e6 {
 		return fmt.Sprintf("%.0f", v)
 	}
 	return fmt.Sprintf("%.3g", v)

@@ -116,8 +116,8 @@ func (d *Definition) fields(r *reader) []field {
 		{"task", r.text(&d.Name)}, {"task_alias", r.text(&d.Alias)}, {"tag", ignore}, {"metadata", ignore},
 		{"dataset_path", func(n *yaml.Node, key string) {
 			kind := ""
-			if r.text(&kind)(n, key); kind != "" && !slices.Contains([]string{"json", "csv"}, kind) {
-				r.bad(n, key, "must be json or csv, got %q; the files are named in dataset_kwargs.data_files", kind)
+			if r.text(&kind)(n, key); kind != "" && !slices.Contains([]string{"json", "csv", "parquet"}, kind) {
+				r.bad(n, key, "must be json, csv or parquet, got %q; the files are named in dataset_kwargs.data_files", kind)
 			}
 		}},
 		{"dataset_kwargs", func(n *yaml.Node, key string) {

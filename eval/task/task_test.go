@@ -61,7 +61,7 @@ func TestLoad_bad(t *testing.T) {
 		{"metric of another kind", good + "metric_list: [{metric: perplexity}]\n", []string{`multiple_choice has no metric "perplexity"`}},
 		{"sampler", good + "fewshot_config: {sampler: first}\n", []string{`must be default (drawn) or first_n, got "first"`}},
 		{"twice", good + "task: a\ntask: b\n", []string{"task: given twice"}},
-		{"network", strings.Replace(good, "dataset_path: json", "dataset_path: openlifescienceai/medmcqa", 1), []string{"must be json or csv"}},
+		{"network", strings.Replace(good, "dataset_path: json", "dataset_path: openlifescienceai/medmcqa", 1), []string{"must be json, csv or parquet"}},
 		{"a name with an escape", good + `task: "a\e[2J"` + "\n", []string{"task: the name \"a\\x1b[2J\" has nothing to show"}},
 		{"not YAML", "a: [", []string{"not YAML"}},
 		{"a list", "- a", []string{"expected keys with values"}},

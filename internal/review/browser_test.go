@@ -14,7 +14,7 @@ import (
 // await waits until an expression is true in the page.
 func await(t *testing.T, p *browser.Page, expression string) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !browser.Eval[bool](p, expression); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !browser.Eval[bool](p, expression); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%s did not come true; the page says %q", expression, browser.Eval[string](p, "document.body.innerText"))
 		}
