@@ -106,6 +106,9 @@ func (p *prepared) makeData() error {
 	if err := encodeParts(d, p.config.Data, p.session.format, metered(&train, b.Train), metered(&val, b.Val)); err != nil {
 		return err
 	}
+	if d.parts.Test, err = p.session.format.Answerable(d.parts.Test, p.config.Data, d.report); err != nil {
+		return err
+	}
 	d.report.Lengths = map[string]dataset.Lengths{"train": train.Lengths(), "val": val.Lengths()}
 	span = span.Then(profile.Data)
 	if p.data != nil { // damaged

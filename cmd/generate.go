@@ -228,70 +228,15 @@ func (q question) check(s *session) error {
 
 // readQuestion reads a row of any of the shapes that the dataset package knows, whose answer may be missing.
 func readQuestion(r jsonRow) (dataset.Row, error) {
-	row := dataset.Row{File: r.at}
-	var err error
-	if r.has("messages") {
-		row.Messages, err = readTurns(r)
-	} else {
-		var text string
-		text, err = questionText(r)
-		row.Messages = []dataset.Message{{Role: "user", Content: text}}
+	row, err := dataset.Question(r.fields)
+	if err != nil {
+		return row, r.bad("%w", err)
 	}
-	if err == nil && r.has("system") && jsonKind(r.fields["system"]) != "null" {
-		var system string
-		system, err = r.text("system")
-		row.Messages = row.Prompt(system)
+	row.File = r.at
+	if strings.TrimSpace(row.Question()) == "" {
+		return row, r.bad("the question is empty")
 	}
-	if err == nil && strings.TrimSpace(row.Question()) == "" {
-		err = r.bad("the question is empty")
-	}
-	return row, err
-}
-
-// questionText is the question of a row without messages.
-func questionText(r jsonRow) (string, error) {
-	switch {
-	case r.has("question"):
-		return r.text("question")
-	case r.has("prompt"):
-		return r.text("prompt")
-	case !r.has("instruction"):
-		return "", r.bad(`expected "question", "prompt", "instruction", "messages" or "ids"`)
-	}
-	text, err := r.text("instruction")
-	if err != nil || !r.has("input") || jsonKind(r.fields["input"]) == "null" {
-		return text, err
-	}
-	input, err := r.text("input")
-	if strings.TrimSpace(input) != "" {
-		text += "\n" + input
-	}
-	return text, err
-}
-
-// readTurns is the conversation of a row up to where an answer is due.
-func readTurns(r jsonRow) ([]dataset.Message, error) {
-	var turns []struct {
-		Role    *string `json:"role"`
-		Content *string `json:"content"`
-	}
-	if err := json.Unmarshal(r.fields["messages"], &turns); err != nil {
-		return nil, r.bad(`field "messages": expected a list of {role, content}: %w`, err)
-	}
-	out := make([]dataset.Message, len(turns))
-	for i, m := range turns {
-		if m.Role == nil || m.Content == nil {
-			return nil, r.bad("messages[%d]: expected role and content, both text", i)
-		}
-		if !slices.Contains(dataset.Roles, *m.Role) {
-			return nil, r.bad("messages[%d]: role %q: expected one of %s", i, *m.Role, strings.Join(dataset.Roles, ", "))
-		}
-		out[i] = dataset.Message{Role: *m.Role, Content: *m.Content}
-	}
-	if n := len(out); n > 0 && out[n-1].Role == "assistant" {
-		out = out[:n-1]
-	}
-	return out, nil
+	return row, nil
 }
 
 // answerInOrder answers questions and hands the answers' ids to done in the order of the questions.

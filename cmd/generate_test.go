@@ -29,11 +29,15 @@ func TestReadQuestion(t *testing.T) {
 			[]dataset.Message{{Role: "user", Content: "Q"}, {Role: "assistant", Content: "A"}, {Role: "user", Content: "R"}}, ""},
 		{`{"messages": []}`, nil, "x:1: the question is empty"},
 		{`{"messages": [{"role": "system", "content": "S"}]}`, nil, "x:1: the question is empty"},
-		{`{"messages": [{"role": "user", "content": null}]}`, nil, "x:1: messages[0]: expected role and content, both text"},
-		{`{"question": null}`, nil, `x:1: field "question": expected a string, found null`},
+		{`{"messages": [{"role": "user", "content": null}]}`, nil, "x:1: the question is empty"},
+		{`{"question": null}`, nil, "x:1: the question is empty"},
+		{`{"conversations": [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"}]}`, user("Q"), ""},
+		{`{"prompt": [{"role": "user", "content": "Q"}]}`, user("Q"), ""},
+		{`{"问题": "Q"}`, user("Q"), ""},
+		{`{"messages": [{"role": "user"}]}`, nil, `x:1: messages[0]: missing field "content" (have: role)`},
 		{`{"question": "Q", "system": 1}`, nil, `x:1: field "system": expected a string, found a number`},
 		{`{"instruction": "Q", "input": 1}`, nil, `x:1: field "input": expected a string, found a number`},
-		{`{}`, nil, `x:1: expected "question", "prompt", "instruction", "messages" or "ids"`},
+		{`{}`, nil, "x:1: no question (has no fields)"},
 	} {
 		fields, err := decodeObject([]byte(c.line))
 		if err != nil {

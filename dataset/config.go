@@ -13,7 +13,7 @@ type Config struct {
 	// Files are the files to read, one after the other: json, jsonl, csv, tsv, parquet and txt, plain, gzip or zstd; folders mean the
 	// files in them, and * ? [ ] ** make a pattern.
 	Files []string `yaml:"files" mapstructure:"files"`
-	// BadRows is what happens when a row cannot be read or fits no shape: stop ends with an error that tells where and why, drop
+	// BadRows is what happens when a row cannot be read, fits no shape or is refused by the template: stop ends with an error that tells where and why, drop
 	// leaves it out, counts it and lists it in the report.
 	BadRows string `yaml:"bad_rows" mapstructure:"bad_rows"`
 	// Columns names the fields of rows that are not called by one of the usual names.

@@ -1,14 +1,13 @@
 package dataset
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 )
 
 // Encoder turns text into token ids. Special tokens that the text spells are recognised; special asks for
@@ -20,17 +19,21 @@ type Encoder interface {
 // Encode turns rows into samples and gives them to sink, in order. A row is one sample, but that the turns of a conversation whose
 // template rewrites earlier turns are samples of their own under train_on: turns. Prompt, answer and end are tokenized as one text, as the model
 // will see it, and the first tokens, as many as the prompt alone has, are the prompt. Samples that are too long
-// or without a token in the loss are handled as c says and counted in report. The rows are read in blocks, each shared out among
+// or without a token in the loss, and rows that the template refuses, are handled as c says and counted in report. The rows are read in blocks, each shared out among
 // all CPUs, so f's Encoder, Prompt and Whole must be safe for concurrent use; sink runs alone, and its error ends Encode as it is.
 func Encode(rows View, c Config, f Format, report *Report, sink func(Sample) error) error {
 	var long tooLongRows
+	bad := refusals{config: c, report: report}
 	for block, err := range rows.Blocks() {
 		if err != nil {
 			return err
 		}
 		for i, e := range f.encodeAll(block, c) {
 			if e.err != nil {
-				return e.err
+				if !bad.add(block[i], e.err) {
+					return bad.err()
+				}
+				continue
 			}
 			for _, s := range e.fit(block[i], c, report, &long) {
 				if err := sink(s); err != nil {
@@ -39,7 +42,56 @@ func Encode(rows View, c Config, f Format, report *Report, sink func(Sample) err
 			}
 		}
 	}
-	return long.err(rows.Len(), c.MaxTokens)
+	return cmp.Or(bad.err(), long.err(rows.Len(), c.MaxTokens))
+}
+
+// refusals are the rows that the template refuses. As data.bad_rows says they are dropped and listed, or errors.
+type refusals struct {
+	config Config
+	report *Report
+	errs   []error
+}
+
+// add reports whether going on makes sense.
+func (x *refusals) add(r Row, err error) bool {
+	if x.config.BadRows == "drop" {
+		x.report.drop(badRow, r.ID)
+		x.report.tellBad(errors.New(strings.TrimPrefix(err.Error(), "dataset: ")))
+		return true
+	}
+	x.errs = append(x.errs, err)
+	return len(x.errs) < maxErrors
+}
+
+func (x *refusals) err() error { return errors.Join(x.errs...) }
+
+// Answerable are the rows whose prompts the template writes, and the plain texts, which have none. Others are handled as data.bad_rows says,
+// before a run comes to answering them.
+func (f Format) Answerable(rows View, c Config, report *Report) (View, error) {
+	bad := refusals{config: c, report: report}
+	var good []int32
+	at := 0
+	for block, err := range rows.Blocks() {
+		if err != nil {
+			return View{}, err
+		}
+		errs := make([]error, len(block))
+		shareOut(len(block), func(i int) error { // errors are in errs
+			if !block[i].Plain {
+				_, errs[i] = f.prompt(block[i], c.System)
+			}
+			return nil
+		})
+		for i, err := range errs {
+			if err == nil {
+				good = append(good, int32(at+i))
+			} else if !bad.add(block[i], err) {
+				return View{}, bad.err()
+			}
+		}
+		at += len(block)
+	}
+	return rows.Pick(good), bad.err()
 }
 
 // Samples is Encode for rows that are known to be few.
@@ -120,25 +172,12 @@ type encoded struct {
 
 // encodeAll tokenizes every row on all CPUs.
 func (f Format) encodeAll(rows []Row, c Config) []encoded {
-	const grain = 64 // rows that a worker takes at a time
 	first := firstBytes(f.Special)
 	out := make([]encoded, len(rows))
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), (len(rows)+grain-1)/grain) {
-		wg.Go(func() {
-			for {
-				hi := int(next.Add(grain))
-				if hi-grain >= len(rows) {
-					return
-				}
-				for i := hi - grain; i < min(hi, len(rows)); i++ {
-					out[i] = f.encode(rows[i], c, first)
-				}
-			}
-		})
-	}
-	wg.Wait()
+	shareOut(len(rows), func(i int) error { // errors are in out
+		out[i] = f.encode(rows[i], c, first)
+		return nil
+	})
 	return out
 }
 

@@ -214,6 +214,40 @@ func TestEncode_templateError(t *testing.T) {
 	}
 }
 
+// Rows that the template refuses are ten errors at most, or dropped and told.
+func TestEncode_refused(t *testing.T) {
+	var rows []Row
+	for i := range 30 {
+		r := row(fmt.Sprintf("r%d", i), "q", "a")
+		if i%2 == 0 {
+			r.Messages[0].Role = "tool"
+		}
+		r.Line = i + 1
+		rows = append(rows, r)
+	}
+	rows = append(rows, Row{ID: "text", Answer: "text", Plain: true})
+	f := chat(t)
+	_, err := Samples(view(rows), Default(), f, newReport(len(rows)))
+	if err == nil || strings.Count(err.Error(), "template: no tools") != 10 || !strings.Contains(err.Error(), "x.jsonl:19:") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := f.Answerable(view(rows), Default(), newReport(len(rows))); err == nil || strings.Count(err.Error(), "no tools") != 10 {
+		t.Errorf("got %v", err)
+	}
+	c := Default()
+	c.BadRows = "drop"
+	report := newReport(len(rows))
+	samples, err := Samples(view(rows), c, f, report)
+	if err != nil || len(samples) != 16 || report.Dropped["bad_row"] != 15 || report.Kept != 16 || len(report.BadRows) != 15 || report.BadRows[0] != "x.jsonl:1: template: no tools" {
+		t.Errorf("%d samples (%v), dropped %v, %q", len(samples), err, report.Dropped, report.BadRows)
+	}
+	report = newReport(len(rows))
+	good, err := f.Answerable(view(rows), c, report)
+	if err != nil || good.Len() != 16 || report.Dropped["bad_row"] != 15 {
+		t.Errorf("%d rows (%v), dropped %v", good.Len(), err, report.Dropped)
+	}
+}
+
 func TestFormat_promptIDs(t *testing.T) {
 	f := chat(t)
 	f.Begin = []int32{bosID}

@@ -54,11 +54,20 @@ func Plain(turns []Message, tools json.RawMessage) (string, error) {
 // PromptIDs returns the tokens that a model answers to: Begin and the row's prompt under the given system
 // message (see Row.Prompt). It fails if the template does.
 func (f Format) PromptIDs(r Row, system string) ([]int32, error) {
-	text, err := f.Prompt(r.Prompt(system), r.Tools)
+	text, err := f.prompt(r, system)
 	if err != nil {
-		return nil, r.templateError(err)
+		return nil, err
 	}
 	return slices.Concat(f.Begin, f.Encoder.Encode(text, false)), nil
+}
+
+// prompt is the row's prompt as text.
+func (f Format) prompt(r Row, system string) (string, error) {
+	text, err := f.Prompt(r.Prompt(system), r.Tools)
+	if err != nil {
+		return "", r.templateError(err)
+	}
+	return text, nil
 }
 
 func (r Row) templateError(err error) error {
