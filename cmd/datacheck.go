@@ -185,9 +185,12 @@ type checkParts struct {
 }
 
 type checkPart struct {
-	Rows      int              `json:"rows"`
-	Questions int              `json:"questions"`        // that differ by more than white space
-	Tokens    *dataset.Lengths `json:"tokens,omitempty"` // of the samples, as training sees them
+	Rows      int `json:"rows"`
+	Questions int `json:"questions"` // that differ by more than white space
+	// Of val and test: the rows whose question, or whose group field, train has too.
+	SharedQuestions int              `json:"shared_questions,omitempty"`
+	SharedGroups    int              `json:"shared_groups,omitempty"`
+	Tokens          *dataset.Lengths `json:"tokens,omitempty"` // of the samples, as training sees them
 }
 
 // reasons are those of which there are rows.
@@ -208,9 +211,10 @@ func checkData(c *configs.Config, d *data, streams ui.Streams) (*dataCheck, erro
 		return nil, err
 	}
 	for i, p := range []*checkPart{&check.Parts.Train, &check.Parts.Val, &check.Parts.Test} {
-		p.Rows, p.Questions = shared.Rows[i], shared.Questions[i]
+		p.Rows, p.Questions, p.SharedQuestions, p.SharedGroups = shared.Rows[i], shared.Questions[i], shared.SameQuestion[i], shared.SameGroup[i]
+		check.SharedQuestions += p.SharedQuestions
+		check.SharedGroups += p.SharedGroups
 	}
-	check.SharedQuestions, check.SharedGroups = shared.SameQuestion, shared.SameGroup
 	if err := dataset.CheckLeaks(d.parts, c.Data.Split, d.report); err != nil && !errors.Is(err, dataset.ErrLeaks) {
 		return nil, err
 	}

@@ -33,7 +33,8 @@ func (check *dataCheck) print(s *ui.Streams) error {
 	}
 	fmt.Fprintf(&b, "questions of val and test that train has too: %s\n", ui.Count(check.SharedQuestions))
 	if check.SharedGroups > 0 {
-		fmt.Fprintf(&b, "rows of val and test whose group train has too: %s\n", ui.Count(check.SharedGroups))
+		fmt.Fprintf(&b, "rows of val and test whose group train has too: %s (val %s, test %s)\n", ui.Count(check.SharedGroups),
+			ui.Count(check.Parts.Val.SharedGroups), ui.Count(check.Parts.Test.SharedGroups))
 	}
 	b.WriteByte('\n')
 	if _, err := io.WriteString(s.Out, ui.Escape(b.String())); err != nil {

@@ -151,7 +151,7 @@ func (k *kin) near(rows View, long []int32, folded []foldedKey) error {
 		return err
 	}
 	found := make([]comparison, len(pairs))
-	times, alike := map[uint64]int{}, map[int32]int{}
+	times, alike := map[uint64]int32{}, make([]int32, len(long))
 	for i, p := range pairs {
 		a, err := text(int(p.A))
 		if err != nil {
@@ -166,12 +166,13 @@ func (k *kin) near(rows View, long []int32, folded []foldedKey) error {
 		alike[p.A]++
 		alike[p.B]++
 	}
-	values := changes{} // between questions that are one template with other values
+	var values changes // between questions that are one template with other values
 	for i, p := range pairs {
 		if c := found[i]; c.meaning && times[c.change] >= timesAChange && alike[p.A]+alike[p.B] > 2 {
-			values.add(p.A, p.B)
+			values = append(values, [2]int32{p.A, p.B}, [2]int32{p.B, p.A})
 		}
 	}
+	values.sort()
 	for i, p := range pairs {
 		a, b := long[p.A], long[p.B]
 		l := link{a, b, nearQuestion, p.Similarity}
@@ -190,29 +191,34 @@ func (k *kin) near(rows View, long []int32, folded []foldedKey) error {
 	return nil
 }
 
-// changes are the neighbours of texts.
-type changes map[int32]map[int32]bool
+// changes are pairs of texts, each in both directions, sorted.
+type changes [][2]int32
 
-func (c changes) add(a, b int32) {
-	for _, end := range [][2]int32{{a, b}, {b, a}} {
-		if c[end[0]] == nil {
-			c[end[0]] = map[int32]bool{}
-		}
-		c[end[0]][end[1]] = true
-	}
+func (c changes) sort() { slices.SortFunc(c, comparePairs) }
+
+func comparePairs(a, b [2]int32) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) }
+
+// of are the changes that lead from a text.
+func (c changes) of(a int32) changes {
+	from, _ := slices.BinarySearchFunc(c, [2]int32{a, -1}, comparePairs)
+	to, _ := slices.BinarySearchFunc(c, [2]int32{a + 1, -1}, comparePairs)
+	return c[from:to]
 }
 
 // lead reports whether one change or two lead from a to b.
 func (c changes) lead(a, b int32) bool {
-	if c[a][b] {
-		return true
-	}
-	for between := range c[a] {
-		if c[b][between] {
+	x, y := c.of(a), c.of(b)
+	for len(x) > 0 && len(y) > 0 {
+		switch end := cmp.Compare(x[0][1], y[0][1]); {
+		case x[0][1] == b || end == 0:
 			return true
+		case end < 0:
+			x = x[1:]
+		default:
+			y = y[1:]
 		}
 	}
-	return false
+	return slices.ContainsFunc(x, func(p [2]int32) bool { return p[1] == b })
 }
 
 // comparison is how two texts differ.

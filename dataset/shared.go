@@ -4,9 +4,9 @@ package dataset
 type Shared struct {
 	Rows      [3]int
 	Questions [3]int // of a part that differ by more than white space and the form of characters
-	// SameQuestion are the rows of val and test whose question train has, too, in that sense; SameGroup those whose group train
-	// has, too, of rows that have one.
-	SameQuestion, SameGroup int
+	// SameQuestion are the rows whose question train has, too, in that sense; SameGroup those whose group train has, too, of rows that
+	// have one. Of train they are 0.
+	SameQuestion, SameGroup [3]int
 }
 
 // Shared goes over all rows.
@@ -27,7 +27,7 @@ func (p Parts) Shared() (Shared, error) {
 				questions[q] |= bit
 			}
 			if i > 0 && in&1 != 0 {
-				s.SameQuestion++
+				s.SameQuestion[i]++
 			}
 			if r.Group == "" {
 				continue
@@ -35,7 +35,7 @@ func (p Parts) Shared() (Shared, error) {
 			if g := key(r.Group); i == 0 {
 				groups[g] = true
 			} else if groups[g] {
-				s.SameGroup++
+				s.SameGroup[i]++
 			}
 		}
 	}

@@ -28,6 +28,9 @@ const (
 	// window is how many of the texts behind it in a bucket one is compared with. Where more texts than that are alike,
 	// chains of pairs connect them.
 	window = 64
+	// allPairs bounds the pairs that are kept of a text: so many in all, shared out among the texts, but at least leastPairs and
+	// at most window for each.
+	allPairs, leastPairs = 8 << 20, 8
 	// candidates are compared in batches of so many.
 	batch = 1 << 19
 )
@@ -56,6 +59,7 @@ func rowsPerBand(threshold float64) int {
 func Pairs(n int, threshold float64, features func(i int, to []uint64) ([]uint64, error)) ([]Pair, error) {
 	s := &search{n: n, threshold: threshold, rows: rowsPerBand(threshold), features: features, sketches: make([]uint8, n*sketch)}
 	s.least = int(sketch * (threshold - 4*math.Sqrt(threshold*(1-threshold)/sketch)))
+	s.pairs, s.most = make([]uint8, n), uint8(min(window, max(leastPairs, allPairs/max(n, 1))))
 	if n <= keptSets {
 		s.sets = make([]atomic.Pointer[[]uint64], n)
 	}
@@ -80,6 +84,8 @@ type search struct {
 	least    int     // equal bytes of sketches of candidates that are compared
 	sets     []atomic.Pointer[[]uint64]
 	kept     atomic.Int64 // features in sets
+	pairs    []uint8      // found of each text as the first of the two
+	most     uint8
 }
 
 // pass compares the texts that agree in one of the bands lo to hi.
@@ -126,7 +132,7 @@ func (s *search) pass(lo, hi int) error {
 				if shared(keys[i*width:i*width+b], keys[j*width:j*width+b]) {
 					continue // compared already
 				}
-				if !s.promising(i, j) {
+				if s.pairs[i] >= s.most || !s.promising(i, j) {
 					continue
 				}
 				if todo = append(todo, [2]int32{int32(i), int32(j)}); len(todo) == batch {
@@ -191,8 +197,9 @@ func (s *search) compare(todo [][2]int32) error {
 		return nil
 	})
 	for x, v := range similarity {
-		if v >= s.threshold {
-			s.found = append(s.found, Pair{todo[x][0], todo[x][1], v})
+		if a := todo[x][0]; v >= s.threshold && s.pairs[a] < s.most {
+			s.pairs[a]++
+			s.found = append(s.found, Pair{a, todo[x][1], v})
 		}
 	}
 	return err
