@@ -267,8 +267,8 @@ func TestLoad_boundsErrors(t *testing.T) {
 		"x.csv":   "question,answer\n" + strings.Repeat("q\n", 500),
 	} {
 		_, err := one(name, content)
-		if n := strings.Count(fmt.Sprint(err), name); n != maxErrors {
-			t.Errorf("%s: %d errors, want %d", name, n, maxErrors)
+		if n := strings.Count(fmt.Sprint(err), name+":"); n != maxErrors+1 || !strings.Contains(err.Error(), "data.bad_rows: drop") {
+			t.Errorf("%s: %d errors, want %d and what to do", name, n, maxErrors)
 		}
 	}
 }

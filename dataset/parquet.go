@@ -2,11 +2,13 @@ package dataset
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"unicode/utf8"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -29,6 +31,9 @@ func (r *reading) readParquet(file io.ReaderAt, size int64) (err error) {
 			err = damaged(p)
 		}
 	}()
+	if err := checkFooter(file, size); err != nil {
+		return damaged(err)
+	}
 	f, err := parquet.OpenFile(file, size, parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
 	if err != nil {
 		return damaged(err)
@@ -61,16 +66,31 @@ func (r *reading) readParquet(file io.ReaderAt, size int64) (err error) {
 	}
 }
 
+// checkFooter makes sure that the file ends as a Parquet file does. The library would reserve as much memory as a damaged length says.
+func checkFooter(file io.ReaderAt, size int64) error {
+	var end [8]byte // the length of the footer and the magic
+	if size < int64(len(end)+len(parquetMagic)) {
+		return errors.New("it ends too early")
+	}
+	if _, err := file.ReadAt(end[:], size-int64(len(end))); err != nil && err != io.EOF {
+		return err
+	}
+	if string(end[4:]) != parquetMagic {
+		return errors.New("its end is missing")
+	}
+	if n := int64(binary.LittleEndian.Uint32(end[:])); n > size-int64(len(end)+len(parquetMagic)) {
+		return fmt.Errorf("a footer of %d bytes in a file of %d", n, size)
+	}
+	return nil
+}
+
 // parquetRow hands one row on.
 func (r *reading) parquetRow(row int, columns map[string]parquet.Node, v any) error {
 	all, _ := v.(map[string]any)
 	fields := make(map[string]any, len(all))
 	for name, value := range all {
 		switch s := value.(type) {
-		case string:
-			if err := broken(s); err != nil {
-				return r.bad(row, fmt.Errorf("column %q: %w", name, err))
-			}
+		case string: // perhaps bytes of something else, which matters if the column is one of those that are used
 			fields[name] = s
 		default:
 			raw, err := parquetJSON(nil, columns[name], value)
@@ -116,8 +136,8 @@ func parquetJSON(b []byte, node parquet.Node, value any) ([]byte, error) {
 		}
 		return append(b, ']'), nil
 	case string:
-		if err := broken(v); err != nil {
-			return nil, err
+		if !utf8.ValidString(v) { // a picture's bytes, or the like
+			return append(b, "null"...), nil
 		}
 		return append(b, quote(v)...), nil
 	}

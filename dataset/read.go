@@ -58,8 +58,11 @@ func (r *reading) read() error {
 	} else {
 		err = r.text(content)
 	}
-	if err != nil && err != errStop {
+	switch {
+	case err != nil && err != errStop:
 		r.errs = append(r.errs, err)
+	case len(r.errs) > 0:
+		r.errs = append(r.errs, fmt.Errorf("%s: data.bad_rows: drop would leave bad rows out, and list them", r.name))
 	}
 	if len(r.errs) > 0 && r.info.Compression != "" { // a damaged file may first show as bad rows
 		if _, err := io.Copy(io.Discard, content); err != nil {
@@ -174,6 +177,9 @@ func (b *bounded) Read(p []byte) (int, error) {
 func (r *reading) take(line int, fields map[string]any) error {
 	rec := record{file: r.name, line: line, fields: fields}
 	row, err := rec.row(r.base, r.config)
+	if err == nil && r.info.Format == "parquet" { // the others are checked as a whole
+		err = row.broken()
+	}
 	if err != nil {
 		return r.bad(line, err)
 	}
@@ -185,6 +191,20 @@ func (r *reading) take(line int, fields map[string]any) error {
 		r.report.note(turnsAfter, row.ID)
 	}
 	return r.table.Add(row)
+}
+
+// broken returns an error unless all of the row's texts are text.
+func (r Row) broken() error {
+	errs := []error{broken(r.ID), broken(r.Group), broken(r.Stratum), broken(r.Answer)}
+	for _, m := range r.Messages {
+		errs = append(errs, broken(m.Content))
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // passed notes that a row was read.

@@ -108,11 +108,12 @@ func TestRead_parquet(t *testing.T) {
 		Messages []turn  `parquet:"messages,list"`
 		Group    *string `parquet:"group,optional"`
 		Score    float64 `parquet:"score"`
+		Picture  []byte  `parquet:"picture"`
 	}
 	group := "g"
 	var rows []row
 	for i := range 40 {
-		rows = append(rows, row{ID: int64(i), Messages: []turn{{"user", fmt.Sprint("问", i), nil}, {"assistant", "答", nil}}})
+		rows = append(rows, row{ID: int64(i), Messages: []turn{{"user", fmt.Sprint("问", i), nil}, {"assistant", "答", nil}}, Picture: []byte{0xff, 0xd8}})
 		if i%2 == 0 {
 			rows[i].Group = &group
 		}
@@ -141,6 +142,21 @@ func TestRead_parquet(t *testing.T) {
 		if err != nil && !strings.Contains(err.Error(), "x.parquet") {
 			t.Errorf("byte %d: %v", i, err)
 		}
+	}
+}
+
+// TestRead_parquetBytes: bytes that are no text do no harm where nobody reads them, and make a bad row where somebody does.
+func TestRead_parquetBytes(t *testing.T) {
+	type row struct {
+		Question string `parquet:"question"`
+		Answer   []byte `parquet:"answer"`
+	}
+	var b bytes.Buffer
+	if err := parquet.Write(&b, []row{{"q", []byte("a")}, {"r", []byte("\xffb")}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := one("x.parquet", b.String()); err == nil || !strings.Contains(err.Error(), "x.parquet:2: holds bytes that are no text") {
+		t.Errorf("got %v", err)
 	}
 }
 

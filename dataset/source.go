@@ -22,13 +22,3 @@ func (s Source) open(name string) (io.ReadCloser, error) {
 	}
 	return os.Open(name)
 }
-
-// readAll is a whole file, for those that are known to be small.
-func (s Source) readAll(name string) ([]byte, error) {
-	f, err := s.open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(f)
-}

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"bufio"
 	"fmt"
 	"strings"
 )
@@ -26,15 +27,12 @@ func Split(rows View, c SplitConfig, from Source, report *Report) (Parts, error)
 	if c.Manifest == "" {
 		return splitByHash(rows, c, report)
 	}
-	data, err := from.readAll(c.Manifest)
+	file, err := from.open(c.Manifest)
 	if err != nil {
 		return Parts{}, fmt.Errorf("dataset: split manifest: %w", err)
 	}
-	m, err := readManifest(data)
-	var parts Parts
-	if err == nil {
-		parts, err = m.follow(rows, c.Group, report)
-	}
+	defer file.Close()
+	parts, err := follow(bufio.NewReader(file), rows, c.Group, report)
 	if err != nil {
 		return Parts{}, fmt.Errorf("dataset: split manifest %s: %w", c.Manifest, err)
 	}

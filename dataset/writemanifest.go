@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// WriteManifest writes the split as JSON: the ids of each part, and with hashes what each row says (see Manifest). Rows are gone
-// through and not kept; the same split gives the same bytes.
+// WriteManifest writes the split as JSON, {"train": [ids], "val": [ids], "test": [ids]} in the order of the rows, and with hashes "hash", an object with
+// Row.Hash by id: what each row says. Rows are gone through and not kept; the same split gives the same bytes.
 func (p Parts) WriteManifest(w io.Writer, hashes bool) error {
 	out := bufio.NewWriterSize(w, 1<<16)
 	comma := "{"

@@ -241,6 +241,32 @@ func TestKey(t *testing.T) {
 	}
 }
 
+// TestKey_folder: a folder and a pattern are the files in them.
+func TestKey_folder(t *testing.T) {
+	dir := t.TempDir()
+	c := Open(filepath.Join(dir, "cache"))
+	data := filepath.Join(dir, "data")
+	if err := os.Mkdir(data, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(data, "a.csv.gz"), "a")
+	write(t, filepath.Join(data, "b.jsonl"), "b")
+	named := dataset.Config{Files: []string{filepath.Join(data, "a.csv.gz"), filepath.Join(data, "b.jsonl")}}
+	want := key(t, c, named)
+	for _, name := range []string{data, filepath.Join(data, "*")} {
+		d := dataset.Config{Files: []string{name}}
+		k := key(t, c, d)
+		if k.hash != want.hash || len(k.Sums) != 2 {
+			t.Errorf("%s: another key than by its files, %d sums", name, len(k.Sums))
+		}
+		write(t, filepath.Join(data, "c.jsonl"), "c")
+		if key(t, c, d).hash == want.hash {
+			t.Errorf("%s: a file more makes no other key", name)
+		}
+		os.Remove(filepath.Join(data, "c.jsonl"))
+	}
+}
+
 // TestKey_sums: the hash of a file is kept when the file is old, not when it could still change unseen; Confirm finds a wrong one.
 func TestKey_sums(t *testing.T) {
 	dir := t.TempDir()
