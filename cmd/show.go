@@ -76,7 +76,7 @@ func (o *showFlags) run(s *ui.Streams) error {
 	if err != nil {
 		return err
 	}
-	d, err := loadData(c.Data, rowSource())
+	d, err := loadData(unnoted(c.Data), rowSource())
 	if err != nil {
 		return err
 	}

@@ -89,13 +89,7 @@ func newDataStats(o configFlags, streams ui.Streams) (*dataStats, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What is only noted is for ft data check.
-	for _, step := range []*string{&c.Data.Clean.Near, &c.Data.Clean.Conflicts, &c.Data.Clean.Outliers, &c.Data.Clean.PII} {
-		if *step == "note" {
-			*step = "off"
-		}
-	}
-	d, err := loadData(c.Data, rowSource())
+	d, err := loadData(unnoted(c.Data), rowSource())
 	if err != nil {
 		return nil, err
 	}
@@ -122,6 +116,16 @@ func newDataStats(o configFlags, streams ui.Streams) (*dataStats, error) {
 	}
 	stats.Tokens, err = newTokenStats(c, d, streams)
 	return stats, err
+}
+
+// unnoted is c without the search for what is only noted, which takes time and is for ft data check to tell.
+func unnoted(c dataset.Config) dataset.Config {
+	for _, step := range []*string{&c.Clean.Near, &c.Clean.Conflicts, &c.Clean.Outliers, &c.Clean.PII} {
+		if *step == "note" {
+			*step = "off"
+		}
+	}
+	return c
 }
 
 // all are the parts in order.

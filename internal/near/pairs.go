@@ -25,12 +25,13 @@ const (
 	sketch = 64
 	// keptSets is the number of texts up to which sets of features are kept, and keptFeatures how many in all.
 	keptSets, keptFeatures = 100_000, 8 << 20
-	// window is how many of the texts behind it in a bucket one is compared with. Where more texts than that are alike,
+	// window is how many of the texts behind it in a bucket one is compared with, at most. Where more texts than that are alike,
 	// chains of pairs connect them.
 	window = 64
-	// allPairs bounds the pairs that are kept of a text: so many in all, shared out among the texts, but at least leastPairs and
-	// at most window for each.
-	allPairs, leastPairs = 8 << 20, 8
+	// Bounds for many texts: so many pairs and comparisons in all, shared out among the texts, of each at least the next.
+	allPairs, leastPairs       = 8 << 20, 8
+	allCompared, leastCompared = 16 << 20, 16
+	mostCompared               = 512
 	// candidates are compared in batches of so many.
 	batch = 1 << 19
 )
@@ -55,11 +56,14 @@ func rowsPerBand(threshold float64) int {
 // optimal densification, Shrivastava 2017, arXiv:1703.04664). Candidates that 64 other MinHashes find far below the threshold (by four standard
 // deviations) are passed over; all others are compared exactly, so that what is returned is as
 // similar as it says. Of the pairs at the threshold 1 in 1,000 is expected to be missed, of more similar ones fewer. The bands are gone through
-// in as many passes as keep their keys within 64 MiB.
+// in as many passes as keep their keys within 64 MiB. Where many texts are alike, not all pairs are compared (see the limits above), and chains of
+// pairs connect them.
 func Pairs(n int, threshold float64, features func(i int, to []uint64) ([]uint64, error)) ([]Pair, error) {
 	s := &search{n: n, threshold: threshold, rows: rowsPerBand(threshold), features: features, sketches: make([]uint8, n*sketch)}
 	s.least = int(sketch * (threshold - 4*math.Sqrt(threshold*(1-threshold)/sketch)))
 	s.pairs, s.most = make([]uint8, n), uint8(min(window, max(leastPairs, allPairs/max(n, 1))))
+	s.compared, s.mostCompared = make([]uint16, n), uint16(min(mostCompared, max(leastCompared, allCompared/max(n, 1))))
+	s.window = min(window, max(leastCompared, allCompared/max(n, 1)))
 	if n <= keptSets {
 		s.sets = make([]atomic.Pointer[[]uint64], n)
 	}
@@ -86,6 +90,10 @@ type search struct {
 	kept     atomic.Int64 // features in sets
 	pairs    []uint8      // found of each text as the first of the two
 	most     uint8
+	compared []uint16 // candidates of each text as the first of the two
+	window   int
+
+	mostCompared uint16
 }
 
 // pass compares the texts that agree in one of the bands lo to hi.
@@ -127,14 +135,18 @@ func (s *search) pass(lo, hi int) error {
 		}
 		slices.Sort(order)
 		for x := range order {
-			for y := x + 1; y < len(order) && y <= x+window && order[y]>>32 == order[x]>>32; y++ {
+			for y := x + 1; y < len(order) && y <= x+s.window && order[y]>>32 == order[x]>>32; y++ {
 				i, j := int(uint32(order[x])), int(uint32(order[y]))
 				if shared(keys[i*width:i*width+b], keys[j*width:j*width+b]) {
 					continue // compared already
 				}
-				if s.pairs[i] >= s.most || !s.promising(i, j) {
+				if s.pairs[i] >= s.most || s.compared[i] >= s.mostCompared {
+					break
+				}
+				if !s.promising(i, j) {
 					continue
 				}
+				s.compared[i]++
 				if todo = append(todo, [2]int32{int32(i), int32(j)}); len(todo) == batch {
 					if err := s.compare(todo); err != nil {
 						return err
@@ -143,19 +155,19 @@ func (s *search) pass(lo, hi int) error {
 				}
 			}
 		}
-		forget(order, keys, width, b)
+		s.forget(order, keys, width, b)
 	}
 	return s.compare(todo)
 }
 
 // forget takes a band's key from texts in buckets that are larger than the window: not all pairs of them were compared.
-func forget(order []uint64, keys []uint32, width, b int) {
+func (s *search) forget(order []uint64, keys []uint32, width, b int) {
 	for from := 0; from < len(order); {
 		to := from
 		for to < len(order) && order[to]>>32 == order[from]>>32 {
 			to++
 		}
-		if to-from > window+1 {
+		if to-from > s.window+1 {
 			for _, o := range order[from:to] {
 				keys[int(uint32(o))*width+b] = 0
 			}
