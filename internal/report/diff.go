@@ -173,13 +173,17 @@ func (s stretch) size() int {
 	return max(utf8.RuneCountInString(s.gone), utf8.RuneCountInString(s.new))
 }
 
-// pieces are the stretches as one text. What is common between two changes and no longer than either of them is given up for one larger change.
+// island is the length, in characters, up to which common text between two changes may be given up: a word or two, never a phrase.
+const island = 12
+
+// pieces are the stretches as one text. Common text between two changes that is an island, and no longer than either of them, is given up for
+// one larger change.
 func (d *differ) pieces() []piece {
 	var joined []stretch
 	for _, s := range d.stretches {
 		for n := len(joined); n > 0; n-- {
 			before := joined[n-1]
-			if long := utf8.RuneCountInString(before.common); long > before.size() || long > s.size() {
+			if long := utf8.RuneCountInString(before.common); long > min(island, before.size(), s.size()) {
 				break
 			}
 			s.gone, s.new = before.gone+before.common+s.gone, before.new+before.common+s.new

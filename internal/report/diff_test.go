@@ -20,6 +20,9 @@ func TestDiff(t *testing.T) {
 		{"It's 3.5 mg/day", "It's 3.5 mg", "It's 3.5 mg+/day+"},
 		// a short common word between long differences does not break them up
 		{"completely different words of another sort", "nothing alike in what of it stands", "-nothing alike in what of it stands-+completely different words of another sort+"},
+		// a phrase is kept, however long the differences are
+		{"The exact cause of this rare condition is not fully understood at all", "What brings it about in most of the patients is not fully understood today",
+			"-What brings it about in most of the patients -+The exact cause of this rare condition +is not fully understood -today-+at all+"},
 		{"first part is the same until here", "first part is the same up to there", "first part is the same -up to there-+until here+"},
 	} {
 		var b strings.Builder
