@@ -262,14 +262,38 @@ func TestLoad_badFiles(t *testing.T) {
 
 func TestLoad_boundsErrors(t *testing.T) {
 	for name, content := range map[string]string{
-		"x.jsonl": strings.Repeat("{}\n", 500) + strings.Repeat("x\n", 500),
+		"x.jsonl": strings.Repeat("{}\nx\n", 500),
 		"x.json":  "[" + strings.Repeat("{},1,", 500) + "{}]",
-		"x.csv":   "question,answer\n" + strings.Repeat("q\n", 500),
+		"x.csv":   "question,answer\n" + strings.Repeat("q\nq,a,b\n", 500),
 	} {
 		_, err := one(name, content)
 		if n := strings.Count(fmt.Sprint(err), name+":"); n != maxErrors+1 || !strings.Contains(err.Error(), "data.bad_rows: drop") {
 			t.Errorf("%s: %d errors, want %d and what to do", name, n, maxErrors)
 		}
+	}
+}
+
+// TestLoad_sameFault: a fault that row after row has is told once, with their number.
+func TestLoad_sameFault(t *testing.T) {
+	_, err := one("x.csv", "ask_text,reply_text\n"+strings.Repeat("q,a\n", 20)+"q\nq\n")
+	if err == nil {
+		t.Fatal("no error")
+	}
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) != 3 || !strings.Contains(lines[0], "x.csv:2: no question and answer") || !strings.HasSuffix(lines[0], "(as in 19 more behind it)") ||
+		!strings.Contains(lines[1], "x.csv:22: ") || !strings.HasSuffix(lines[1], "(as in 1 more behind it)") {
+		t.Errorf("%s", err)
+	}
+}
+
+// TestLoad_oneLine: rows of a list that is one long line have ids of their own.
+func TestLoad_oneLine(t *testing.T) {
+	rows, err := one("x.json", `[{"question":"q","answer":"a"},{"question":"r","answer":"b"},{"id":"z","question":"s","answer":"c"},`+"\n"+`{"question":"t","answer":"d"}]`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"x.json:1", "x.json:1:2", "z", "x.json:2"}, ids(rows)); d != "" {
+		t.Error(d)
 	}
 }
 

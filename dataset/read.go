@@ -35,6 +35,9 @@ type reading struct {
 	file       io.ReadCloser
 	since      *bounded                                    // what was read since the last row
 	errs       []error                                     // bad rows, where they stop the reading
+	fault      string                                      // of the last bad row
+	alike      int                                         // bad rows behind the last of errs that have its fault
+	line, nth  int                                         // where the last row starts, and how many before it start there
 	each       func(line int, fields map[string]any) error // what is done with a record instead of making a row of it; nil: nothing else
 }
 
@@ -59,6 +62,7 @@ func (r *reading) read() error {
 	} else {
 		err = r.text(content)
 	}
+	r.countAlike()
 	switch {
 	case err != nil && err != errStop:
 		r.errs = append(r.errs, err)
@@ -180,7 +184,7 @@ func (r *reading) take(line int, fields map[string]any) error {
 		r.passed()
 		return r.each(line, fields)
 	}
-	rec := record{file: r.name, line: line, fields: fields}
+	rec := record{file: r.name, line: line, nth: r.count(line), fields: fields}
 	row, err := rec.row(r.base, r.config)
 	if err == nil && r.info.Format == "parquet" { // the others are checked as a whole
 		err = row.broken()
@@ -219,13 +223,28 @@ func (r *reading) passed() {
 	}
 }
 
+// count returns how many rows before this one start on the line.
+func (r *reading) count(line int) int {
+	if r.nth++; line != r.line {
+		r.line, r.nth = line, 0
+	}
+	return r.nth
+}
+
 // bad tells of a row that cannot be used. As data.bad_rows says it is dropped and listed, or an error; one that the end of the file cuts in
 // the middle of a character is always dropped, since nothing but another file can mend it.
 func (r *reading) bad(line int, err error) error {
 	r.passed()
+	fault := err.Error()
 	err = fmt.Errorf("%s:%d: %w", r.name, line, err)
 	isCut := errors.Is(err, errCutOff)
 	if !isCut && r.config.BadRows != "drop" {
+		if len(r.errs) > 0 && fault == r.fault {
+			r.alike++
+			return nil
+		}
+		r.countAlike()
+		r.fault = fault
 		if r.errs = append(r.errs, err); len(r.errs) == maxErrors {
 			return errStop
 		}
@@ -242,6 +261,15 @@ func (r *reading) bad(line int, err error) error {
 	r.report.drop(reason, fmt.Sprintf("%s:%d", r.base, line))
 	r.report.tellBad(err)
 	return nil
+}
+
+// countAlike says of the last error how many rows behind it have the same fault.
+func (r *reading) countAlike() {
+	if r.alike > 0 {
+		last := len(r.errs) - 1
+		r.errs[last] = fmt.Errorf("%w (as in %d more behind it)", r.errs[last], r.alike)
+		r.alike = 0
+	}
 }
 
 // fatal is an error behind which no row can be found any more.

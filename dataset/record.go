@@ -12,6 +12,7 @@ import (
 type record struct {
 	file   string // as given
 	line   int
+	nth    int            // records before it that start on the same line
 	fields map[string]any // string (CSV) or json.RawMessage
 }
 

@@ -24,7 +24,7 @@ var shapes = []shape{
 }
 
 const shapesRead = "a row is {messages}, {conversations}, {question, answer}, {instruction, input, output}, {prompt, completion} or {text}; " +
-	"other names are told by data.columns"
+	"data.columns.question and data.columns.answer name other fields"
 
 // Spellings of questions and answers that need no data.columns, the surest first. Case does not count.
 var (
@@ -61,6 +61,9 @@ func (rec record) row(base string, c Config) (Row, error) {
 	}
 	if strings.TrimSpace(r.ID) == "" {
 		r.ID = fmt.Sprintf("%s:%d", base, rec.line)
+		if rec.nth > 0 { // a list may be one long line
+			r.ID += fmt.Sprintf(":%d", rec.nth+1)
+		}
 	}
 	return r, nil
 }
