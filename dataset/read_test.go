@@ -136,7 +136,7 @@ func TestRead_parquet(t *testing.T) {
 		}
 	}
 	for i := 0; i < b.Len(); i += 17 { // one clear error, or another row; never a panic
-		damaged := []byte(b.String())
+		damaged := bytes.Clone(b.Bytes())
 		damaged[i] ^= 0x55
 		_, _, err := files{"x.parquet": string(damaged)}.load("auto", "x.parquet")
 		if err != nil && !strings.Contains(err.Error(), "x.parquet") {

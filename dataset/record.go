@@ -113,12 +113,6 @@ func (rec record) isList(name string) bool {
 	return ok && kind(v) == "a list"
 }
 
-// blank reports whether a field is not there, null or white space.
-func (rec record) blank(name string) bool {
-	s, err := rec.text(name)
-	return err == nil && strings.TrimSpace(s) == ""
-}
-
 // find returns the first of the names that is a field, else the first field that is one of them but for case and
 // white space around it; empty if there is none.
 func (rec record) find(names []string) string {

@@ -143,7 +143,7 @@ func compare(before, after []float64) eval.Comparison {
 			lost++
 		}
 	}
-	c := eval.Comparison{P: binomial(min(gained, lost), gained+lost), Verdict: eval.NoDifference}
+	c := eval.Comparison{P: eval.SignTest(min(gained, lost), gained+lost), Verdict: eval.NoDifference}
 	if c.P < 0.05 {
 		c.Verdict = eval.IsBetter
 		if lost > gained {
@@ -151,16 +151,4 @@ func compare(before, after []float64) eval.Comparison {
 		}
 	}
 	return c
-}
-
-// binomial is the two-sided probability of at most k of n coins on one side.
-func binomial(k, n int) float64 {
-	sum := 0.0
-	logN, _ := math.Lgamma(float64(n + 1))
-	for i := 0; i <= k; i++ {
-		a, _ := math.Lgamma(float64(i + 1))
-		b, _ := math.Lgamma(float64(n - i + 1))
-		sum += math.Exp(logN - a - b - float64(n)*math.Ln2)
-	}
-	return min(1, 2*sum)
 }

@@ -66,9 +66,7 @@ func (v *view) others(s *source) {
 	if len(general.Metrics) > 0 {
 		t := table{Title: "General text, a check on forgetting", Head: []string{"score", "base", "tuned", "difference", "verdict"}}
 		t.Note = fmt.Sprintf("How likely the models find %s of %s; a higher perplexity is a worse one.", plural(int64(general.Tokens), "token"), general.File)
-		for _, line := range general.lines() {
-			t.Rows = append(t.Rows, line)
-		}
+		t.Rows = append(t.Rows, general.lines()...)
 		t.Note = ui.EscapeLine(t.Note)
 		v.Tables = append(v.Tables, t)
 	}

@@ -17,18 +17,6 @@ func wilson(k, n int) (low, high float64) {
 	return max(0, mid-half), min(1, mid+half)
 }
 
-// signTest is the two-sided probability of at most k of n on one side, by chance.
-func signTest(k, n int) float64 {
-	sum := 0.0
-	logN, _ := math.Lgamma(float64(n + 1))
-	for i := 0; i <= k; i++ {
-		a, _ := math.Lgamma(float64(i + 1))
-		b, _ := math.Lgamma(float64(n - i + 1))
-		sum += math.Exp(logN - a - b - float64(n)*math.Ln2)
-	}
-	return min(1, 2*sum)
-}
-
 // choices are a vote's categories.
 var choices = []string{Base, Tuned, Tie}
 

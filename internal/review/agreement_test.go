@@ -3,6 +3,8 @@ package review
 import (
 	"math"
 	"testing"
+
+	"ft/eval"
 )
 
 // votes of three readers on ten questions: 0 base, 1 tuned, 2 tie.
@@ -56,7 +58,7 @@ func TestWilson(t *testing.T) {
 		{60, 100, 0.5020025867910618, 0.6905987135675411, 0.05688793364098089}, {10, 10, 0.7224672001371106, 1, 0.001953125},
 	} {
 		low, high := wilson(c.k, c.n)
-		p := signTest(min(c.k, c.n-c.k), c.n)
+		p := eval.SignTest(min(c.k, c.n-c.k), c.n)
 		if math.Abs(low-c.low)+math.Abs(high-c.high)+math.Abs(p-c.p) > 1e-9 {
 			t.Errorf("%d of %d: %v to %v, p %v; want %v to %v, p %v", c.k, c.n, low, high, p, c.low, c.high, c.p)
 		}

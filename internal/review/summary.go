@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"ft/eval"
 	"ft/internal/ui"
 )
 
@@ -110,7 +111,7 @@ func Summarise(pairs *Pairs, votes []Vote) *Summary {
 	}
 	s.Count.finish()
 	if n := s.Tuned + s.Base; n > 0 {
-		p := signTest(min(s.Tuned, s.Base), n)
+		p := eval.SignTest(min(s.Tuned, s.Base), n)
 		s.P, s.Verdict = &p, "no difference shown"
 		if p < 0.05 {
 			s.Verdict = "better"
