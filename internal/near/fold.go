@@ -241,17 +241,18 @@ func jaccard(a, b []uint64, least float64) float64 {
 	others := all - 2*int(math.Ceil(least/(1+least)*float64(all)-1e-9))
 	i, j, apart := 0, 0, 0
 	for i < len(a) && j < len(b) && apart <= others {
-		switch x, y := a[i], b[j]; {
-		case x == y:
-			i++
-			j++
-		case x < y:
-			i++
-			apart++
-		default:
-			j++
-			apart++
+		// Without branches, for which of the two is less cannot be foretold.
+		x, y := a[i], b[j]
+		less, more := 0, 0
+		if x < y {
+			less = 1
 		}
+		if x > y {
+			more = 1
+		}
+		i += 1 - more
+		j += 1 - less
+		apart += less + more
 	}
 	if apart += len(a) - i + len(b) - j; apart > others {
 		return 0

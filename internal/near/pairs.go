@@ -2,6 +2,7 @@ package near
 
 import (
 	"cmp"
+	"encoding/binary"
 	"math"
 	"math/bits"
 	"runtime"
@@ -32,8 +33,10 @@ const (
 	allPairs, leastPairs       = 8 << 20, 8
 	allCompared, leastCompared = 16 << 20, 16
 	mostCompared               = 512
-	// candidates are compared in batches of so many.
-	batch = 1 << 19
+	// candidates are compared in batches of at least so many.
+	batch = 1 << 18
+	// stretch is how many places of a band's order give candidates at one time.
+	stretch = 1 << 15
 )
 
 // rowsPerBand is how many MinHashes make a band: the most with which a pair at the threshold still shares one of the bands with
@@ -134,30 +137,46 @@ func (s *search) pass(lo, hi int) error {
 			}
 		}
 		slices.Sort(order)
-		for x := range order {
-			for y := x + 1; y < len(order) && y <= x+s.window && order[y]>>32 == order[x]>>32; y++ {
-				i, j := int(uint32(order[x])), int(uint32(order[y]))
-				if shared(keys[i*width:i*width+b], keys[j*width:j*width+b]) {
-					continue // compared already
-				}
-				if s.pairs[i] >= s.most || s.compared[i] >= s.mostCompared {
-					break
-				}
-				if !s.promising(i, j) {
-					continue
-				}
-				s.compared[i]++
-				if todo = append(todo, [2]int32{int32(i), int32(j)}); len(todo) == batch {
-					if err := s.compare(todo); err != nil {
-						return err
-					}
-					todo = todo[:0]
-				}
+		for from := 0; from < len(order); from += stretch {
+			todo = s.candidates(todo, order, from, min(len(order), from+stretch), keys, width, b)
+			if len(todo) < batch {
+				continue
 			}
+			if err := s.compare(todo); err != nil {
+				return err
+			}
+			todo = todo[:0]
 		}
 		s.forget(order, keys, width, b)
 	}
 	return s.compare(todo)
+}
+
+// candidates appends the pairs worth comparing whose first text is order[from:to], in order. A text is the first of pairs in one
+// place of a band's order only, so that places can be shared out and nothing depends on who comes first.
+func (s *search) candidates(todo [][2]int32, order []uint64, from, to int, keys []uint32, width, b int) [][2]int32 {
+	const grain = 1 << 10
+	parts := make([][][2]int32, (to-from+grain-1)/grain)
+	parallel(len(parts), 1, func(p, _ int) error { // cannot fail
+		for x := from + p*grain; x < min(to, from+(p+1)*grain); x++ {
+			for y := x + 1; y < len(order) && y <= x+s.window && order[y]>>32 == order[x]>>32; y++ {
+				i, j := int(uint32(order[x])), int(uint32(order[y]))
+				if s.pairs[i] >= s.most || s.compared[i] >= s.mostCompared {
+					break
+				}
+				if !s.promising(i, j) || shared(keys[i*width:i*width+b], keys[j*width:j*width+b]) {
+					continue // not alike, or compared already
+				}
+				s.compared[i]++
+				parts[p] = append(parts[p], [2]int32{int32(i), int32(j)})
+			}
+		}
+		return nil
+	})
+	for _, p := range parts {
+		todo = append(todo, p...)
+	}
+	return todo
 }
 
 // forget takes a band's key from texts in buckets that are larger than the window: not all pairs of them were compared.
@@ -220,11 +239,11 @@ func (s *search) compare(todo [][2]int32) error {
 // promising reports whether the sketches of two texts allow that they are similar.
 func (s *search) promising(i, j int) bool {
 	a, b := s.sketches[i*sketch:(i+1)*sketch], s.sketches[j*sketch:(j+1)*sketch]
-	equal := 0
-	for k := range a {
-		if a[k] == b[k] {
-			equal++
-		}
+	const low7 = 0x7f7f7f7f7f7f7f7f
+	equal := sketch
+	for k := 0; k < sketch; k += 8 {
+		x := binary.LittleEndian.Uint64(a[k:]) ^ binary.LittleEndian.Uint64(b[k:])
+		equal -= bits.OnesCount64(((x & low7) + low7 | x) &^ low7) // bytes that are not 0
 	}
 	return equal >= s.least
 }
@@ -250,11 +269,29 @@ func (s *search) set(i int, spare *[]uint64) ([]uint64, error) {
 }
 
 // minHashes are the MinHashes of one text.
-type minHashes struct{ own, all []uint64 }
+type minHashes struct {
+	own, all []uint64
+	others   []uint16 // [bins, tries]: whose value an empty bin takes
+}
 
-const emptyBin = math.MaxUint64
+const (
+	emptyBin = math.MaxUint64
+	tries    = 8 // kept in others; later ones are computed
+)
 
-func newMinHashes(n int) *minHashes { return &minHashes{make([]uint64, n), make([]uint64, n)} }
+func newMinHashes(n int) *minHashes {
+	m := &minHashes{make([]uint64, n), make([]uint64, n), make([]uint16, n*tries)}
+	for i := range m.others {
+		m.others[i] = uint16(m.other(i/tries, i%tries))
+	}
+	return m
+}
+
+// other is the bin that an empty one looks at.
+func (m *minHashes) other(bin, try int) uint64 {
+	other, _ := bits.Mul64(mix(uint64(bin)*increment+uint64(try+1)), uint64(len(m.own)))
+	return other
+}
 
 // of computes the MinHashes of a text: bin i is the least of the features that fall into it; a bin that stays empty takes the value
 // of another one, which a hash of its number chooses, so that two texts choose alike.
@@ -268,9 +305,12 @@ func (m *minHashes) of(features []uint64) {
 		m.own[bin] = min(m.own[bin], value)
 	}
 	for i, v := range m.own {
-		for try := uint64(1); v == emptyBin; try++ {
-			other, _ := bits.Mul64(mix(uint64(i)*increment+try), n)
-			v = m.own[other]
+		for try := 0; v == emptyBin; try++ {
+			if try < tries {
+				v = m.own[m.others[i*tries+try]]
+			} else {
+				v = m.own[m.other(i, try)]
+			}
 		}
 		m.all[i] = v
 	}
