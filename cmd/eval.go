@@ -221,7 +221,7 @@ func (o *evalFlags) scoreData(ctx context.Context, s ui.Streams) (*eval.Result, 
 		return nil, err
 	}
 	defer table.Close()
-	kept, err := dataset.Clean(table.View(), c.Clean, report)
+	kept, err := dataset.Clean(table.View(), unnoted(c).Clean, report)
 	if err != nil {
 		return nil, err
 	}
@@ -328,7 +328,7 @@ func (o *evalFlags) ofRun(r *run.Run, s ui.Streams) (e *evaluation, prefix strin
 		return nil, "", err
 	}
 	c.Data.Split.Manifest = r.Path(run.SplitFile)
-	d, err := loadData(c.Data, rowSource())
+	d, err := loadData(unnoted(c.Data), rowSource())
 	if err != nil {
 		return nil, "", err
 	}

@@ -226,3 +226,13 @@ func loadData(c dataset.Config, from dataset.Source) (d *data, err error) {
 	d.parts, err = dataset.Split(d.rows, c.Split, from, d.report)
 	return d, err
 }
+
+// unnoted is c without the search for what is only noted, which takes time, and which training and ft data check tell of.
+func unnoted(c dataset.Config) dataset.Config {
+	for _, step := range []*string{&c.Clean.Near, &c.Clean.Conflicts, &c.Clean.Outliers, &c.Clean.PII} {
+		if *step == "note" {
+			*step = "off"
+		}
+	}
+	return c
+}

@@ -118,16 +118,6 @@ func newDataStats(o configFlags, streams ui.Streams) (*dataStats, error) {
 	return stats, err
 }
 
-// unnoted is c without the search for what is only noted, which takes time and is for ft data check to tell.
-func unnoted(c dataset.Config) dataset.Config {
-	for _, step := range []*string{&c.Clean.Near, &c.Clean.Conflicts, &c.Clean.Outliers, &c.Clean.PII} {
-		if *step == "note" {
-			*step = "off"
-		}
-	}
-	return c
-}
-
 // all are the parts in order.
 func (d *data) all() []dataset.View {
 	return []dataset.View{d.parts.Train, d.parts.Val, d.parts.Test}

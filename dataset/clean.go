@@ -7,6 +7,7 @@ import (
 
 	"ft/internal/mend"
 	"ft/internal/near"
+	"ft/internal/workers"
 )
 
 // Clean returns the rows that have a question and an answer, less those that c's steps drop. What is left out, and what is worth a
@@ -26,9 +27,7 @@ func Clean(rows View, c CleanConfig, report *Report) (View, error) {
 			return View{}, err
 		}
 		looks := make([]look, len(block))
-		if err := shareOut(len(block), func(i int) error { looks[i] = c.look(&block[i]); return nil }); err != nil {
-			return View{}, err
-		}
+		workers.Each(len(block), rowGrain, func(i int) { looks[i] = c.look(&block[i]) })
 		for i := range looks {
 			if err := w.take(int32(from+i), block[i].ID, &looks[i]); err != nil {
 				return View{}, err
@@ -258,7 +257,6 @@ func (w *cleaning) languages() error {
 
 // lengths finds the rows that are far longer or shorter than most.
 func (w *cleaning) lengths() error {
-
 	if w.Outliers == off || len(w.kept) < fewRows {
 		return nil
 	}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"ft/internal/workers"
 )
 
 // Encoder turns text into token ids. Special tokens that the text spells are recognised; special asks for
@@ -76,11 +78,10 @@ func (f Format) Answerable(rows View, c Config, report *Report) (View, error) {
 			return View{}, err
 		}
 		errs := make([]error, len(block))
-		shareOut(len(block), func(i int) error { // errors are in errs
+		workers.Each(len(block), rowGrain, func(i int) {
 			if !block[i].Plain {
 				_, errs[i] = f.prompt(block[i], c.System)
 			}
-			return nil
 		})
 		for i, err := range errs {
 			if err == nil {
@@ -174,10 +175,7 @@ type encoded struct {
 func (f Format) encodeAll(rows []Row, c Config) []encoded {
 	first := firstBytes(f.Special)
 	out := make([]encoded, len(rows))
-	shareOut(len(rows), func(i int) error { // errors are in out
-		out[i] = f.encode(rows[i], c, first)
-		return nil
-	})
+	workers.Each(len(rows), rowGrain, func(i int) { out[i] = f.encode(rows[i], c, first) })
 	return out
 }
 

@@ -2,12 +2,10 @@ package dataset
 
 import (
 	"cmp"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"ft/internal/near"
+	"ft/internal/workers"
 )
 
 // What makes two questions one (docs/data.md tells why, and how it was tried).
@@ -238,6 +236,9 @@ func compareTexts(a, b *near.Text) comparison {
 	return c
 }
 
+// rowGrain is how many rows a worker takes at a time.
+const rowGrain = 32
+
 // eachRow hands every row to do, shared out among all CPUs. It returns one of the errors.
 func eachRow(rows View, do func(i int, r Row) error) error {
 	from := 0
@@ -245,37 +246,13 @@ func eachRow(rows View, do func(i int, r Row) error) error {
 		if err != nil {
 			return err
 		}
-		if err := shareOut(len(block), func(i int) error { return do(from+i, block[i]) }); err != nil {
+		err := workers.Do(len(block), rowGrain, func() func(int) error {
+			return func(i int) error { return do(from+i, block[i]) }
+		})
+		if err != nil {
 			return err
 		}
 		from += len(block)
 	}
 	return nil
-}
-
-// shareOut calls do for 0 to n on all CPUs. It returns one of the errors.
-func shareOut(n int, do func(i int) error) error {
-	const grain = 32
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	var once sync.Once
-	var first error
-	for range min(runtime.GOMAXPROCS(0), (n+grain-1)/grain) {
-		wg.Go(func() {
-			for {
-				hi := int(next.Add(grain))
-				if hi-grain >= n {
-					return
-				}
-				for i := hi - grain; i < min(hi, n); i++ {
-					if err := do(i); err != nil {
-						once.Do(func() { first = err })
-						return
-					}
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return first
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"ft/internal/keyed"
+	"ft/internal/workers"
 )
 
 // Bootstrap says how rows are drawn again, with replacement and as many as there are (Efron 1979), to tell how far scores
@@ -51,15 +52,16 @@ func (b Bootstrap) spread(stats []*Stats) [][][]float64 {
 			out[i][k] = make([]float64, b.Resamples)
 		}
 	}
-	onAllCPUs(b.Resamples, 1, func() func(int) {
+	workers.Do(b.Resamples, 1, func() func(int) error { // cannot fail
 		counts := make([]float64, stats[0].Len())
-		return func(r int) {
+		return func(r int) error {
 			b.draw(r, counts)
 			for i, s := range stats {
 				for k, v := range s.Score(s.weighted(counts), len(counts)) {
 					out[i][k][r] = v
 				}
 			}
+			return nil
 		}
 	})
 	return out

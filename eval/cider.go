@@ -3,6 +3,8 @@ package eval
 import (
 	"fmt"
 	"math"
+
+	"ft/internal/workers"
 )
 
 // cider's constants: the length of the longest n-gram, the factor that gives the published scale, and the width of the penalty for
@@ -28,9 +30,7 @@ func newCIDEr(suffix string, _ []string) (func([]Pair) *Stats, error) {
 		corpus := tokenizeCorpus(pairs, split)
 		idf := newIDF(corpus)
 		s := &Stats{Width: 1, Rows: make([]float64, len(pairs))}
-		onAllCPUs(len(corpus), 32, func() func(int) {
-			return func(i int) { s.Rows[i] = idf.score(corpus[i]) }
-		})
+		workers.Each(len(corpus), rowGrain, func(i int) { s.Rows[i] = idf.score(corpus[i]) })
 		s.Names = []string{"cider" + suffix}
 		s.Signature = fmt.Sprintf("nrefs:%s|case:lc|tok:%s|order:%d|sigma:%g|percent:no|version:e2e-metrics+ft", references(pairs), tok, ciderOrder, ciderSigma)
 		s.Score = func(sums []float64, n int) []float64 { return []float64{sums[0] / float64(n)} }

@@ -1,6 +1,10 @@
 package eval
 
-import "strings"
+import (
+	"strings"
+
+	"ft/internal/workers"
+)
 
 // tokenizedPair is a pair as numbers of tokens, the same numbers in all pairs of a corpus.
 type tokenizedPair struct {
@@ -11,12 +15,10 @@ type tokenizedPair struct {
 // tokenizeCorpus splits all texts, on all CPUs, and numbers the tokens in the order of the texts.
 func tokenizeCorpus(pairs []Pair, split func(string) []string) []tokenizedPair {
 	words := make([][][]string, len(pairs)) // prediction first
-	onAllCPUs(len(pairs), 32, func() func(int) {
-		return func(i int) {
-			words[i] = append(words[i], split(pairs[i].Prediction))
-			for _, ref := range pairs[i].References {
-				words[i] = append(words[i], split(ref))
-			}
+	workers.Each(len(pairs), rowGrain, func(i int) {
+		words[i] = append(words[i], split(pairs[i].Prediction))
+		for _, ref := range pairs[i].References {
+			words[i] = append(words[i], split(ref))
 		}
 	})
 	ids := vocabulary{}

@@ -3,6 +3,8 @@ package eval
 import (
 	"fmt"
 	"math"
+
+	"ft/internal/workers"
 )
 
 // nistOrder is the length of the longest n-gram of NIST.
@@ -95,9 +97,7 @@ func (n nist) stats(pairs []Pair, split func(string) []string) *Stats {
 		}
 	}
 	s := &Stats{Width: nistRowWidth, Rows: make([]float64, len(pairs)*nistRowWidth)}
-	onAllCPUs(len(corpus), 32, func() func(int) {
-		return func(i int) { n.fill(corpus[i], seen, s.Row(i)) }
-	})
+	workers.Each(len(corpus), rowGrain, func(i int) { n.fill(corpus[i], seen, s.Row(i)) })
 	return s
 }
 

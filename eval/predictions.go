@@ -10,6 +10,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"ft/internal/workers"
 )
 
 // rowForms are the spellings of a row, the first that a row has both keys of counts. "references" holds a
@@ -63,9 +65,7 @@ type rowLine struct {
 
 // decodeRows appends the pairs of rows. The error is that of the first bad one and begins with its line.
 func decodeRows(pairs []Pair, rows []rowLine) ([]Pair, error) {
-	onAllCPUs(len(rows), 64, func() func(int) {
-		return func(i int) { rows[i].pair, rows[i].err = parseRow(rows[i].raw) }
-	})
+	workers.Each(len(rows), rowGrain, func(i int) { rows[i].pair, rows[i].err = parseRow(rows[i].raw) })
 	for _, r := range rows {
 		if r.err != nil {
 			return nil, fmt.Errorf("%d: %w", r.line, r.err)

@@ -1,10 +1,6 @@
 package eval
 
-import (
-	"runtime"
-	"sync"
-	"sync/atomic"
-)
+import "ft/internal/workers"
 
 // Stats is what a metric takes from rows: a few numbers of each, whose sums over some rows give the scores of those rows. So the
 // score of any part of the rows, or of rows drawn again, costs one addition a number and no text is read twice.
@@ -34,37 +30,18 @@ const (
 	Neither // the score describes answers and does not judge them
 )
 
+// rowGrain is how many rows a worker takes at a time.
+const rowGrain = 32
+
 // newStats fills the numbers of all pairs on all CPUs. worker is called once for each of them; the function that it returns
 // adds the numbers of one pair to row, which is zero, and must not depend on the pairs that it saw before.
 func newStats(pairs []Pair, width int, worker func() func(p Pair, row []float64)) *Stats {
 	s := &Stats{Width: width, Rows: make([]float64, len(pairs)*width)}
-	onAllCPUs(len(pairs), 32, func() func(int) {
+	workers.Do(len(pairs), rowGrain, func() func(int) error { // cannot fail
 		take := worker()
-		return func(i int) { take(pairs[i], s.Row(i)) }
+		return func(i int) error { take(pairs[i], s.Row(i)); return nil }
 	})
 	return s
-}
-
-// onAllCPUs does n tasks, each once. worker is called once for each CPU and returns what does a task, by its number; it takes grain
-// tasks at a time.
-func onAllCPUs(n, grain int, worker func() func(i int)) {
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), (n+grain-1)/grain) {
-		wg.Go(func() {
-			do := worker()
-			for {
-				hi := int(next.Add(int64(grain)))
-				if hi-grain >= n {
-					return
-				}
-				for i := hi - grain; i < min(hi, n); i++ {
-					do(i)
-				}
-			}
-		})
-	}
-	wg.Wait()
 }
 
 // Len is the number of rows.

@@ -5,10 +5,10 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
-	"runtime"
 	"slices"
-	"sync"
 	"sync/atomic"
+
+	"ft/internal/workers"
 )
 
 // Pair is two texts, by their indices, A before B, and their similarity.
@@ -103,16 +103,12 @@ type search struct {
 func (s *search) pass(lo, hi int) error {
 	width := hi - lo
 	keys := make([]uint32, s.n*width) // [n, width]; 0: no features
-	err := parallel(s.n, 64, func(from, to int) error {
+	err := workers.Do(s.n, 64, func() func(int) error {
 		m := newMinHashes(bands*s.rows + sketch)
 		var f []uint64
-		for i := from; i < to; i++ {
-			var err error
-			if f, err = s.features(i, f[:0]); err != nil {
+		return func(i int) (err error) {
+			if f, err = s.features(i, f[:0]); err != nil || len(f) == 0 {
 				return err
-			}
-			if len(f) == 0 {
-				continue
 			}
 			m.of(f)
 			for j, v := range m.all[bands*s.rows:] {
@@ -121,13 +117,13 @@ func (s *search) pass(lo, hi int) error {
 			for b := range width {
 				keys[i*width+b] = m.band(lo+b, s.rows)
 			}
+			return nil
 		}
-		return nil
 	})
 	if err != nil {
 		return err
 	}
-	var todo [][2]int32
+	var chosen [][2]int32
 	order := make([]uint64, 0, s.n)
 	for b := range width {
 		order = order[:0]
@@ -138,26 +134,26 @@ func (s *search) pass(lo, hi int) error {
 		}
 		slices.Sort(order)
 		for from := 0; from < len(order); from += stretch {
-			todo = s.candidates(todo, order, from, min(len(order), from+stretch), keys, width, b)
-			if len(todo) < batch {
+			chosen = s.candidates(chosen, order, from, min(len(order), from+stretch), keys, width, b)
+			if len(chosen) < batch {
 				continue
 			}
-			if err := s.compare(todo); err != nil {
+			if err := s.compare(chosen); err != nil {
 				return err
 			}
-			todo = todo[:0]
+			chosen = chosen[:0]
 		}
 		s.forget(order, keys, width, b)
 	}
-	return s.compare(todo)
+	return s.compare(chosen)
 }
 
 // candidates appends the pairs worth comparing whose first text is order[from:to], in order. A text is the first of pairs in one
 // place of a band's order only, so that places can be shared out and nothing depends on who comes first.
-func (s *search) candidates(todo [][2]int32, order []uint64, from, to int, keys []uint32, width, b int) [][2]int32 {
+func (s *search) candidates(chosen [][2]int32, order []uint64, from, to int, keys []uint32, width, b int) [][2]int32 {
 	const grain = 1 << 10
 	parts := make([][][2]int32, (to-from+grain-1)/grain)
-	parallel(len(parts), 1, func(p, _ int) error { // cannot fail
+	workers.Each(len(parts), 1, func(p int) {
 		for x := from + p*grain; x < min(to, from+(p+1)*grain); x++ {
 			for y := x + 1; y < len(order) && y <= x+s.window && order[y]>>32 == order[x]>>32; y++ {
 				i, j := int(uint32(order[x])), int(uint32(order[y]))
@@ -171,12 +167,11 @@ func (s *search) candidates(todo [][2]int32, order []uint64, from, to int, keys 
 				parts[p] = append(parts[p], [2]int32{int32(i), int32(j)})
 			}
 		}
-		return nil
 	})
 	for _, p := range parts {
-		todo = append(todo, p...)
+		chosen = append(chosen, p...)
 	}
-	return todo
+	return chosen
 }
 
 // forget takes a band's key from texts in buckets that are larger than the window: not all pairs of them were compared.
@@ -206,31 +201,30 @@ func shared(a, b []uint32) bool {
 }
 
 // compare keeps those of the candidates that are similar.
-func (s *search) compare(todo [][2]int32) error {
-	similarity := make([]float64, len(todo))
-	err := parallel(len(todo), 256, func(from, to int) error {
+func (s *search) compare(chosen [][2]int32) error {
+	similarity := make([]float64, len(chosen))
+	err := workers.Do(len(chosen), 256, func() func(int) error {
 		var a, b []uint64
 		var spareA, spareB []uint64
-		last := int32(-1)
-		for x := from; x < to; x++ {
-			var err error
-			if i := todo[x][0]; i != last {
+		last := int32(-1) // whose set a is
+		return func(x int) (err error) {
+			if i := chosen[x][0]; i != last {
 				if a, err = s.set(int(i), &spareA); err != nil {
 					return err
 				}
 				last = i
 			}
-			if b, err = s.set(int(todo[x][1]), &spareB); err != nil {
+			if b, err = s.set(int(chosen[x][1]), &spareB); err != nil {
 				return err
 			}
 			similarity[x] = jaccard(a, b, s.threshold)
+			return nil
 		}
-		return nil
 	})
 	for x, v := range similarity {
-		if a := todo[x][0]; v >= s.threshold && s.pairs[a] < s.most {
+		if a := chosen[x][0]; v >= s.threshold && s.pairs[a] < s.most {
 			s.pairs[a]++
-			s.found = append(s.found, Pair{a, todo[x][1], v})
+			s.found = append(s.found, Pair{a, chosen[x][1], v})
 		}
 	}
 	return err
@@ -323,28 +317,4 @@ func (m *minHashes) band(b, rows int) uint32 {
 		h = mix(h*fnvPrime + v)
 	}
 	return max(1, uint32(h))
-}
-
-// parallel shares out 0 to n among all CPUs, grain at a time. It returns one of the errors.
-func parallel(n, grain int, do func(from, to int) error) error {
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	var once sync.Once
-	var first error
-	for range min(runtime.GOMAXPROCS(0), (n+grain-1)/grain) {
-		wg.Go(func() {
-			for {
-				to := int(next.Add(int64(grain)))
-				if to-grain >= n {
-					return
-				}
-				if err := do(to-grain, min(to, n)); err != nil {
-					once.Do(func() { first = err })
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return first
 }

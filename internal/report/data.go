@@ -8,77 +8,18 @@ import (
 	"slices"
 	"strings"
 
+	"ft/dataset"
 	"ft/internal/chart"
 	"ft/internal/ui"
 )
 
-// dataFile is what the page needs of data.json: a dataset.Report, and lengths by what they are of.
+// dataFile is data.json.
 type dataFile struct {
-	Rows      int                     `json:"rows"`
-	Kept      int                     `json:"kept"`
-	Dropped   map[string]int          `json:"dropped"`
-	Notes     map[string]int          `json:"notes"`
-	IDs       map[string][]string     `json:"ids"`
-	Of        map[string][]string     `json:"of"`
-	Languages map[string]int          `json:"languages"`
-	Leaks     *leaks                  `json:"leaks"`
-	Files     []dataInput             `json:"files"`
-	Skipped   []string                `json:"skipped"`
-	BadRows   []string                `json:"bad_rows"`
-	Lengths   map[string]distribution `json:"lengths"`
-	Parts     map[string]struct {
+	dataset.Report
+	Parts map[string]struct {
 		Rows    int `json:"rows"`
 		Samples int `json:"samples"`
 	} `json:"parts"`
-}
-
-type dataInput struct {
-	Name        string `json:"name"`
-	Format      string `json:"format"`
-	Encoding    string `json:"encoding"`
-	Compression string `json:"compression"`
-	Rows        int    `json:"rows"`
-	Bad         int    `json:"bad"`
-}
-
-// leaks are rows that parts of the split share.
-type leaks struct {
-	Rows          int  `json:"rows"`
-	Same          int  `json:"same"`
-	Reordered     int  `json:"reordered"`
-	Near          int  `json:"near"`
-	Accepted      bool `json:"accepted"`
-	Similar       int  `json:"similar"`
-	SharedAnswers int  `json:"shared_answers"`
-	Pairs         []struct {
-		Kind       string  `json:"kind"`
-		Similarity float64 `json:"similarity"`
-		Row        leakRow `json:"row"`
-		Repeats    leakRow `json:"repeats"`
-	} `json:"pairs"`
-}
-
-type leakRow struct {
-	Part     string `json:"part"`
-	ID       string `json:"id"`
-	Question string `json:"question"`
-}
-
-func (r leakRow) name() string { return clipped(r.Part + " " + r.ID) }
-
-// distribution sums up lengths. A bin without an end holds all that is longer.
-type distribution struct {
-	Samples int     `json:"samples"`
-	Mean    float64 `json:"mean"`
-	P50     int     `json:"p50"`
-	P90     int     `json:"p90"`
-	P99     int     `json:"p99"`
-	Max     int     `json:"max"`
-	Bins    []struct {
-		From  int `json:"from"`
-		To    int `json:"to"`
-		Count int `json:"count"`
-	} `json:"histogram"`
 }
 
 // The bounds of what is listed: rows that are named for a reason, pairs of leaks, other lines.
@@ -188,7 +129,7 @@ func (d *dataFile) reasons(title string, counts map[string]int) table {
 }
 
 // leaks says what the parts share.
-func (v *view) leaks(l *leaks) {
+func (v *view) leaks(l *dataset.Leaks) {
 	if l == nil {
 		return
 	}
@@ -207,8 +148,8 @@ func (v *view) leaks(l *leaks) {
 	t := table{Title: "Leaks: rows that repeat one of another part", Head: []string{"row", "kind", "similarity", "question", "repeats", "question"}}
 	for _, p := range l.Pairs[:min(mostPairs, len(l.Pairs))] {
 		t.Rows = append(t.Rows, []cell{
-			{Text: p.Row.name()}, {Text: clipped(p.Kind)}, {Text: fmt.Sprintf("%.2f", p.Similarity)},
-			{Text: clipped(p.Row.Question), Class: "text"}, {Text: p.Repeats.name()}, {Text: clipped(p.Repeats.Question), Class: "text"},
+			{Text: leakName(p.Row)}, {Text: clipped(p.Kind)}, {Text: fmt.Sprintf("%.2f", p.Similarity)},
+			{Text: clipped(p.Row.Question), Class: "text"}, {Text: leakName(p.Repeats)}, {Text: clipped(p.Repeats.Question), Class: "text"},
 		})
 	}
 	if len(t.Rows) > 0 {
@@ -216,8 +157,10 @@ func (v *view) leaks(l *leaks) {
 	}
 }
 
+func leakName(r dataset.LeakRow) string { return clipped(r.Part + " " + r.ID) }
+
 // dataLengths are the lengths of samples, in numbers and, where there are bins, as histograms.
-func (v *view) dataLengths(lengths map[string]distribution) {
+func (v *view) dataLengths(lengths map[string]dataset.Lengths) {
 	t := table{Title: "Lengths of samples, in tokens", Head: []string{"of", "samples", "mean", "median", "90 %", "99 %", "longest"}}
 	for _, name := range slices.Sorted(maps.Keys(lengths)) {
 		d := lengths[name]
